@@ -1,0 +1,58 @@
+# Two commands matter to a newcomer: `make demo` and `make test`. Each sets up what it needs.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help demo test check format setup bench docs clean
+
+help:
+	@echo "make demo    run a whole payment against the embedded sandbox"
+	@echo "make test    every check and every test"
+	@echo "make check   ruff, pyright, mypy, import-linter"
+	@echo "make format  rewrite the code in the house style"
+	@echo "make bench   measure this package beside its peers"
+	@echo "make docs    build the documentation into docs/_build"
+	@echo "make setup   install everything the above need into $(VENV)"
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("payme needs Python 3.11 or newer; run: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+# The demo needs the package alone, so it starts without waiting for the tools.
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	$(PIP) -e ".[sandbox]"
+	@touch $@
+
+$(VENV)/.setup: pyproject.toml requirements-dev.txt $(VENV)/.demo
+	$(PIP) -r requirements-dev.txt -e ".[sandbox,httpx2]"
+	@touch $@
+
+setup: $(VENV)/.setup
+
+demo: $(VENV)/.demo
+	@$(BIN)/python -m payme.demo
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/python -m pytest
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup
+	$(BIN)/python -m bench
+
+docs: setup
+	$(PIP) -r requirements-docs.txt
+	$(BIN)/python -m sphinx -W -q -b html docs docs/_build
+
+clean:
+	rm -rf $(VENV) docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

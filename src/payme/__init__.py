@@ -1,0 +1,1 @@
+"""Take money with Payme."""
