@@ -1,1 +1,101 @@
-"""Take money with Payme."""
+"""Take money with Payme (Paycom, Uzbekistan).
+
+`Payme` and `AsyncPayme` are the clients of the Subscribe API; `payme.sandbox.Sandbox` is Payme on
+a laptop. Names are loaded when they are first used, so that `import payme` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from payme.client import AsyncPayme, Payme
+    from payme.errors import (
+        ConfigurationError,
+        InvalidArgument,
+        NotSent,
+        OutcomeUnknown,
+        PaymeError,
+        ProtocolError,
+        Rejected,
+    )
+    from payme.money import format_som, som
+    from payme.protocol.models import (
+        AccountField,
+        Card,
+        Detail,
+        FiscalData,
+        Item,
+        Payer,
+        Receipt,
+        Shipping,
+        VerifyCode,
+    )
+    from payme.protocol.states import ReceiptState
+    from payme.transport.memory import AsyncMemoryTransport, MemoryTransport
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AccountField": "protocol.models",
+    "AsyncMemoryTransport": "transport.memory",
+    "AsyncPayme": "client",
+    "Card": "protocol.models",
+    "ConfigurationError": "errors",
+    "Detail": "protocol.models",
+    "FiscalData": "protocol.models",
+    "InvalidArgument": "errors",
+    "Item": "protocol.models",
+    "MemoryTransport": "transport.memory",
+    "NotSent": "errors",
+    "OutcomeUnknown": "errors",
+    "Payer": "protocol.models",
+    "Payme": "client",
+    "PaymeError": "errors",
+    "ProtocolError": "errors",
+    "Receipt": "protocol.models",
+    "ReceiptState": "protocol.states",
+    "Rejected": "errors",
+    "Shipping": "protocol.models",
+    "VerifyCode": "protocol.models",
+    "format_som": "money",
+    "som": "money",
+}
+
+__all__ = [
+    "AccountField",
+    "AsyncMemoryTransport",
+    "AsyncPayme",
+    "Card",
+    "ConfigurationError",
+    "Detail",
+    "FiscalData",
+    "InvalidArgument",
+    "Item",
+    "MemoryTransport",
+    "NotSent",
+    "OutcomeUnknown",
+    "Payer",
+    "Payme",
+    "PaymeError",
+    "ProtocolError",
+    "Receipt",
+    "ReceiptState",
+    "Rejected",
+    "Shipping",
+    "VerifyCode",
+    "format_som",
+    "som",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'payme' has no attribute {name!r}")
+    found = getattr(import_module(f"payme.{home}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,13 +1,14 @@
-"""Every error code that Payme is known to answer: its class, its texts, what to do, and how sure we are.
+"""Every error code that Payme is known to answer: class, texts, remedy, and how sure we are.
 
-One code may mean different things for different methods, and -31301 and -31630 say what they mean only in
-the text of the message. So an entry may be bound to methods and to a pattern of the message; the first
-entry that fits is taken, and the entry of a code without conditions stands last.
+One code may mean different things for different methods, and -31301 and -31630 say what they mean
+only in the text of the message. So an entry may be bound to methods and to a pattern of the
+message; the first entry that fits is taken, and the entry of a code without conditions stands last.
 
-Sources: https://developer.help.paycom.uz/initsializatsiya-platezhey/oshibki-otpravki-cheka for the codes
-marked CONFIRMED among -316xx, https://developer.help.paycom.uz/protokol-merchant-api/obschie-oshibki for
-the protocol codes. There is no official list for the rest: they are OBSERVED in live answers and partner
-documents.
+Sources: https://developer.help.paycom.uz/initsializatsiya-platezhey/oshibki-otpravki-cheka for the
+    codes
+marked CONFIRMED among -316xx,
+https://developer.help.paycom.uz/protokol-merchant-api/obschie-oshibki for the protocol codes.
+There is no official list for the rest: they are OBSERVED in live answers and partner documents.
 """
 
 import re
@@ -54,16 +55,21 @@ _FIX_REQUEST = Text(
     "Correct the request: the same one will be refused again.",
 )
 _CHECK_KEY = Text(
-    "Kassa ID si va kalitini tekshiring: test kassasi faqat test serverida, ishchi kassa faqat ishchi serverda "
+    "Kassa ID si va kalitini tekshiring: test kassasi faqat test serverida, ishchi kassa faqat "
+    "ishchi serverda "
     "ishlaydi. Kalitni CMS sozlamalaridan nusxalaganda `&amp;` kabi belgilar qolib ketmasin.",
-    "Проверьте ID кассы и ключ: тестовая касса работает только на тестовом сервере, боевая — только на боевом. "
+    "Проверьте ID кассы и ключ: тестовая касса работает только на тестовом сервере, боевая — "
+    "только на боевом. "
     "Ключ, скопированный из настроек CMS, может содержать `&amp;` и подобное.",
-    "Check the cash-box id and key: a test cash-box works on the test host only, a live one on the production host "
+    "Check the cash-box id and key: a test cash-box works on the test host only, a live one on "
+    "the production host "
     "only. A key copied from CMS settings may contain `&amp;` and the like.",
 )
 _LATER_SAME_RECEIPT = Text(
-    "Birozdan keyin oʻsha chekni qayta toʻlang; yangi chek yaratmang, aks holda pul ikki marta yechilishi mumkin.",
-    "Повторите оплату того же чека позже; новый чек не создавайте, иначе деньги могут списаться дважды.",
+    "Birozdan keyin oʻsha chekni qayta toʻlang; yangi chek yaratmang, aks holda pul ikki marta "
+    "yechilishi mumkin.",
+    "Повторите оплату того же чека позже; новый чек не создавайте, иначе деньги могут списаться "
+    "дважды.",
     "Pay the same receipt again later; do not create a new one, or the payer may be charged twice.",
 )
 _LATER = Text("Birozdan keyin qayta urining.", "Повторите попытку позже.", "Try again later.")
@@ -98,8 +104,10 @@ _BIND_AGAIN = Text(
     "Delete the stored token and bind the card again.",
 )
 _READ_RECEIPT = Text(
-    "`receipts.get` bilan chek holatini koʻring: u allaqachon toʻlangan boʻlishi mumkin. Yangi chek yaratmang.",
-    "Посмотрите состояние чека методом `receipts.get`: он может быть уже оплачен. Новый чек не создавайте.",
+    "`receipts.get` bilan chek holatini koʻring: u allaqachon toʻlangan boʻlishi mumkin. Yangi "
+    "chek yaratmang.",
+    "Посмотрите состояние чека методом `receipts.get`: он может быть уже оплачен. Новый чек не "
+    "создавайте.",
     "Read the receipt with `receipts.get`: it may have been paid already. Do not create a new one.",
 )
 _READ_BEFORE_RETRY = Text(
@@ -113,9 +121,12 @@ _CASH_BOX_AMOUNT = Text(
     "Keep the amount within the limits of the cash-box settings (Payme Business cabinet).",
 )
 _CASH_BOX_ACCOUNT = Text(
-    "`account` maydoni va qiymati kassa sozlamalaridagiga mos boʻlsin; `data` kutilgan maydon nomini aytadi.",
-    "Поле `account` и его значение должны соответствовать настройкам кассы; `data` называет ожидаемое поле.",
-    "Make the `account` field and its value match the cash-box settings; `data` names the field expected.",
+    "`account` maydoni va qiymati kassa sozlamalaridagiga mos boʻlsin; `data` kutilgan maydon "
+    "nomini aytadi.",
+    "Поле `account` и его значение должны соответствовать настройкам кассы; `data` называет "
+    "ожидаемое поле.",
+    "Make the `account` field and its value match the cash-box settings; `data` names the field "
+    "expected.",
 )
 _ASK_PAYME = Text(
     "Payme texnik yordamiga murojaat qiling.",
@@ -123,18 +134,25 @@ _ASK_PAYME = Text(
     "Ask Payme's technical support.",
 )
 _MERCHANT_ENDPOINT = Text(
-    "Oʻz Merchant API manzilingizni tekshiring: u tashqaridan ochiq boʻlib, doim HTTP 200 va JSON qaytarishi kerak.",
-    "Проверьте свой адрес Merchant API: он должен быть доступен извне и всегда отвечать HTTP 200 и JSON.",
-    "Check your own Merchant API endpoint: it must be reachable and always answer HTTP 200 with JSON.",
+    "Oʻz Merchant API manzilingizni tekshiring: u tashqaridan ochiq boʻlib, doim HTTP 200 va "
+    "JSON qaytarishi kerak.",
+    "Проверьте свой адрес Merchant API: он должен быть доступен извне и всегда отвечать HTTP 200 "
+    "и JSON.",
+    "Check your own Merchant API endpoint: it must be reachable and always answer HTTP 200 with "
+    "JSON.",
 )
 _LOOK_LATER = Text(
-    "Chek holatini qayta oʻqing: u oʻzgargan boʻlishi mumkin. Keyin bekor qilishni takrorlang yoki Payme'ga yozing.",
-    "Перечитайте состояние чека: оно могло измениться. Затем повторите отмену или напишите в Payme.",
+    "Chek holatini qayta oʻqing: u oʻzgargan boʻlishi mumkin. Keyin bekor qilishni takrorlang "
+    "yoki Payme'ga yozing.",
+    "Перечитайте состояние чека: оно могло измениться. Затем повторите отмену или напишите в "
+    "Payme.",
     "Read the receipt's state again: it may have changed. Then cancel again, or write to Payme.",
 )
 
 _NOT_ENOUGH = Text(
-    "Kartada mablagʻ yetarli emas.", "Недостаточно средств на карте.", "Not enough money on the card."
+    "Kartada mablagʻ yetarli emas.",
+    "Недостаточно средств на карте.",
+    "Not enough money on the card.",
 )
 _BLOCKED = Text("Karta bloklangan.", "Карта заблокирована.", "The card is blocked.")
 _EXPIRED = Text("Kartaning muddati tugagan.", "Срок действия карты истёк.", "The card has expired.")
@@ -173,7 +191,9 @@ _PAID_OR_GONE = Text(
     "The receipt was not found or has been paid.",
 )
 _WRONG_CODE = Text("SMS-kod notoʻgʻri.", "Неверный SMS-код.", "Wrong SMS code.")
-_OLD_CODE = Text("SMS-kodning muddati oʻtgan.", "Срок действия SMS-кода истёк.", "The SMS code has expired.")
+_OLD_CODE = Text(
+    "SMS-kodning muddati oʻtgan.", "Срок действия SMS-кода истёк.", "The SMS code has expired."
+)
 _BAD_REQUEST = Text("Soʻrov notoʻgʻri tuzilgan.", "Неверный запрос.", "The request is malformed.")
 _BAD_ACCOUNT = Text(
     "Toʻlov maʼlumotlari notoʻgʻri.", "Неверные данные платежа.", "The payment details are wrong."
@@ -238,7 +258,11 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         -31700,
         "ServiceUnavailable",
-        Text("Toʻlovlar toʻxtatib turilgan.", "Приём платежей приостановлен.", "Payments are suspended."),
+        Text(
+            "Toʻlovlar toʻxtatib turilgan.",
+            "Приём платежей приостановлен.",
+            "Payments are suspended.",
+        ),
         _LATER_SAME_RECEIPT,
         "observed",
     ),
@@ -271,7 +295,9 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "CardRejected",
         Text("Karta allaqachon bogʻlangan.", "Карта уже привязана.", "The card is bound already."),
         Text(
-            "Bogʻlangan tokendan foydalaning.", "Используйте привязанный токен.", "Use the token you have."
+            "Bogʻlangan tokendan foydalaning.",
+            "Используйте привязанный токен.",
+            "Use the token you have.",
         ),
         "observed",
     ),
@@ -284,7 +310,9 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         -31302,
         "CardRejected",
         Text(
-            "Karta balansini olib boʻlmadi.", "Не удалось получить баланс.", "The balance can't be read."
+            "Karta balansini olib boʻlmadi.",
+            "Не удалось получить баланс.",
+            "The balance can't be read.",
         ),
         _LATER,
         "observed",
@@ -340,7 +368,9 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         -31613,
         "ReceiptRejected",
-        Text("Bu valyuta qabul qilinmaydi.", "Валюта не разрешена.", "The currency is not allowed."),
+        Text(
+            "Bu valyuta qabul qilinmaydi.", "Валюта не разрешена.", "The currency is not allowed."
+        ),
         _ASK_PAYME,
         "observed",
     ),

@@ -1,0 +1,1 @@
+"""The Subscribe API without a network: calls, flows, outcomes, models."""

@@ -1,7 +1,7 @@
 """States of a receipt, as a table.
 
-Everything that reasons about a receipt (the client's flows, the sandbox's engine, the diagrams in the
-documentation) reads these tables, so that they can't disagree.
+Everything that reasons about a receipt (the client's flows, the sandbox's engine, the diagrams in
+the documentation) reads these tables, so that they can't disagree.
 
 Source: https://developer.help.paycom.uz/metody-subscribe-api/sostoyaniya-cheka/
 """
@@ -14,8 +14,8 @@ class OpenIntEnum(IntEnum):
     """An integer enumeration that keeps numbers it does not know.
 
     Payme adds numbers without notice (5 and 6 are missing from older copies of its pages), and a
-    reader that fails on one can't tell a merchant whether the money moved. An unknown number becomes
-    a member named ``UNKNOWN_<number>`` that compares equal to the integer.
+    reader that fails on one can't tell a merchant whether the money moved. An unknown number
+    becomes a member named ``UNKNOWN_<number>`` that compares equal to the integer.
     """
 
     @classmethod
@@ -46,9 +46,9 @@ class ReceiptState(OpenIntEnum):
 
 S = ReceiptState
 
-# Which state may follow which. INFERRED from the meaning of the states and from recorded answers; no
-# page of Payme's prints the transitions. 4 -> 21 is a refund, 5 -> 21 the release of a hold; an unpaid
-# receipt goes to 50 at once (OBSERVED). 20 and 30 are left by Payme's staff or its queue.
+# Which state may follow which. INFERRED from the meaning of the states and from recorded answers;
+# no page of Payme's prints the transitions. 4 -> 21 is a refund, 5 -> 21 the release of a hold; an
+# unpaid receipt goes to 50 at once (OBSERVED). 20 and 30 are left by Payme's staff or its queue.
 TRANSITIONS: Final[dict[ReceiptState, frozenset[ReceiptState]]] = {
     S.CREATED: frozenset({S.BILLING_CREATE, S.CANCELLED}),
     S.BILLING_CREATE: frozenset({S.DEBITING, S.HOLDING, S.SUSPENDED, S.CANCELLED}),
@@ -63,8 +63,9 @@ TRANSITIONS: Final[dict[ReceiptState, frozenset[ReceiptState]]] = {
     S.CANCELLED: frozenset(),
 }
 
-# What a state proves about an earlier `receipts.pay`: the card was debited or held, whatever came after.
-# State 0 proves nothing: the request may still be on its way. 50 proves that it can't succeed any more.
+# What a state proves about an earlier `receipts.pay`: the card was debited or held, whatever came
+# after. State 0 proves nothing: the request may still be on its way. 50 proves that it can't
+# succeed any more.
 PROVES_PAY: Final = frozenset({S.PAID, S.HELD, S.CANCEL_QUEUED, S.CANCELLED})
 
 # What proves an earlier `receipts.confirm_hold`: captured, or no longer capturable.

@@ -1,0 +1,403 @@
+"""Receipts: invoices, payments, refunds."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import datetime
+
+from payme.protocol import calls
+from payme.protocol.flows import Pages
+from payme.protocol.models import Detail, FiscalData, Payer, Receipt
+from payme.protocol.run import AsyncRun, Run
+from payme.protocol.states import ReceiptState
+
+
+class Receipts:
+    """Methods of receipts, blocking: `Payme.receipts`."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def create(
+        self,
+        amount: int,
+        account: Mapping[str, str | int],
+        *,
+        description: str | None = None,
+        detail: Detail | None = None,
+        hold: bool = False,
+    ) -> Receipt:
+        """Create a receipt: an invoice that charges nobody until it is paid.
+
+        Args:
+            amount: Amount in tiyin; `payme.som("1 500,50")` converts.
+            account: Fields of the cash-box settings, such as `{"order_id": 106}`.
+            description: What is paid for.
+            detail: Lines for the fiscal receipt; they must add up to the amount.
+            hold: Hold the money on payment, take it later with `confirm_hold`.
+
+        Returns:
+            The receipt in state 0. Store its id before paying: it is what makes a payment
+            repeatable.
+
+        Raises:
+            InvalidArgument: Refused before sending.
+            ReceiptRejected: Payme refused the amount or the account.
+            BillingRejected: The merchant's own endpoint refused.
+            OutcomeUnknown: No answer; nobody was charged, create another.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.create
+        """
+        return self._run(
+            calls.receipts_create(
+                amount, account, description=description, detail=detail, hold=hold
+            )
+        )
+
+    def pay(
+        self,
+        receipt_id: str,
+        token: str,
+        *,
+        payer: Payer | None = None,
+        hold: bool = False,
+    ) -> Receipt:
+        """Pay a receipt with a card.
+
+        Args:
+            receipt_id: Id of the receipt.
+            token: Token of a verified card.
+            payer: Who pays, for Payme's anti-fraud checks.
+            hold: As it was in `create`.
+
+        Returns:
+            The receipt. Only `is_paid` (or `is_held`) means that the money is there.
+
+        Raises:
+            CardRejected: The card refused; nothing was taken.
+            AlreadyPaid: This receipt is paid already; read it with `get`.
+            OutcomeUnknown: The money may have been taken: call its `resolve()`. Paying another
+                receipt may charge twice.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.pay
+        """
+        return self._run(calls.receipts_pay(receipt_id, token, payer=payer, hold=hold))
+
+    def send(self, receipt_id: str, phone: str) -> bool:
+        """Send a receipt to a phone as an SMS, to be paid in Payme.
+
+        Args:
+            receipt_id: Id of the receipt.
+            phone: Twelve digits starting with 998.
+
+        Returns:
+            True.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.send
+        """
+        return self._run(calls.receipts_send(receipt_id, phone))
+
+    def cancel(self, receipt_id: str) -> Receipt:
+        """Cancel a receipt: refund a paid one, release a held one, close an unpaid one.
+
+        Args:
+            receipt_id: Id of the receipt.
+
+        Returns:
+            The receipt; `is_cancelled` is True while the refund is queued, too.
+
+        Raises:
+            CannotCancel: Not automatically; read the receipt and try again, or ask Payme.
+            OutcomeUnknown: No answer; call its `resolve()`.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.cancel
+        """
+        return self._run(calls.receipts_cancel(receipt_id))
+
+    def check(self, receipt_id: str) -> ReceiptState:
+        """Ask for the state of a receipt.
+
+        Args:
+            receipt_id: Id of the receipt.
+
+        Returns:
+            The state.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.check
+        """
+        return self._run(calls.receipts_check(receipt_id))
+
+    def get(self, receipt_id: str) -> Receipt:
+        """Read a receipt.
+
+        Args:
+            receipt_id: Id of the receipt.
+
+        Returns:
+            The receipt.
+
+        Raises:
+            NotFound: There is none.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.get
+        """
+        return self._run(calls.receipts_get(receipt_id))
+
+    def get_all(
+        self, count: int, from_: datetime | int, to: datetime | int, offset: int = 0
+    ) -> list[Receipt]:
+        """Read a page of the receipts of a period; `iterate` reads all pages.
+
+        Args:
+            count: How many, 1 to 50.
+            from_: Beginning: aware `datetime`, or milliseconds since 1970 UTC.
+            to: End, likewise.
+            offset: How many to skip.
+
+        Returns:
+            The receipts.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.get_all
+        """
+        return self._run(calls.receipts_get_all(count, from_, to, offset))
+
+    def confirm_hold(self, receipt_id: str) -> Receipt:
+        """Take the money that a receipt holds.
+
+        Args:
+            receipt_id: Id of a receipt in state 5.
+
+        Returns:
+            The receipt in state 4.
+
+        Raises:
+            OutcomeUnknown: No answer; call its `resolve()`.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/kholdirovanie
+        """
+        return self._run(calls.receipts_confirm_hold(receipt_id))
+
+    def set_fiscal_data(self, receipt_id: str, fiscal: FiscalData) -> bool:
+        """Tell Payme about the fiscal receipt that the merchant printed.
+
+        Args:
+            receipt_id: Id of the receipt.
+            fiscal: The fiscal receipt.
+
+        Returns:
+            True.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.set_fiscal_data
+        """
+        return self._run(calls.receipts_set_fiscal_data(receipt_id, fiscal))
+
+    def iterate(self, from_: datetime | int, to: datetime | int) -> Iterator[Receipt]:
+        """Walk through all receipts of a period.
+
+        Pages of 50 are read as they are needed, so memory does not grow with the period.
+
+        Args:
+            from_: Beginning: aware `datetime`, or milliseconds since 1970 UTC.
+            to: End, likewise.
+
+        Yields:
+            Receipts, each once.
+        """
+        pages = Pages(from_, to)
+        while not pages.done:
+            yield from pages.accept(self._run(pages.next_call()))
+
+
+class AsyncReceipts:
+    """Methods of receipts under asyncio: `AsyncPayme.receipts`."""
+
+    def __init__(self, run: AsyncRun) -> None:
+        self._run = run
+
+    async def create(
+        self,
+        amount: int,
+        account: Mapping[str, str | int],
+        *,
+        description: str | None = None,
+        detail: Detail | None = None,
+        hold: bool = False,
+    ) -> Receipt:
+        """Create a receipt: an invoice that charges nobody until it is paid.
+
+        Args:
+            amount: Amount in tiyin; `payme.som("1 500,50")` converts.
+            account: Fields of the cash-box settings, such as `{"order_id": 106}`.
+            description: What is paid for.
+            detail: Lines for the fiscal receipt; they must add up to the amount.
+            hold: Hold the money on payment, take it later with `confirm_hold`.
+
+        Returns:
+            The receipt in state 0. Store its id before paying: it is what makes a payment
+            repeatable.
+
+        Raises:
+            InvalidArgument: Refused before sending.
+            ReceiptRejected: Payme refused the amount or the account.
+            BillingRejected: The merchant's own endpoint refused.
+            OutcomeUnknown: No answer; nobody was charged, create another.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.create
+        """
+        return await self._run(
+            calls.receipts_create(
+                amount, account, description=description, detail=detail, hold=hold
+            )
+        )
+
+    async def pay(
+        self,
+        receipt_id: str,
+        token: str,
+        *,
+        payer: Payer | None = None,
+        hold: bool = False,
+    ) -> Receipt:
+        """Pay a receipt with a card.
+
+        Args:
+            receipt_id: Id of the receipt.
+            token: Token of a verified card.
+            payer: Who pays, for Payme's anti-fraud checks.
+            hold: As it was in `create`.
+
+        Returns:
+            The receipt. Only `is_paid` (or `is_held`) means that the money is there.
+
+        Raises:
+            CardRejected: The card refused; nothing was taken.
+            AlreadyPaid: This receipt is paid already; read it with `get`.
+            OutcomeUnknown: The money may have been taken: call its `resolve()`. Paying another
+                receipt may charge twice.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.pay
+        """
+        return await self._run(calls.receipts_pay(receipt_id, token, payer=payer, hold=hold))
+
+    async def send(self, receipt_id: str, phone: str) -> bool:
+        """Send a receipt to a phone as an SMS, to be paid in Payme.
+
+        Args:
+            receipt_id: Id of the receipt.
+            phone: Twelve digits starting with 998.
+
+        Returns:
+            True.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.send
+        """
+        return await self._run(calls.receipts_send(receipt_id, phone))
+
+    async def cancel(self, receipt_id: str) -> Receipt:
+        """Cancel a receipt: refund a paid one, release a held one, close an unpaid one.
+
+        Args:
+            receipt_id: Id of the receipt.
+
+        Returns:
+            The receipt; `is_cancelled` is True while the refund is queued, too.
+
+        Raises:
+            CannotCancel: Not automatically; read the receipt and try again, or ask Payme.
+            OutcomeUnknown: No answer; call its `resolve()`.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.cancel
+        """
+        return await self._run(calls.receipts_cancel(receipt_id))
+
+    async def check(self, receipt_id: str) -> ReceiptState:
+        """Ask for the state of a receipt.
+
+        Args:
+            receipt_id: Id of the receipt.
+
+        Returns:
+            The state.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.check
+        """
+        return await self._run(calls.receipts_check(receipt_id))
+
+    async def get(self, receipt_id: str) -> Receipt:
+        """Read a receipt.
+
+        Args:
+            receipt_id: Id of the receipt.
+
+        Returns:
+            The receipt.
+
+        Raises:
+            NotFound: There is none.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.get
+        """
+        return await self._run(calls.receipts_get(receipt_id))
+
+    async def get_all(
+        self, count: int, from_: datetime | int, to: datetime | int, offset: int = 0
+    ) -> list[Receipt]:
+        """Read a page of the receipts of a period; `iterate` reads all pages.
+
+        Args:
+            count: How many, 1 to 50.
+            from_: Beginning: aware `datetime`, or milliseconds since 1970 UTC.
+            to: End, likewise.
+            offset: How many to skip.
+
+        Returns:
+            The receipts.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.get_all
+        """
+        return await self._run(calls.receipts_get_all(count, from_, to, offset))
+
+    async def confirm_hold(self, receipt_id: str) -> Receipt:
+        """Take the money that a receipt holds.
+
+        Args:
+            receipt_id: Id of a receipt in state 5.
+
+        Returns:
+            The receipt in state 4.
+
+        Raises:
+            OutcomeUnknown: No answer; call its `resolve()`.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/kholdirovanie
+        """
+        return await self._run(calls.receipts_confirm_hold(receipt_id))
+
+    async def set_fiscal_data(self, receipt_id: str, fiscal: FiscalData) -> bool:
+        """Tell Payme about the fiscal receipt that the merchant printed.
+
+        Args:
+            receipt_id: Id of the receipt.
+            fiscal: The fiscal receipt.
+
+        Returns:
+            True.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.set_fiscal_data
+        """
+        return await self._run(calls.receipts_set_fiscal_data(receipt_id, fiscal))
+
+    async def iterate(self, from_: datetime | int, to: datetime | int) -> AsyncIterator[Receipt]:
+        """Walk through all receipts of a period.
+
+        Pages of 50 are read as they are needed, so memory does not grow with the period.
+
+        Args:
+            from_: Beginning: aware `datetime`, or milliseconds since 1970 UTC.
+            to: End, likewise.
+
+        Yields:
+            Receipts, each once.
+        """
+        pages = Pages(from_, to)
+        while not pages.done:
+            for receipt in pages.accept(await self._run(pages.next_call())):
+                yield receipt

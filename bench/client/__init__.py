@@ -1,0 +1,1 @@
+"""The client beside its peers: cost of a call, of an import and of an installation."""

@@ -1,0 +1,137 @@
+"""`payme sandbox`: the banner, the log of calls, and the way down."""
+
+import ipaddress
+import signal
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Final, TypedDict
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from payme.sandbox import Sandbox, SandboxError
+from payme.sandbox.engine import Answer
+from payme.sandbox.engine.testcards import CODE, TEST_CARDS
+
+FAILURES: Final = (SandboxError, ImportError)
+
+_POLL_S: Final = 0.5
+"""How often the main thread wakes, so that signals are heard on Windows too."""
+
+
+class Options(TypedDict):
+    """What the command line says about the sandbox."""
+
+    host: str
+    port: int
+    db: Path | None
+    merchant_id: str | None
+    key: str | None
+    account_fields: dict[str, str]
+    min_amount: int | None
+    max_amount: int | None
+
+
+def run(options: Options, *, quiet: bool) -> None:
+    """Serve until Ctrl-C or SIGTERM.
+
+    Args:
+        options: What the command line says.
+        quiet: Print nothing but warnings.
+
+    Raises:
+        SandboxError: If the sandbox can't be started.
+        ValueError: If an option can't be used.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    stopping = _signals()
+    if not is_loopback(options["host"]):
+        Console(stderr=True).print(
+            Text(f"Warning: {options['host']} lets other computers in. The sandbox is no server.")
+        )
+
+    def log(answer: Answer) -> None:
+        console.print(access_line(answer, time.strftime("%H:%M:%S")))
+
+    with Sandbox(**options, on_answer=None if quiet else log) as sandbox:
+        if not quiet:
+            print_banner(console, sandbox)
+        while not stopping.wait(_POLL_S):
+            pass
+    if not quiet:
+        console.print("Stopped.")
+
+
+def access_line(answer: Answer, at: str) -> Text:
+    """Write the line of one call. It holds no token, card, key, code or phone.
+
+    Args:
+        answer: The answer that is about to be sent.
+        at: Time of day.
+    """
+    outcome = "ok" if answer.reason is None else f"{answer.code} {answer.reason}"
+    method = answer.method or "-"
+    line = f"{at}  {method:<24} {answer.receipt_id or '-':<24}  {outcome}"
+    return Text(line, style="" if answer.reason is None else "yellow")
+
+
+def print_banner(console: Console, sandbox: Sandbox) -> None:
+    """Print where the sandbox is, who may call it and what to try.
+
+    Args:
+        console: Where to print.
+        sandbox: A sandbox that is running.
+    """
+    console.print(Text("Payme sandbox. No money moves here.", style="bold"))
+    for name, value in (
+        ("URL", sandbox.url),
+        ("Merchant ID", sandbox.merchant_id),
+        ("Key", sandbox.key),
+        ("SMS code", CODE),
+    ):
+        console.print(Text(f"  {name:<12} ").append(value, style="cyan"))
+    console.print(_cards())
+    console.print(Text(_example(sandbox)))
+    console.print(Text("Ctrl-C stops it."))
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this computer can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _cards() -> Table:
+    table = Table(box=box.SIMPLE, title="Test cards", title_justify="left")
+    for column in ("number", "expire", "what it does"):
+        table.add_column(column, no_wrap=True)
+    for card in TEST_CARDS.values():
+        note = f"{card.note} (payme-uz's own)" if card.ours else card.note
+        table.add_row(card.number, card.expire, note)
+    return table
+
+
+def _example(sandbox: Sandbox) -> str:
+    return f"""In Python:
+  from payme import Payme
+  payme = Payme({sandbox.merchant_id!r}, {sandbox.key!r}, base_url={sandbox.url!r})
+  receipt = payme.receipts.create(50_000, account={{"order_id": 1}})
+"""
+
+
+def _signals() -> threading.Event:
+    """Turn Ctrl-C and SIGTERM into an event."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    return stopping

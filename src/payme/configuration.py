@@ -1,0 +1,192 @@
+"""Checks of credentials, addresses and limits, made when a client is made."""
+
+import os
+import re
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from payme import redact
+from payme.errors import ConfigurationError, InvalidArgument
+from payme.protocol.flows import Identity, Limits
+
+if TYPE_CHECKING:
+    import ssl
+
+Environment = Literal["test", "production"]
+
+URLS: Final[dict[str, str]] = {
+    "test": "https://checkout.test.paycom.uz/api",
+    "production": "https://checkout.paycom.uz/api",
+}
+"""Addresses of the Subscribe API. CONFIRMED: https://developer.help.paycom.uz/protokol-subscribe-api/"""
+
+_ENTITY: Final = re.compile(r"&(amp|lt|gt|quot|#\d+);")
+_VISIBLE: Final = re.compile(r"[!-~]+")
+
+
+def identity(merchant_id: str | None, key: str | None) -> Identity:
+    """Find who calls: the arguments, else the environment.
+
+    Args:
+        merchant_id: Id of the cash-box; None for `PAYME_MERCHANT_ID`.
+        key: Key of the cash-box; None for `PAYME_KEY`; empty for a front end.
+
+    Returns:
+        The identity.
+
+    Raises:
+        ConfigurationError: The id is missing, or one of them can't be right.
+    """
+    owner = os.environ.get("PAYME_MERCHANT_ID", "") if merchant_id is None else merchant_id
+    secret = os.environ.get("PAYME_KEY", "") if key is None else key
+    if not owner:
+        raise ConfigurationError("merchant_id is missing: give it or set PAYME_MERCHANT_ID")
+    if not _VISIBLE.fullmatch(owner) or ":" in owner:
+        raise ConfigurationError(
+            f"merchant_id: got {redact.scrub(owner)!r}, expected the id of the cash-box, 24 hex "
+            f"characters"
+        )
+    if secret:
+        _check_key(secret)
+    return Identity(owner, secret)
+
+
+def _check_key(key: str) -> None:
+    if not _VISIBLE.fullmatch(key):
+        raise ConfigurationError(
+            "key: has spaces, line breaks or letters that no key has; copy it from the cabinet "
+            "again"
+        )
+    if _ENTITY.search(key):
+        raise ConfigurationError(
+            "key: holds an HTML entity such as &amp;, left by the page it was copied from; "
+            "replace it "
+            "with the character it stands for"
+        )
+
+
+def base_url(given: str | None, environment: str | None) -> str:
+    """Find where to call: the address, else the environment by name, else `PAYME_ENVIRONMENT`.
+
+    Args:
+        given: Address of the API, with or without a slash at the end; without a path, `/api` is
+            added.
+        environment: `test` or `production`.
+
+    Returns:
+        The address without a slash at the end.
+
+    Raises:
+        ConfigurationError: Neither is given, both contradict each other, or it is no address.
+    """
+    if given is None:
+        name = environment or os.environ.get("PAYME_ENVIRONMENT", "")
+        if name not in URLS:
+            raise ConfigurationError(
+                f"environment: got {name!r}, expected 'test' or 'production' (or set "
+                f"PAYME_ENVIRONMENT, "
+                "or give base_url)"
+            )
+        return URLS[name]
+    address = _normal(given)
+    for name, url in URLS.items():
+        if environment in URLS and name != environment and address == url:
+            raise ConfigurationError(
+                f"environment={environment!r}, but base_url is the {name} host"
+            )
+    return address
+
+
+def _normal(given: str) -> str:
+    parts = _split(given)
+    # Anything else in an address is a mistake, and a password in it would end up in logs.
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.username is not None
+        or parts.query
+        or parts.fragment
+    ):
+        raise ConfigurationError(
+            f"base_url: got {_without_password(given)!r}, expected an address such as "
+            f"{URLS['test']}"
+        )
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/api'}"
+
+
+def _split(given: str) -> SplitResult:
+    try:
+        parts = urlsplit(given) if _VISIBLE.fullmatch(given) else SplitResult("", "", "", "", "")
+        _ = parts.port
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+    return parts
+
+
+def _without_password(address: str) -> str:
+    return redact.scrub(re.sub(r"//[^/@]*@", "//<redacted>@", address))
+
+
+def check_secure(address: str, context: "ssl.SSLContext | None", *, allow_http: bool) -> None:
+    """See that the key can't be read on its way.
+
+    Args:
+        address: Address of the API.
+        context: TLS settings, if the user gave any.
+        allow_http: The user allows plain HTTP to another machine.
+
+    Raises:
+        ConfigurationError: Plain HTTP to another machine, or TLS settings that verify nothing.
+    """
+    parts = urlsplit(address)
+    if parts.scheme == "http" and not (allow_http or is_loopback(parts.hostname or "")):
+        raise ConfigurationError(
+            f"base_url: {address!r} would send the key in the clear; use https, or "
+            f"allow_http=True for a "
+            "sandbox in a network of your own"
+        )
+    # 0 is ssl.CERT_NONE; the module is not imported for it.
+    if context is not None and (context.verify_mode == 0 or not context.check_hostname):
+        raise ConfigurationError(
+            "ssl_context: verifies no certificate or no host name; load your own CA into it "
+            "instead "
+            "(ssl.create_default_context(cafile=...))"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine.
+
+    Args:
+        host: Name or address.
+
+    Returns:
+        True for `localhost`, `127.*` and `::1`.
+    """
+    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d+){3}", host) is not None
+
+
+def limits(timeout: float, connect_timeout: float, max_attempts: int) -> Limits:
+    """Check how long and how often.
+
+    Args:
+        timeout: Seconds for a call.
+        connect_timeout: Seconds for a connection.
+        max_attempts: How often a request is sent at most.
+
+    Returns:
+        The limits.
+
+    Raises:
+        InvalidArgument: Not positive.
+    """
+    for name, seconds in (("timeout", timeout), ("connect_timeout", connect_timeout)):
+        if (
+            isinstance(seconds, bool)
+            or not isinstance(seconds, int | float)
+            or not 0 < seconds < 1e6
+        ):
+            raise InvalidArgument(name, seconds, "a positive number of seconds")
+    if isinstance(max_attempts, bool) or not isinstance(max_attempts, int) or max_attempts < 1:
+        raise InvalidArgument("max_attempts", max_attempts, "a whole number, 1 or more")
+    return Limits(float(timeout), float(connect_timeout), max_attempts)

@@ -1,0 +1,225 @@
+"""From what the transport saw to what is known: executed, refused, not sent, or unknown.
+
+======================================================  ===========  ==================
+==================== what happened                                           `READ`       `CREATES`
+`MOVES_MONEY` ======================================================  ===========
+================== ==================== nothing was sent
+resend       resend
+          resend, then NotSent sent, and no answer, or not an answer to this request   resend
+          OutcomeUnknown
+OutcomeUnknown JSON-RPC error with a final code                        Rejected     Rejected
+    Rejected JSON-RPC error -32400 or a code not in the catalogue    resend       OutcomeUnknown
+OutcomeUnknown ======================================================  ===========
+================== ====================
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from payme import redact
+from payme.errors import (
+    NotSent,
+    OutcomeUnknown,
+    PaymeError,
+    ProtocolError,
+    Rejected,
+    UnreadableAnswer,
+    catalogue,
+)
+from payme.protocol import jsonrpc
+from payme.protocol.calls import Call, Effect
+from payme.protocol.models import Receipt
+from payme.transport.base import Reply, TransportError
+
+T = TypeVar("T")
+
+HTTP_OK: Final = 200
+
+_WHAT_NOW: Final[dict[Effect, str]] = {
+    Effect.READ: "reading again is safe",
+    Effect.CREATES: "Payme may have executed it; no money moved, and doing it again is safe",
+    Effect.MOVES_MONEY: (
+        "Payme may have executed it: call .resolve(), and do not create another receipt before "
+        "it answers"
+    ),
+}
+
+
+def read_answer(
+    call: Call[T],
+    request_id: int | None,
+    reply: Reply | TransportError,
+    secrets: Iterable[str] = (),
+) -> T:
+    """Turn what the transport brought into a value.
+
+    Args:
+        call: What was called.
+        request_id: JSON-RPC id that was sent.
+        reply: The answer, or how far the request came.
+        secrets: Strings that must not appear in an error, beside those of the call.
+
+    Returns:
+        The value of the call.
+
+    Raises:
+        NotSent: The request did not leave.
+        OutcomeUnknown: It left, and no usable answer came.
+        Rejected: Payme answered no.
+    """
+    value: T = _Reader(call, request_id, (*call.secrets, *secrets)).value(reply)
+    return value
+
+
+def read_untouched(
+    call: Call[dict[str, Any]],
+    request_id: int | None,
+    reply: Reply | TransportError,
+    secrets: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Turn what the transport brought into the JSON that the server sent, an error included.
+
+    Args:
+        call: What was called.
+        request_id: JSON-RPC id that was sent; None if none was.
+        reply: The answer, or how far the request came.
+        secrets: Strings that must not appear in an error, beside those of the call.
+
+    Returns:
+        The answer as a plain dict.
+
+    Raises:
+        NotSent: The request did not leave.
+        OutcomeUnknown: It left, and no usable answer came.
+    """
+    reader = _Reader(call, request_id, (*call.secrets, *secrets))
+    reader.envelope(reply)
+    assert isinstance(reply, Reply)  # noqa: S101 - `envelope` raises for anything else
+    whole: dict[str, Any] = msgspec.json.decode(reply.body)
+    return whole
+
+
+def may_resend(effect: Effect, error: PaymeError) -> bool:
+    """Tell whether a failed call may be sent again without being asked.
+
+    Args:
+        effect: What the call does.
+        error: How it failed.
+
+    Returns:
+        True when a second request can't do harm: nothing was sent, or nothing is changed.
+    """
+    if isinstance(error, NotSent):
+        return True
+    if effect is not Effect.READ:
+        return False
+    return isinstance(error, OutcomeUnknown) or (
+        isinstance(error, Rejected) and not is_final(error)
+    )
+
+
+def is_final(error: Rejected) -> bool:
+    """Tell whether a refusal is certain.
+
+    Args:
+        error: The refusal.
+
+    Returns:
+        False for Payme's system error and for codes that nobody has documented: they may come from
+        half way through.
+    """
+    known = catalogue.lookup(error.code, error.method, error.message)
+    return known is not None and error.code != catalogue.SYSTEM_ERROR
+
+
+class _Reader:
+    """Reads the reply to one request."""
+
+    def __init__(self, call: Call[Any], request_id: int | None, secrets: tuple[str, ...]) -> None:
+        self.call = call
+        self.request_id = request_id
+        self.secrets = secrets
+
+    def value(self, reply: Reply | TransportError) -> Any:
+        envelope = self.envelope(reply)
+        if envelope.error is not None:
+            raise self.refusal(envelope.error)
+        try:
+            value = self.call.read(bytes(envelope.result))
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            raise self.unreadable(f"wrong shape of result: {error}") from None
+        self.check_subject(envelope, value)
+        return value
+
+    def envelope(self, reply: Reply | TransportError) -> jsonrpc.Envelope:
+        if isinstance(reply, TransportError):
+            raise self.lost(reply)
+        if reply.status != HTTP_OK:
+            shown = jsonrpc.excerpt(reply.body, self.secrets)
+            raise self.unreadable(f"HTTP status {reply.status} instead of 200: {shown}")
+        try:
+            envelope = jsonrpc.decode(reply.body, self.secrets)
+        except ProtocolError as error:
+            raise self.unreadable(str(error)) from None
+        if jsonrpc.is_for(envelope, self.request_id) is False:
+            raise self.unreadable(f"an answer for request {envelope.id}, not for {self.request_id}")
+        return envelope
+
+    def check_subject(self, envelope: jsonrpc.Envelope, value: Any) -> None:
+        """See that the answer is about the receipt that was asked for.
+
+        An answer without an id must prove by the receipt inside that it is ours. `receipts.send`
+        has none, and its own sample prints no id.
+        """
+        about = value.id if isinstance(value, Receipt) else None
+        if about is not None and self.call.receipt_id not in (None, about):
+            raise self.unreadable(
+                f"an answer about receipt {about}, not about {self.call.receipt_id}"
+            )
+        vouched = about is not None and about == self.call.receipt_id
+        if jsonrpc.is_for(envelope, self.request_id) is None and not (
+            vouched or self.call.method == "receipts.send"
+        ):
+            raise self.unreadable("an answer without id, and nothing in it shows that it is ours")
+
+    def lost(self, reply: TransportError) -> PaymeError:
+        if not reply.sent:
+            return self.error(NotSent, f"not sent: {reply.reason}", "no")
+        return self.error(
+            OutcomeUnknown,
+            f"sent, and no answer: {reply.reason}; {_WHAT_NOW[self.call.effect]}",
+            "maybe",
+        )
+
+    def unreadable(self, reason: str) -> PaymeError:
+        return self.error(UnreadableAnswer, f"{reason}; {_WHAT_NOW[self.call.effect]}", "yes")
+
+    def refusal(self, error: jsonrpc.RpcError) -> PaymeError:
+        rejected = Rejected.of(
+            error.code,
+            redact.scrub(error.text, self.secrets),
+            error.data,
+            method=self.call.method,
+            request_id=self.request_id,
+            receipt_id=self.call.receipt_id,
+        )
+        if self.call.effect is Effect.READ or is_final(rejected):
+            return rejected
+        unknown = self.error(
+            OutcomeUnknown,
+            f"answered {error.code} {error.text}; {_WHAT_NOW[self.call.effect]}",
+            "yes",
+        )
+        unknown.__cause__ = rejected
+        return unknown
+
+    def error(self, kind: type[PaymeError], text: str, sent: Any) -> PaymeError:
+        return kind(
+            redact.scrub(f"{self.call.method}: {text}", self.secrets),
+            method=self.call.method,
+            request_id=self.request_id,
+            receipt_id=self.call.receipt_id,
+            sent=sent,
+        )

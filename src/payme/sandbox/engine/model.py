@@ -1,0 +1,149 @@
+"""What the sandbox remembers, and the port through which the engine reads and writes it."""
+
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from payme.protocol.states import ReceiptState
+
+EntryKind = Literal["debit", "hold", "capture", "refund", "release"]
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """A card bound by `cards.create`; it is found by its token."""
+
+    token: str
+    number: str
+    expire: str
+    """MMYY, as the request writes it."""
+    recurrent: bool
+    phone: str
+    verified: bool = False
+    code_sent_at: int | None = None
+    """When the SMS code that is still awaited was sent, in ms; None when no code is awaited."""
+    wrong_codes: int = 0
+    removed: bool = False
+    account: dict[str, Any] | None = None
+    customer: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Card(number={mask_number(self.number)!r}, verified={self.verified})"
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """A receipt as it is stored; `shapes` turns it into what Payme answers."""
+
+    id: str
+    number: int
+    """The counter that cash-boxes without account fields show as "Номер чека"."""
+    create_time: int
+    amount: int
+    """Tiyin."""
+    account: dict[str, Any]
+    """The account exactly as `receipts.create` sent it, whatever fields are shown."""
+    state: ReceiptState = ReceiptState.CREATED
+    pay_time: int = 0
+    cancel_time: int = 0
+    due_at: int | None = None
+    """When the clock alone will move the receipt on, in ms; None when it waits for a request."""
+    description: str = ""
+    detail: dict[str, Any] | None = None
+    hold: bool = False
+    card_number: str | None = None
+    """Masked number of the card that paid."""
+    card_expire: str | None = None
+    """YYMM, as receipts write it."""
+    payer: dict[str, str] | None = None
+    cancel_source: str | None = None
+    fiscal: dict[str, Any] | None = None
+
+
+class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One movement of money between a card and a receipt."""
+
+    receipt_id: str
+    card: str
+    """Masked number."""
+    amount: int
+    """Tiyin."""
+    kind: EntryKind
+    time: int
+
+
+class Sms(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that real Payme would have sent; nothing leaves the sandbox."""
+
+    time: int
+    phone: str
+    kind: Literal["code", "receipt"]
+    code: str | None = None
+    receipt_id: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Sms(kind={self.kind!r}, phone={mask_phone(self.phone)!r}, time={self.time})"
+
+
+class State(Protocol):
+    """Storage that one call of the engine runs against; all of it is one transaction."""
+
+    def next_number(self, name: str) -> int:
+        """Count one up and return the new value; the first is 1."""
+        ...
+
+    def get_card(self, token: str) -> Card | None:
+        """Find a card by its token, removed ones included."""
+        ...
+
+    def put_card(self, card: Card) -> None:
+        """Store a card in place of the one with the same token."""
+        ...
+
+    def get_receipt(self, receipt_id: str) -> Receipt | None:
+        """Find a receipt by its id."""
+        ...
+
+    def put_receipt(self, receipt: Receipt) -> None:
+        """Store a receipt in place of the one with the same id."""
+        ...
+
+    def list_receipts(
+        self, period: tuple[int, int] | None, *, count: int, offset: int
+    ) -> list[Receipt]:
+        """List receipts by time of creation, the newest first.
+
+        Args:
+            period: First and last moment in ms, both included; None for all receipts.
+            count: How many at most.
+            offset: How many of the newest to skip.
+        """
+        ...
+
+    def due_receipts(self, now: int) -> list[Receipt]:
+        """List the receipts whose `due_at` has come."""
+        ...
+
+    def add_entry(self, entry: LedgerEntry) -> None:
+        """Append to the ledger."""
+        ...
+
+    def entries(self, receipt_id: str | None = None) -> list[LedgerEntry]:
+        """List the ledger in the order it was written, of one receipt or of all."""
+        ...
+
+    def add_sms(self, sms: Sms) -> None:
+        """Append to the outbox."""
+        ...
+
+    def outbox(self) -> list[Sms]:
+        """List the outbox in the order it was written."""
+        ...
+
+
+def mask_number(number: str) -> str:
+    """Show the first six and the last four digits, as Payme does."""
+    return f"{number[:6]}******{number[-4:]}"
+
+
+def mask_phone(phone: str) -> str:
+    """Show the first five and the last two digits, as Payme does."""
+    return f"{phone[:5]}*****{phone[-2:]}"

@@ -1,0 +1,154 @@
+"""Params of each method: names, types and which may be left out.
+
+A param that is not listed here is refused, because on the real Payme a misspelt one is silently
+ignored and found much later.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+_MAX_INT = 2**63 - 1
+
+Tiyin = Annotated[int, Meta(gt=0, le=2**53 - 1)]
+Natural = Annotated[int, Meta(ge=0, le=_MAX_INT)]
+Account = dict[str, str | int | float]
+Phone = Annotated[str, Meta(pattern=r"^998[0-9]{9}\Z")]
+
+
+class Params(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of every specification."""
+
+
+class CardData(Params):
+    """`card` of `cards.create`."""
+
+    number: Annotated[str, Meta(pattern=r"^[0-9]{13,18}\Z")]
+    expire: Annotated[str, Meta(pattern=r"^(0[1-9]|1[0-2])[0-9]{2}\Z")]
+
+
+class CardsCreate(Params):
+    """Params of `cards.create`."""
+
+    card: CardData
+    save: bool = False
+    account: Account | None = None
+    customer: str | None = None
+    amount: int | float | None = None
+
+
+class Token(Params):
+    """Params of the methods that take a token and nothing else."""
+
+    token: str
+
+
+class CardsVerify(Params):
+    """Params of `cards.verify`."""
+
+    token: str
+    code: str
+
+
+class Shipping(Params):
+    """`shipping` and `discount` of `detail`."""
+
+    title: str
+    price: int | float
+
+
+class Item(Params):
+    """One line of `detail.items`."""
+
+    title: str
+    price: int | float
+    count: int | float
+    code: str
+    vat_percent: int | float
+    package_code: str
+    discount: int | float | None = None
+    units: int | float | None = None
+
+
+class Detail(Params):
+    """`detail` of `receipts.create`. That its sums make `amount` is not asked: no page says so."""
+
+    receipt_type: int
+    shipping: Shipping | None = None
+    items: list[Item] | None = None
+
+
+class ReceiptsCreate(Params):
+    """Params of `receipts.create`."""
+
+    amount: Tiyin
+    account: Account
+    description: str | None = None
+    detail: Detail | None = None
+    hold: bool = False
+
+
+class Payer(Params):
+    """`payer` of `receipts.pay`."""
+
+    id: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    name: str | None = None
+    ip: str | None = None
+
+
+class ReceiptsPay(Params):
+    """Params of `receipts.pay`."""
+
+    id: str
+    token: str
+    payer: Payer | None = None
+    hold: bool = False
+
+
+class ReceiptsSend(Params):
+    """Params of `receipts.send`."""
+
+    id: str
+    phone: Phone
+
+
+class ReceiptId(Params):
+    """Params of the methods that take a receipt's id and nothing else."""
+
+    id: str
+
+
+class ReceiptsGetAll(Params):
+    """Params of `receipts.get_all`."""
+
+    count: Annotated[int, Meta(ge=0, le=50)]
+    from_: Natural = msgspec.field(name="from")
+    to: Natural
+    offset: Natural
+
+
+class FiscalData(Params):
+    """`fiscal_data` of `receipts.set_fiscal_data`."""
+
+    receipt_id: int
+    qr_code_url: str
+    status_code: int | None = None
+    message: str | None = None
+    terminal_id: str | None = None
+    fiscal_sign: str | None = None
+    date: Annotated[str, Meta(pattern=r"^[0-9]{14}\Z")] | None = None
+
+
+class ReceiptsSetFiscalData(Params):
+    """Params of `receipts.set_fiscal_data`."""
+
+    id: str
+    fiscal_data: FiscalData
+
+
+def as_sent(value: Params | None) -> dict[str, Any] | None:
+    """Turn a nested param back into JSON, without the members that were left out."""
+    return None if value is None else msgspec.to_builtins(value)

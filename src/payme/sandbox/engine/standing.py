@@ -1,0 +1,123 @@
+"""Where each behaviour of the sandbox comes from, as a table.
+
+Payme documents little of what its test host does, and a merchant must know which answers are promised
+and which are guesses. `docs/sandbox.md` shows this table; a test keeps the two equal.
+"""
+
+from typing import Final, NamedTuple
+
+from payme.errors.catalogue import Standing
+
+
+class Behaviour(NamedTuple):
+    """One behaviour."""
+
+    what: str
+    standing: Standing
+    note: str
+    """Where it was seen, or why it was chosen."""
+
+
+_B = Behaviour
+
+STANDINGS: Final[tuple[Behaviour, ...]] = (
+    # Protocol
+    _B("One URL `/api` for every method; `/api/` is served too", "confirmed", "slash: observed"),
+    _B("`X-Auth: id` or `X-Auth: id:key`", "confirmed", "protocol page"),
+    _B("Only the first colon of `X-Auth` divides", "our choice", "a key may contain a colon"),
+    _B("Unknown id: -32504 with data `invalid_id`", "observed", "answers of the test host"),
+    _B("Wrong key: -32504 with data null", "our choice", "the data was never recorded"),
+    _B("All five `cards.*` take the id alone", "observed", "check, remove: sources disagree"),
+    _B("`receipts.*` without the key: -32504", "observed", "clients' notes"),
+    _B("A wrong key is refused by `cards.*` too", "our choice", "finds a mixed-up key early"),
+    _B("Credentials are looked at before the method's name", "our choice", "order never recorded"),
+    _B("Errors come over HTTP 200", "inferred", "clients read them so"),
+    _B("`message` of an error is a string", "observed", "answers of the test host"),
+    _B("`data` is always there, null if there is nothing to say", "our choice", "unknown"),
+    _B("`id` is echoed, and left out when the call had none", "observed", "recorded answers"),
+    _B("`id` is null when it could not be read", "our choice", "as JSON-RPC 2.0 has it"),
+    _B('`jsonrpc` may be left out; other than "2.0": -32600', "our choice", "absence: confirmed"),
+    _B("Not POST: -32300", "observed", "confirmed for the Merchant API"),
+    _B("Not JSON: -32700", "observed", "confirmed for the Merchant API"),
+    _B("Batches: -32600", "our choice", "unknown"),
+    _B("Body over 1 MiB: -32600, and the connection is closed", "our choice", "unknown"),
+    _B("Body that does not arrive within 30 seconds: -32600", "our choice", "unknown"),
+    _B(
+        "Unknown method: -32601 with its name in data", "observed", "confirmed for the Merchant API"
+    ),
+    _B("Missing or mistyped params: -32602, data names the param", "observed", "data: our choice"),
+    _B("Unknown params: -32602", "our choice", "finds a misspelt one; Payme may ignore it"),
+    _B("`10000.0` counts as an integer", "our choice", "Payme's Android SDK sends doubles"),
+    # Cards
+    _B("`expire`: MMYY in, MM/YY out, YYMM in receipts", "observed", "recorded answers"),
+    _B("Number masked as 6 digits, 6 stars, 4 digits", "confirmed", "cards.create page"),
+    _B("Token of 24 hex digits, `_`, 390 letters and digits", "observed", "recorded answers"),
+    _B("`save` is false when left out", "our choice", "clients disagree"),
+    _B("Number or expiry in a wrong form: -32602", "observed", "error tables of clients"),
+    _B("Number of 13 to 18 digits", "our choice", "18: documentation of a client"),
+    _B("Wrong check digit, unknown card, wrong expiry: -31300", "observed", "partner's error list"),
+    _B("Numbers, expiry and meaning of the seven test cards", "confirmed", "test cards page"),
+    _B("Expired and blocked card: -31301 at cards.create", "inferred", "code observed, step not"),
+    _B("SMS not connected: -31301 at get_verify_code", "inferred", "code observed, step not"),
+    _B("System error card: -32400 at receipts.pay, no debit", "inferred", "step unknown"),
+    _B(
+        "Slow card: 10 seconds, then -31630 at receipts.pay, no debit",
+        "inferred",
+        "10 s: confirmed",
+    ),
+    _B("Card 8600318600000007 has no money: -31630", "our choice", "Payme publishes no such card"),
+    _B("Card 9860030100000006 is a Humo card that pays", "our choice", "Payme publishes none"),
+    _B("SMS code 666666", "confirmed", "test cards page"),
+    _B("A code is good for `wait`, 60000 ms; then -31101", "confirmed", "code -31101: observed"),
+    _B("Wrong code: -31103", "observed", "error tables of clients"),
+    _B("After 3 wrong codes -31102, until a new one is asked for", "our choice", "code: observed"),
+    _B("Code that was not asked for: -31101", "our choice", "the remedy is the same"),
+    _B("A new code may be asked for at any time", "our choice", "`wait` was a pause in old pages"),
+    _B("One-time token is deleted after it paid or held", "confirmed", "hold: our choice"),
+    _B("Removed token: -31400 with data `deleted`", "observed", "a client's tests"),
+    _B("Unknown token: -31400 with data null", "our choice", "code: observed"),
+    _B("Malformed token: -32500", "observed", "error tables of clients"),
+    # Receipts
+    _B("Shape of a receipt", "observed", "recorded answers of the test host"),
+    _B("Without account fields a receipt shows `transaction`", "observed", "recorded answers"),
+    _B("Missing account field: -31610, data names it", "observed", "answers of the test host"),
+    _B("Fields beyond the configured ones pass", "our choice", "live receipts show such"),
+    _B("Amount out of the limits: -31611, -31612", "confirmed", "checkout errors page"),
+    _B("Amount that is no positive integer: -32602", "our choice", "unknown"),
+    _B("Items of `detail` need not add up to `amount`", "our choice", "the rule is inferred only"),
+    _B("receipts.pay answers 4 at once", "observed", "recorded answers"),
+    _B("`processing_id`: null, 0 once paid or held, null when cancelled", "observed", "recorded"),
+    _B("Paid or cancelled receipt can't be paid: -31602", "observed", "partner's error list"),
+    _B("The receipt is looked at before the card", "our choice", "order never recorded"),
+    _B(
+        "Unverified card: -31400 with data `not_verified`", "our choice", "the remedy is to bind it"
+    ),
+    _B("Unknown receipt: -31602 in every method", "observed", "-31008 was seen too"),
+    _B("`hold` on create and on pay", "confirmed", "hold page"),
+    _B("`hold` on one of them only: -32602", "our choice", "unknown"),
+    _B("Held receipt: state 5, `pay_time` 0 until confirmed", "inferred", "hold page"),
+    _B("confirm_hold of what is not held: -31602", "our choice", "unknown"),
+    _B("confirm_hold takes no `amount`", "our choice", "one client sends it, no page has it"),
+    _B("Hold is released after 30 days, state 50", "our choice", "Uzcard's rule, for every card"),
+    _B("Unpaid receipt: cancelled at once, state 50", "observed", "recorded answers"),
+    _B("Paid or held receipt: 21, `cancel_time` 0, later 50", "observed", "recorded answers"),
+    _B("From 21 to 50 takes 1 second", "our choice", "`cancel_after_ms`"),
+    _B("Cancelling again answers the receipt as it is", "our choice", "unknown"),
+    _B("`partially` of receipts.cancel is refused: -32602", "our choice", "old pages only"),
+    _B("receipts.send works in every state", "our choice", "unknown"),
+    _B("Phone of receipts.send: 998 and 9 digits, else -32602", "our choice", "form: confirmed"),
+    _B("get_all: bare array, titles in two languages, numbers", "confirmed", "get_all page"),
+    _B("get_all: the newest first", "observed", "recorded answers"),
+    _B("get_all: `from` = `to` means no period", "observed", "recorded answers"),
+    _B("get_all: both ends belong to the period", "inferred", "as in GetStatement"),
+    _B("get_all: `from` after `to`: -32602", "our choice", "unknown"),
+    _B("get_all: `count` over 50: -32602", "our choice", "maximum: confirmed"),
+    _B("set_fiscal_data works in every state", "our choice", "unknown"),
+    _B('set_fiscal_data answers `{"success": true}`', "observed", "types of two clients"),
+)
+
+
+def table() -> str:
+    """Write the table in Markdown."""
+    rows = [f"| {row.what} | {row.standing} | {row.note} |" for row in STANDINGS]
+    return "\n".join(["| behaviour | standing | note |", "|---|---|---|", *rows])

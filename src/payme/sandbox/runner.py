@@ -1,0 +1,174 @@
+"""Who runs the engine against the store, one call at a time, whatever thread it comes from.
+
+In memory a call runs where it arrives, behind a lock: handing it to another thread costs more than
+the call itself. With a file one thread does all the work and commits for everyone who is waiting,
+since the disk takes as long for one payment as for fifty.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
+
+from payme.sandbox.errors import SandboxError
+from payme.sandbox.store import SqliteState
+
+T = TypeVar("T")
+Job = Callable[[SqliteState], T]
+
+_MAX_GROUP: Final = 256
+
+
+class Runner(Protocol):
+    """Runs jobs against the store. A job that raises leaves no trace in it."""
+
+    def run(self, job: Job[T]) -> T:
+        """Run a job and return what it returns, once that is stored."""
+        ...
+
+    async def arun(self, job: Job[T]) -> T:
+        """Run a job from an event loop."""
+        ...
+
+    def close(self) -> None:
+        """Close the store."""
+        ...
+
+
+class DirectRunner:
+    """Runs a job in the caller's thread, behind a lock.
+
+    Args:
+        connection: A connection made by `connect`.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._state = SqliteState(connection)
+        self._lock = Lock()
+        self._open = True
+
+    def run(self, job: Job[T]) -> T:
+        """Run a job and return what it returns, once that is stored."""
+        with self._lock:
+            if not self._open:
+                raise SandboxError("the sandbox is closed")
+            return _isolated(self._connection, self._state, job)
+
+    async def arun(self, job: Job[T]) -> T:
+        """Run a job from an event loop."""
+        return self.run(job)
+
+    def close(self) -> None:
+        """Close the store."""
+        with self._lock:
+            self._open = False
+            self._connection.close()
+
+
+class _Waiting(NamedTuple):
+    job: Job[Any]
+    future: Future[Any]
+
+
+class GroupCommitRunner:
+    """Runs jobs in one thread and commits many at once; nobody is answered before the commit.
+
+    Args:
+        connection: A connection made by `connect`.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._state = SqliteState(connection)
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._lock = Lock()
+        self._open = True
+        self._thread = Thread(target=self._work, name="payme-sandbox-writer", daemon=True)
+        self._thread.start()
+
+    def run(self, job: Job[T]) -> T:
+        """Run a job and return what it returns, once that is stored."""
+        return self._submit(job).result()
+
+    async def arun(self, job: Job[T]) -> T:
+        """Run a job from an event loop."""
+        return await asyncio.wrap_future(self._submit(job))
+
+    def close(self) -> None:
+        """Finish the jobs that were taken, and close the store."""
+        with self._lock:
+            if self._open:
+                self._open = False
+                self._queue.put(None)
+        self._thread.join()
+
+    def _submit(self, job: Job[T]) -> "Future[T]":
+        future: Future[T] = Future()
+        with self._lock:
+            if not self._open:
+                raise SandboxError("the sandbox is closed")
+            self._queue.put(_Waiting(job, future))
+        return future
+
+    def _work(self) -> None:
+        while group := self._next_group():
+            self._commit([waiting for waiting in group if waiting is not None])
+            if group[-1] is None:
+                break
+        self._connection.close()
+
+    def _next_group(self) -> list[_Waiting | None]:
+        """Wait for a job, and take all that came with it; None ends the work."""
+        group = [self._queue.get()]
+        while group[-1] is not None and len(group) < _MAX_GROUP:
+            try:
+                group.append(self._queue.get_nowait())
+            except Empty:
+                break
+        return group
+
+    def _commit(self, group: list[_Waiting]) -> None:
+        taken = [one for one in group if one.future.set_running_or_notify_cancel()]
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            outcomes = [_outcome(self._connection, self._state, one.job) for one in taken]
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            outcomes = [(None, error)] * len(taken)
+        for one, (value, failure) in zip(taken, outcomes, strict=True):
+            if failure is None:
+                one.future.set_result(value)
+            else:
+                one.future.set_exception(failure)
+
+
+def _outcome(
+    connection: sqlite3.Connection, state: SqliteState, job: Job[T]
+) -> tuple[T | None, Exception | None]:
+    try:
+        return _isolated(connection, state, job), None
+    except sqlite3.OperationalError:
+        # The disk or the lock failed, and with it the whole group.
+        raise
+    except Exception as error:  # noqa: BLE001 - one job's failure is handed to whoever waits for it
+        return None, error
+
+
+def _isolated(connection: sqlite3.Connection, state: SqliteState, job: Job[T]) -> T:
+    """Run a job so that it takes back only its own writes when it fails."""
+    connection.execute("SAVEPOINT job")
+    try:
+        value = job(state)
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK TO job")
+            connection.execute("RELEASE job")
+        raise
+    connection.execute("RELEASE job")
+    return value

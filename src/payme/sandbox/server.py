@@ -1,0 +1,239 @@
+"""HTTP: `POST /api` on a real socket, in a thread of its own."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from threading import Event, Thread
+from typing import Any, Final
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from payme.sandbox.engine import Reason
+from payme.sandbox.engine.wire import MAX_BODY
+from payme.sandbox.errors import SandboxError
+from payme.sandbox.service import Service
+
+_BODY_TIMEOUT_S: Final = 30.0
+_START_TIMEOUT_S: Final = 10.0
+_TICK_S: Final = 0.1
+_BACKLOG: Final = 1024
+_JSON: Final = (b"content-type", b"application/json; charset=utf-8")
+
+_WELCOME: Final = """This is a sandbox of Payme's Subscribe API (payme-uz). No money moves here.
+
+Send your calls to POST /api.
+"""
+
+
+class Api:
+    """The ASGI application behind `/api`.
+
+    It answers every request with JSON-RPC over HTTP 200, as Payme does. It is written on bare ASGI,
+    because nothing of a framework's request is needed here and every call pays for it.
+
+    Args:
+        service: Serves the calls.
+        stopping: Set when the server goes down, so that nobody waits for a slow card.
+    """
+
+    def __init__(self, service: Service, stopping: asyncio.Event) -> None:
+        self._service = service
+        self._stopping = stopping
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        if scope["method"] != "POST":
+            answer = self._service.turn_away(Reason.NOT_POST)
+            await _send(send, answer.body, close=True)
+            return
+        body = await _read(scope, receive)
+        if isinstance(body, Reason):
+            # What is left of the body is not read, so the connection can't be used again.
+            await _send(send, self._service.turn_away(body).body, close=True)
+            return
+        answer = await self._service.acall(body, _header(scope, b"x-auth"))
+        if answer.delay_ms:
+            await self._wait(answer.delay_ms / 1000)
+        await _send(send, answer.body)
+
+    async def _wait(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+class HttpServer:
+    """Runs the sandbox on a socket.
+
+    Args:
+        service: Serves the calls.
+        host: Address to bind.
+        port: Port to bind, 0 for a free one.
+    """
+
+    def __init__(self, service: Service, host: str, port: int) -> None:
+        self._service = service
+        self._socket = _bind(host, port)
+        self.host, self.port = self._socket.getsockname()[:2]
+        self._ready = Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopping: asyncio.Event | None = None
+        self._thread = Thread(target=self._run, name="payme-sandbox-http", daemon=True)
+
+    def start(self) -> None:
+        """Serve, and return as soon as calls are answered.
+
+        Raises:
+            SandboxError: If the server does not come up.
+        """
+        self._thread.start()
+        if not self._ready.wait(_START_TIMEOUT_S) or self._stopping is None:
+            raise SandboxError("the sandbox's HTTP server did not start")
+
+    def stop(self) -> None:
+        """Stop serving and free the port."""
+        if self._loop is not None and self._stopping is not None:
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join()
+        self._socket.close()
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(self._serve())
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        server = _Server(_config(application(self._service, stopping)), stopping, self._ready)
+        self._stopping = stopping
+        await server.serve(sockets=[self._socket])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, told to stop by an event rather than by a flag that it polls ten times a second."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event, ready: Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready.set()
+
+    async def main_loop(self) -> None:
+        counter = 0
+        while not self._stopping.is_set() and not await self.on_tick(counter):
+            counter += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _TICK_S)
+
+
+def application(service: Service, stopping: asyncio.Event) -> Starlette:
+    """Make the ASGI application.
+
+    Args:
+        service: Serves the calls.
+        stopping: Set when the server goes down.
+    """
+    api = Api(service, stopping)
+    return Starlette(
+        routes=[
+            Route("/api", api),
+            Route("/api/", api),
+            Route("/", _welcome),
+        ],
+        exception_handlers={404: _not_found},
+    )
+
+
+async def _welcome(_request: Request) -> Response:
+    return PlainTextResponse(_WELCOME)
+
+
+async def _not_found(_request: Request, _error: Exception) -> Response:
+    return JSONResponse({"error": "not found", "api": "/api"}, status_code=404)
+
+
+async def _read(scope: Scope, receive: Receive) -> bytes | Reason:
+    """Read the body, unless it is too long or does not come."""
+    length = _header(scope, b"content-length")
+    if length is not None and (not length.isdigit() or int(length) > MAX_BODY):
+        return Reason.TOO_LARGE
+    try:
+        async with asyncio.timeout(_BODY_TIMEOUT_S):
+            return await _collect(receive)
+    except TimeoutError:
+        return Reason.INCOMPLETE
+
+
+async def _collect(receive: Receive) -> bytes | Reason:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    chunks = [body]
+    size = len(body)
+    while message.get("more_body"):
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > MAX_BODY:
+            return Reason.TOO_LARGE
+    if message["type"] == "http.disconnect":
+        return Reason.INCOMPLETE
+    return b"".join(chunks) if len(chunks) > 1 else body
+
+
+def _header(scope: Scope, name: bytes) -> str | None:
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    for key, value in headers:
+        if key == name:
+            return value.decode("latin-1")
+    return None
+
+
+async def _send(send: Send, body: bytes, *, close: bool = False) -> None:
+    headers = [_JSON, (b"content-length", b"%d" % len(body))]
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio switches Nagle's algorithm off only where the protocol is named, and with it on every
+    # answer waits 40 ms for the caller's acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or error
+        raise SandboxError(f"can't listen on {host}:{port}: {reason}") from error
+    return listener
+
+
+def _config(app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        ws="none",
+        interface="asgi3",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )

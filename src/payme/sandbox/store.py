@@ -1,0 +1,200 @@
+"""The sandbox's memory: SQLite, in the process or in a file.
+
+The engine sees `SqliteState`, one transaction at a time. Who opens and ends the transactions is in
+`runner`.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from payme.sandbox.engine.model import Card, LedgerEntry, Receipt, Sms
+from payme.sandbox.errors import SandboxError
+
+SCHEMA_VERSION: Final = 1
+
+# "Paym": tells the sandbox's files from all other SQLite files, so that none of those is changed.
+_APPLICATION_ID: Final = 0x5061796D
+
+_BUSY_TIMEOUT_S: Final = 5.0
+
+# What a query reads stands in columns; the rest of a record is one MessagePack value, so that a new
+# field needs no new column.
+_SCHEMA: Final = f"""
+CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE card (token TEXT PRIMARY KEY, record BLOB NOT NULL);
+CREATE TABLE receipt (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    create_time INTEGER NOT NULL,
+    due_at INTEGER,
+    record BLOB NOT NULL
+);
+CREATE INDEX receipt_by_time ON receipt (create_time, number);
+CREATE INDEX receipt_due ON receipt (due_at) WHERE due_at IS NOT NULL;
+CREATE TABLE ledger (
+    number INTEGER PRIMARY KEY, receipt_id TEXT NOT NULL, record BLOB NOT NULL
+);
+CREATE INDEX ledger_by_receipt ON ledger (receipt_id);
+CREATE TABLE sms (number INTEGER PRIMARY KEY, record BLOB NOT NULL);
+PRAGMA application_id = {_APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+
+_COUNT: Final = """
+INSERT INTO counter VALUES (?, 1)
+ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value
+"""
+
+_PUT_RECEIPT: Final = """
+INSERT INTO receipt (number, id, create_time, due_at, record) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (number) DO UPDATE SET due_at = excluded.due_at, record = excluded.record
+"""
+
+# The page is cut out of the index alone, and only its rows are read from the table.
+_PAGE: Final = """
+SELECT record FROM receipt JOIN (
+    SELECT number FROM receipt WHERE create_time BETWEEN ? AND ?
+    ORDER BY create_time DESC, number DESC LIMIT ? OFFSET ?
+) USING (number)
+ORDER BY create_time DESC, number DESC
+"""
+
+_ALWAYS: Final = (-(2**63), 2**63 - 1)
+
+_encode = msgspec.msgpack.Encoder().encode
+_read_card = msgspec.msgpack.Decoder(Card).decode
+_read_receipt = msgspec.msgpack.Decoder(Receipt).decode
+_read_entry = msgspec.msgpack.Decoder(LedgerEntry).decode
+_read_sms = msgspec.msgpack.Decoder(Sms).decode
+
+
+def connect(path: str | Path | None) -> sqlite3.Connection:
+    """Open a sandbox's database, and make it if it is not there.
+
+    Args:
+        path: File; None for a database in memory.
+
+    Raises:
+        SandboxError: If the file can't be opened, belongs to something else, or was written by a
+            newer version of this package.
+    """
+    try:
+        return _open(":memory:" if path is None else str(path))
+    except sqlite3.Error as error:
+        raise SandboxError(f"can't use {path} as the sandbox's database: {error}") from error
+
+
+class SqliteState:
+    """The engine's `State` on a SQLite connection.
+
+    Args:
+        connection: A connection made by `connect`.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._execute = connection.execute
+
+    def setting(self, name: str) -> str | None:
+        """Read a setting that is stored with the database."""
+        row = self._execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def put_setting(self, name: str, value: str) -> None:
+        """Store a setting."""
+        self._execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
+
+    def next_number(self, name: str) -> int:
+        """Count one up and return the new value; the first is 1."""
+        return int(self._execute(_COUNT, (name,)).fetchone()[0])
+
+    def get_card(self, token: str) -> Card | None:
+        """Find a card by its token, removed ones included."""
+        row = self._execute("SELECT record FROM card WHERE token = ?", (token,)).fetchone()
+        return None if row is None else _read_card(row[0])
+
+    def put_card(self, card: Card) -> None:
+        """Store a card in place of the one with the same token."""
+        self._execute("INSERT OR REPLACE INTO card VALUES (?, ?)", (card.token, _encode(card)))
+
+    def get_receipt(self, receipt_id: str) -> Receipt | None:
+        """Find a receipt by its id."""
+        row = self._execute("SELECT record FROM receipt WHERE id = ?", (receipt_id,)).fetchone()
+        return None if row is None else _read_receipt(row[0])
+
+    def put_receipt(self, receipt: Receipt) -> None:
+        """Store a receipt in place of the one with the same number."""
+        row = (receipt.number, receipt.id, receipt.create_time, receipt.due_at, _encode(receipt))
+        self._execute(_PUT_RECEIPT, row)
+
+    def list_receipts(
+        self, period: tuple[int, int] | None, *, count: int, offset: int
+    ) -> list[Receipt]:
+        """List receipts by time of creation, the newest first."""
+        rows = self._execute(_PAGE, (*(period or _ALWAYS), count, offset))
+        return [_read_receipt(record) for (record,) in rows]
+
+    def due_receipts(self, now: int) -> list[Receipt]:
+        """List the receipts whose `due_at` has come."""
+        rows = self._execute("SELECT record FROM receipt WHERE due_at <= ? ORDER BY due_at", (now,))
+        return [_read_receipt(record) for (record,) in rows]
+
+    def add_entry(self, entry: LedgerEntry) -> None:
+        """Append to the ledger."""
+        row = (entry.receipt_id, _encode(entry))
+        self._execute("INSERT INTO ledger (receipt_id, record) VALUES (?, ?)", row)
+
+    def entries(self, receipt_id: str | None = None) -> list[LedgerEntry]:
+        """List the ledger in the order it was written, of one receipt or of all."""
+        if receipt_id is None:
+            rows = self._execute("SELECT record FROM ledger ORDER BY number")
+        else:
+            query = "SELECT record FROM ledger WHERE receipt_id = ? ORDER BY number"
+            rows = self._execute(query, (receipt_id,))
+        return [_read_entry(record) for (record,) in rows]
+
+    def add_sms(self, sms: Sms) -> None:
+        """Append to the outbox."""
+        self._execute("INSERT INTO sms (record) VALUES (?)", (_encode(sms),))
+
+    def outbox(self) -> list[Sms]:
+        """List the outbox in the order it was written."""
+        rows = self._execute("SELECT record FROM sms ORDER BY number")
+        return [_read_sms(record) for (record,) in rows]
+
+
+def _open(name: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        name, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT_S
+    )
+    try:
+        _prepare(connection, name)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, name: str) -> None:
+    version = _pragma(connection, "user_version")
+    if version > SCHEMA_VERSION:
+        raise SandboxError(
+            f"{name} was written by a newer payme-uz (database version {version}, this one reads "
+            f"up to {SCHEMA_VERSION}): upgrade payme-uz, or name another file"
+        )
+    if _pragma(connection, "application_id") not in {0, _APPLICATION_ID} or (
+        version == 0 and _pragma(connection, "schema_version")
+    ):
+        raise SandboxError(f"{name} is not a database of the sandbox: name another file")
+    connection.execute("PRAGMA journal_mode = WAL")
+    # A payment that was answered must survive a power cut, so every commit reaches the disk.
+    connection.execute("PRAGMA synchronous = FULL")
+    if version == 0:
+        connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
