@@ -57,7 +57,7 @@ def show(report: Report) -> None:
         console = Console(width=MINIMUM_WIDTH)
     table = Table(title=report.title, title_justify="left")
     for position, name in enumerate(report.header):
-        table.add_column(name, justify="right" if position > 1 else "left")
+        table.add_column(name, justify="right" if position > 1 else "left", no_wrap=True)
     for row in report.rows:
         table.add_row(*map(Text, row))
     console.print(table)
@@ -105,5 +105,5 @@ def section(report: Report) -> str:
 def grid(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """Return the lines of a Markdown table."""
     cells = [[cell.replace("\n", " ").replace("|", "\\|") for cell in row] for row in rows]
-    lines = [list(header), ["---"] * len(header), *cells]
+    lines = [[name.replace("\n", " ") for name in header], ["---"] * len(header), *cells]
     return [f"| {' | '.join(line)} |" for line in lines]

@@ -9,7 +9,7 @@ from bench.client import table, targets
 from bench.client.contestants import CONTESTANTS, ENVIRONMENTS, OURS
 from bench.client.environments import Environment, prepared
 from bench.client.imports import import_costs
-from bench.client.outcome import IMPORT_PAYME, Outcome
+from bench.client.outcome import PROMISED_IMPORTS, Outcome
 from bench.client.rounds import ADDED_ROUND_TRIP, Plan, race, tls_server
 from bench.report import Report
 
@@ -56,7 +56,7 @@ def measured(
     return Outcome(
         near=raced["near"],
         far=raced["far"],
-        imports=import_costs(environments, [IMPORT_PAYME, *statements], import_rounds),
+        imports=import_costs(environments, [*PROMISED_IMPORTS, *statements], import_rounds),
         sizes={name: environment.size / 1e6 for name, environment in environments.items()},
     )
 

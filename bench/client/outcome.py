@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench.client.contestants import OURS, Contestant
+from bench.client.contestants import OURS, SEED_CARDS, Contestant
 
 if TYPE_CHECKING:
     from bench.client.imports import ImportCost, Statement
     from bench.client.rounds import Series
 
-IMPORT_PAYME: Statement = (OURS, "import payme")
+PROMISED_IMPORTS: tuple[Statement, ...] = (
+    (OURS, "import payme"),
+    (OURS, "from payme import Payme, AsyncPayme"),
+    (OURS, SEED_CARDS),
+)
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,7 @@ class Runner:
         self._server = server
         self._lanes = contestant.in_flight or 1
         self._calls = self._lanes
+        self._keeps_connections = True
         self._out = False
         self.series = Series()
         command = (str(environment.python), "-m", "bench.client.worker")
@@ -169,15 +170,17 @@ class Runner:
         """Find how many calls fill a burst, or that the contestant can't take part."""
         if error := self._heard(self.process.hear).get("error"):
             self._leave(error)
-        for _ in range(2):  # the first one opens connections
-            trial = self._heard(lambda: self.process.ask(3 * self._lanes))
-        if trial:
+        self._heard(lambda: self.process.ask(self._lanes))  # opens connections
+        before = self._server.accepted()
+        if trial := self._heard(lambda: self.process.ask(max(self._lanes, 3))):
+            self._keeps_connections = self._server.accepted() - before < trial["calls"]
             fitting = round(seconds / trial["wall_ns"] * 1e9 * trial["calls"])
             self._calls = max(fitting, self._lanes, 4)
 
     def burst(self) -> None:
-        """Warm the connections, then measure one burst."""
-        self._heard(lambda: self.process.ask(self._lanes))
+        """Measure one burst; kept connections are warmed before."""
+        if self._keeps_connections:
+            self._heard(lambda: self.process.ask(self._lanes))
         before = self._server.accepted()
         if burst := self._heard(lambda: self.process.ask(self._calls)):
             self.series.add(burst, self._server.accepted() - before)

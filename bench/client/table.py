@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 HEADER = (
     "contestant",
-    "mode, in flight",
-    "CPU per call, µs",
-    "middle half",
-    "× bare",
+    "mode,\nin flight",
+    "CPU/call,\nµs",
+    "middle half\nof rounds",
+    "CPU,\n× bare",
     "calls/s",
-    "calls/s +20 ms",
-    "TCP per 100",
-    "import, ms",
-    "modules",
-    "installed, MB",
+    "calls/s\nat +20 ms",
+    "TCP per\n100 calls",
+    "import,\nCPU ms",
+    "import,\nmodules",
+    "installed,\nMB",
 )
 NOTES = (
     (
@@ -32,15 +32,15 @@ NOTES = (
         "verifies its certificate. CPU is user and system time of the contestant's own process."
     ),
     (
-        "Figures are medians over rounds; every round runs all contestants in a new order. 'Middle "
-        "half' holds the middle half of the rounds. '× bare' is the CPU divided by that of bare "
-        "httpcore2 in the same mode, round by round."
+        "Figures are medians over rounds; every round runs all contestants in a new order. "
+        "'Middle half' holds the middle half of the rounds. '× bare' is the CPU divided by that of "
+        "bare httpcore2 in the same mode, round by round."
     ),
     "Bare httpcore2 and http.client send prepared bytes and parse no answer.",
     "'+20 ms' adds a round trip to every flight, those of TCP and TLS handshakes included.",
     (
-        "'TCP per 100' counts the connections accepted during measured bursts, per 100 calls; a few "
-        "unmeasured calls precede each burst."
+        "TCP connections are those accepted during measured bursts; a contestant that keeps "
+        "connections makes some unmeasured calls before each burst."
     ),
     (
         "Import: CPU and modules above a bare interpreter, of the statement that the documentation "

@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Mapping
-from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -21,14 +20,25 @@ from payme.transport.lazy import LazyAsyncTransport, LazyTransport
 
 if TYPE_CHECKING:
     import ssl
+    from random import Random
 
 T = TypeVar("T")
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
 
 
 def new_id() -> int:
-    """Make a JSON-RPC id that no other worker uses, so that a stray answer is seen."""
-    return int.from_bytes(os.urandom(6), "big")
+    """Make a JSON-RPC id that no other worker uses, so that a stray answer is seen.
+
+    It has at most 13 digits, as a timestamp in milliseconds has: Payme's own samples send those.
+    """
+    return int.from_bytes(os.urandom(5), "big")
+
+
+def uniform(low: float, high: float) -> float:
+    """Draw a random number; the module is loaded by the first pause, which most programs never make."""
+    import random
+
+    return random.uniform(low, high)  # noqa: S311 - jitter
 
 
 class _Client(Generic[TransportT]):
@@ -50,11 +60,11 @@ class _Client(Generic[TransportT]):
         proxy: str | None = None,
         allow_http: bool = False,
         transport: TransportT | None = None,
-        random: Random | None = None,
+        random: "Random | None" = None,
     ) -> None:
         self._identity = configuration.identity(merchant_id, key)
         self._limits = configuration.limits(timeout, connect_timeout, max_attempts)
-        self._world = World(time.monotonic, new_id, random or Random())  # noqa: S311 - jitter
+        self._world = World(time.monotonic, new_id, random.uniform if random else uniform)
         self._closed = False
         self._owner = True
         if transport is None:

@@ -3,7 +3,6 @@
 import os
 import re
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import SplitResult, urlsplit
 
 from payme import redact
 from payme.errors import ConfigurationError, InvalidArgument
@@ -22,6 +21,14 @@ URLS: Final[dict[str, str]] = {
 
 _ENTITY: Final = re.compile(r"&(amp|lt|gt|quot|#\d+);")
 _VISIBLE: Final = re.compile(r"[!-~]+")
+
+# No user, no query, no fragment: in an address of the API they are a mistake, and a password in it
+# would end up in logs.
+_ADDRESS: Final = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9.\-]+|\[[0-9a-f:.]+\])(?::(?P<port>\d{1,5}))?(?P<path>/[^?#\s]*)?",
+    re.IGNORECASE,
+)
+_LAST_PORT: Final = 65535
 
 
 def identity(merchant_id: str | None, key: str | None) -> Identity:
@@ -97,34 +104,19 @@ def base_url(given: str | None, environment: str | None) -> str:
     return address
 
 
-def _normal(given: str) -> str:
-    parts = _split(given)
-    # Anything else in an address is a mistake, and a password in it would end up in logs.
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or parts.username is not None
-        or parts.query
-        or parts.fragment
-    ):
+def _normal(given: object) -> str:
+    found = _ADDRESS.fullmatch(given) if isinstance(given, str) else None
+    if found is None or int(found["port"] or 0) > _LAST_PORT:
         raise ConfigurationError(
-            f"base_url: got {_without_password(given)!r}, expected an address such as "
-            f"{URLS['test']}"
+            f"base_url: got {_without_password(given)!r}, expected an address such as {URLS['test']}"
         )
-    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/api'}"
+    port = f":{found['port']}" if found["port"] else ""
+    path = (found["path"] or "").rstrip("/") or "/api"
+    return f"{found['scheme'].lower()}://{found['host'].lower()}{port}{path}"
 
 
-def _split(given: str) -> SplitResult:
-    try:
-        parts = urlsplit(given) if _VISIBLE.fullmatch(given) else SplitResult("", "", "", "", "")
-        _ = parts.port
-    except ValueError:
-        return SplitResult("", "", "", "", "")
-    return parts
-
-
-def _without_password(address: str) -> str:
-    return redact.scrub(re.sub(r"//[^/@]*@", "//<redacted>@", address))
+def _without_password(address: object) -> str:
+    return redact.scrub(re.sub(r"//[^/@]*@", "//<redacted>@", str(address)))
 
 
 def check_secure(address: str, context: "ssl.SSLContext | None", *, allow_http: bool) -> None:
@@ -138,8 +130,9 @@ def check_secure(address: str, context: "ssl.SSLContext | None", *, allow_http: 
     Raises:
         ConfigurationError: Plain HTTP to another machine, or TLS settings that verify nothing.
     """
-    parts = urlsplit(address)
-    if parts.scheme == "http" and not (allow_http or is_loopback(parts.hostname or "")):
+    found = _ADDRESS.fullmatch(address)
+    clear = found is not None and found["scheme"] == "http" and not is_loopback(found["host"])
+    if clear and not allow_http:
         raise ConfigurationError(
             f"base_url: {address!r} would send the key in the clear; use https, or "
             f"allow_http=True for a "
@@ -161,9 +154,9 @@ def is_loopback(host: str) -> bool:
         host: Name or address.
 
     Returns:
-        True for `localhost`, `127.*` and `::1`.
+        True for `localhost`, `127.*` and `[::1]`.
     """
-    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d+){3}", host) is not None
+    return host in ("localhost", "[::1]") or re.fullmatch(r"127(\.\d+){3}", host) is not None
 
 
 def limits(timeout: float, connect_timeout: float, max_attempts: int) -> Limits:

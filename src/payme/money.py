@@ -18,7 +18,7 @@ MAX_TIYIN: Final = 2**53 - 1
 
 _SPACES: Final = r"[ \u00a0\u2009\u202f]"
 _SOM: Final = re.compile(
-    rf"(?P<whole>\d{{1,3}}(?:{_SPACES}\d{{3}})+|\d+)(?:[.,](?P<part>\d{{1,2}}))?"
+    rf"(?P<whole>[0-9]{{1,3}}(?:{_SPACES}[0-9]{{3}})+|[0-9]+)(?:[.,](?P<part>[0-9]{{1,2}}))?"
 )
 
 

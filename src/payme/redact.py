@@ -128,12 +128,13 @@ def value(name: str, given: object) -> object:
     return scrub(given) if isinstance(given, str) else given
 
 
-def tree(given: Any, name: str = "") -> Any:
+def tree(given: Any, name: str = "", secrets: Iterable[str] = ()) -> Any:
     """Redact a JSON value: every member by its name, every string by its looks.
 
     Args:
         given: Dicts, lists and scalars.
         name: Name of the member that holds the value.
+        secrets: Strings known to be secret here, whatever they look like.
 
     Returns:
         A copy without secrets. IKPU codes and other members named `code` are masked too: a mask too
@@ -143,10 +144,14 @@ def tree(given: Any, name: str = "") -> Any:
         members = cast("dict[Any, Any]", given)
         if name == "account":
             return {key: account_value(member) for key, member in members.items()}
-        return {key: tree(member, str(key)) for key, member in members.items()}
+        return {
+            tree(key, secrets=secrets): tree(member, str(key), secrets)
+            for key, member in members.items()
+        }
     if isinstance(given, list | tuple):
-        return [tree(member, name) for member in cast("list[Any]", given)]
-    return value(name, given)
+        return [tree(member, name, secrets) for member in cast("list[Any]", given)]
+    # By what is known first: a mask by looks would leave the ends of a secret that looks like a card.
+    return value(name, scrub(given, secrets) if isinstance(given, str) else given)
 
 
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:

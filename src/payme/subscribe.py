@@ -1,7 +1,6 @@
 """What the specification's two classes share: they return the server's JSON as it came."""
 
 import time
-from random import Random
 from typing import Any, ClassVar, Final
 
 from payme import client, configuration
@@ -15,8 +14,6 @@ from payme.transport.lazy import LazyTransport
 # One pool for each address and process: users make an instance per request, and a pool per
 # instance would be a new TLS connection per call.
 _TRANSPORTS: Final[dict[str, LazyTransport]] = {}
-
-_JITTER: Final = Random()  # noqa: S311 - pauses between attempts
 
 _PAYME_HOSTS: Final = (".paycom.uz/api", ".payme.uz/api")
 
@@ -41,7 +38,7 @@ class SubscribeClient:
 
     def _call(self, call: Call[Any]) -> dict[str, Any]:
         new_id = _no_id if call.method in self._WITHOUT_ID else client.new_id
-        world = flows.World(time.monotonic, new_id, _JITTER)
+        world = flows.World(time.monotonic, new_id, client.uniform)
         flow = flows.exchange(call, self._identity, self._limits, world, outcome.read_untouched)
         try:
             return driver.run(flow, self._perform)

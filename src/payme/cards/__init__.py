@@ -1,16 +1,19 @@
 """Cards: tokens that stand for a card."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from payme.protocol import calls
 from payme.protocol.models import Card, VerifyCode
-from payme.protocol.run import AsyncRun, Run
+
+if TYPE_CHECKING:
+    from payme.protocol.run import AsyncRun, Run
 
 
 class Cards:
     """Methods of cards, blocking: `Payme.cards`."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: "Run") -> None:
         self._run = run
 
     def create(
@@ -119,7 +122,7 @@ class Cards:
 class AsyncCards:
     """Methods of cards under asyncio: `AsyncPayme.cards`."""
 
-    def __init__(self, run: AsyncRun) -> None:
+    def __init__(self, run: "AsyncRun") -> None:
         self._run = run
 
     async def create(

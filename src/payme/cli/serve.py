@@ -59,7 +59,7 @@ def run(options: Options, *, quiet: bool) -> None:
 
     with Sandbox(**options, on_answer=None if quiet else log) as sandbox:
         if not quiet:
-            print_banner(console, sandbox)
+            print_banner(console, sandbox, options["db"])
         while not stopping.wait(_POLL_S):
             pass
     if not quiet:
@@ -79,12 +79,13 @@ def access_line(answer: Answer, at: str) -> Text:
     return Text(line, style="" if answer.reason is None else "yellow")
 
 
-def print_banner(console: Console, sandbox: Sandbox) -> None:
+def print_banner(console: Console, sandbox: Sandbox, db: Path | None) -> None:
     """Print where the sandbox is, who may call it and what to try.
 
     Args:
         console: Where to print.
         sandbox: A sandbox that is running.
+        db: File that keeps its state.
     """
     console.print(Text("Payme sandbox. No money moves here.", style="bold"))
     for name, value in (
@@ -92,6 +93,7 @@ def print_banner(console: Console, sandbox: Sandbox) -> None:
         ("Merchant ID", sandbox.merchant_id),
         ("Key", sandbox.key),
         ("SMS code", CODE),
+        ("State", str(db or "in memory")),
     ):
         console.print(Text(f"  {name:<12} ").append(value, style="cyan"))
     console.print(_cards())
@@ -121,7 +123,7 @@ def _example(sandbox: Sandbox) -> str:
     return f"""In Python:
   from payme import Payme
   payme = Payme({sandbox.merchant_id!r}, {sandbox.key!r}, base_url={sandbox.url!r})
-  receipt = payme.receipts.create(50_000, account={{"order_id": 1}})
+  receipt = payme.receipts.create(50_000, {{"order_id": 1}})
 """
 
 

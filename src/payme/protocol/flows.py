@@ -6,7 +6,6 @@ under the blocking driver, under asyncio and in a test without a socket.
 
 from collections.abc import Callable, Generator
 from itertools import count
-from random import Random
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from payme.errors import NotSent, OutcomeUnknown, PaymeError, Rejected, ServiceUnavailable
@@ -84,12 +83,12 @@ class World(NamedTuple):
     Attributes:
         clock: Monotonic seconds.
         new_id: A new JSON-RPC id.
-        random: For the jitter of pauses.
+        uniform: A random number between two, for the jitter of pauses.
     """
 
     clock: Callable[[], float]
     new_id: Callable[[], int | None]
-    random: Random
+    uniform: Callable[[float, float], float]
 
 
 class Read(Protocol[T]):
@@ -133,7 +132,7 @@ def exchange(
         try:
             return read(call, request_id, reply, (identity.key,))
         except PaymeError as error:
-            pause = _backoff(attempt, world.random)
+            pause = _backoff(attempt, world.uniform)
             late = world.clock() + pause >= deadline
             if late or attempt >= limits.max_attempts or not outcome.may_resend(call.effect, error):
                 raise
@@ -156,9 +155,9 @@ _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
 
 
-def _backoff(attempt: int, random: Random) -> float:
+def _backoff(attempt: int, uniform: Callable[[float, float], float]) -> float:
     """Seconds before the next attempt: full jitter, so that a crowd does not come back at once."""
-    return random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1)))
+    return uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1)))
 
 
 _PROOFS: Final[dict[str, frozenset[ReceiptState]]] = {
@@ -218,7 +217,7 @@ def _ask_until(
         else:
             if receipt.state in proofs:
                 return receipt
-        pause = _FIRST_PAUSE + _backoff(attempt, world.random)
+        pause = _FIRST_PAUSE + _backoff(attempt, world.uniform)
         if world.clock() + pause >= deadline:
             return None
         yield Sleep(pause)
@@ -226,14 +225,23 @@ def _ask_until(
 
 
 def _give_up(receipt_id: str, timeout: float, world: World) -> Inquiry[Receipt | None]:
-    """Cancel the receipt and see it cancelled; a refusal may mean that it was paid meanwhile."""
-    try:
-        receipt: Receipt = yield calls.receipts_cancel(receipt_id)
-    except (NotSent, OutcomeUnknown, Rejected):
-        return (yield from _ask_until(receipt_id, PROVES_CANCEL, timeout, world))
-    if receipt.state in PROVES_CANCEL:
-        return receipt
-    return (yield from _ask_until(receipt_id, PROVES_CANCEL, timeout, world))
+    """Cancel the receipt and see it cancelled.
+
+    Cancelling is repeated only after a look at the receipt has shown that it is not cancelled; the
+    receipt's id makes a second cancellation harmless. A refusal may mean that it was paid meanwhile.
+    """
+    deadline = world.clock() + timeout
+    while True:
+        try:
+            receipt: Receipt | None = yield calls.receipts_cancel(receipt_id)
+        except (NotSent, OutcomeUnknown, Rejected):
+            look = max(min(_LONGEST_PAUSE, deadline - world.clock()), 0)
+            receipt = yield from _ask_until(receipt_id, PROVES_CANCEL, look, world)
+        if receipt is not None and receipt.state in PROVES_CANCEL:
+            return receipt
+        if world.clock() + _FIRST_PAUSE >= deadline:
+            return None
+        yield Sleep(_FIRST_PAUSE)
 
 
 class Pages:

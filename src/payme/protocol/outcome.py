@@ -200,7 +200,7 @@ class _Reader:
         rejected = Rejected.of(
             error.code,
             redact.scrub(error.text, self.secrets),
-            error.data,
+            redact.tree(error.data, secrets=self.secrets),
             method=self.call.method,
             request_id=self.request_id,
             receipt_id=self.call.receipt_id,

@@ -2,18 +2,21 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from payme.protocol import calls
 from payme.protocol.flows import Pages
 from payme.protocol.models import Detail, FiscalData, Payer, Receipt
-from payme.protocol.run import AsyncRun, Run
 from payme.protocol.states import ReceiptState
+
+if TYPE_CHECKING:
+    from payme.protocol.run import AsyncRun, Run
 
 
 class Receipts:
     """Methods of receipts, blocking: `Payme.receipts`."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: "Run") -> None:
         self._run = run
 
     def create(
@@ -209,7 +212,7 @@ class Receipts:
 class AsyncReceipts:
     """Methods of receipts under asyncio: `AsyncPayme.receipts`."""
 
-    def __init__(self, run: AsyncRun) -> None:
+    def __init__(self, run: "AsyncRun") -> None:
         self._run = run
 
     async def create(

@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
+import threading
+from collections.abc import Generator
 from threading import Event, Thread
 from typing import Any, Final
 
@@ -23,6 +26,8 @@ _BODY_TIMEOUT_S: Final = 30.0
 _START_TIMEOUT_S: Final = 10.0
 _TICK_S: Final = 0.1
 _BACKLOG: Final = 1024
+_LINGER_S: Final = 1.0
+_LINGER_BYTES: Final = 16 * MAX_BODY
 _JSON: Final = (b"content-type", b"application/json; charset=utf-8")
 
 _WELCOME: Final = """This is a sandbox of Payme's Subscribe API (payme-uz). No money moves here.
@@ -49,13 +54,11 @@ class Api:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         if scope["method"] != "POST":
-            answer = self._service.turn_away(Reason.NOT_POST)
-            await _send(send, answer.body, close=True)
+            await _send_last(receive, send, self._service.turn_away(Reason.NOT_POST).body)
             return
         body = await _read(scope, receive)
         if isinstance(body, Reason):
-            # What is left of the body is not read, so the connection can't be used again.
-            await _send(send, self._service.turn_away(body).body, close=True)
+            await _send_last(receive, send, self._service.turn_away(body).body)
             return
         answer = await self._service.acall(body, _header(scope, b"x-auth"))
         if answer.delay_ms:
@@ -105,7 +108,7 @@ class HttpServer:
 
     def _run(self) -> None:
         try:
-            with asyncio.Runner() as runner:
+            with _uvicorn_silenced(), asyncio.Runner() as runner:
                 runner.run(self._serve())
         finally:
             self._ready.set()
@@ -167,13 +170,18 @@ async def _not_found(_request: Request, _error: Exception) -> Response:
 async def _read(scope: Scope, receive: Receive) -> bytes | Reason:
     """Read the body, unless it is too long or does not come."""
     length = _header(scope, b"content-length")
-    if length is not None and (not length.isdigit() or int(length) > MAX_BODY):
+    if length is not None and not _fits(length):
         return Reason.TOO_LARGE
     try:
         async with asyncio.timeout(_BODY_TIMEOUT_S):
             return await _collect(receive)
     except TimeoutError:
         return Reason.INCOMPLETE
+
+
+def _fits(length: str) -> bool:
+    # More digits than any length that fits are not worth converting.
+    return length.isascii() and length.isdigit() and len(length) < 10 and int(length) <= MAX_BODY
 
 
 async def _collect(receive: Receive) -> bytes | Reason:
@@ -200,12 +208,34 @@ def _header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
-async def _send(send: Send, body: bytes, *, close: bool = False) -> None:
+async def _send(send: Send, body: bytes) -> None:
     headers = [_JSON, (b"content-length", b"%d" % len(body))]
-    if close:
-        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _send_last(receive: Receive, send: Send, body: bytes) -> None:
+    """Answer a request whose body was not read, and close the connection.
+
+    A caller who is still sending would be cut off before it reads the answer, so the answer goes
+    out whole, and some more of the body is thrown away before the end.
+    """
+    headers = [_JSON, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_S):
+            await _discard(receive)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _discard(receive: Receive) -> None:
+    left = _LINGER_BYTES
+    while left > 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if not message.get("more_body"):
+            break
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -225,6 +255,28 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+@contextlib.contextmanager
+def _uvicorn_silenced() -> Generator[None, None, None]:
+    """Keep what uvicorn logs in this thread out of the program's log.
+
+    Its loggers belong to the whole process, and the program may run a uvicorn of its own: so their
+    levels and handlers stay as they are.
+    """
+    mine = threading.get_ident()
+
+    def other_thread(record: logging.LogRecord) -> bool:
+        return record.thread != mine
+
+    loggers = [logging.getLogger(name) for name in ("uvicorn.error", "uvicorn.access")]
+    for logger in loggers:
+        logger.addFilter(other_thread)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(other_thread)
+
+
 def _config(app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
@@ -232,8 +284,6 @@ def _config(app: Any) -> uvicorn.Config:
         ws="none",
         interface="asgi3",
         log_config=None,
-        log_level="critical",
-        access_log=False,
         server_header=False,
         timeout_graceful_shutdown=1,
     )

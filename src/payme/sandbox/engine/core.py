@@ -29,6 +29,10 @@ class Answer(NamedTuple):
     reason: Reason | None = None
     """Why the call was refused; None for a result."""
 
+    def __repr__(self) -> str:
+        # The body may hold a token.
+        return f"Answer({self.method!r}, {self.receipt_id!r}, code={self.code}, {self.reason!r})"
+
 
 class Engine:
     """Payme's side of the Subscribe API.

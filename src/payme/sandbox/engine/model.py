@@ -57,6 +57,9 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     cancel_source: str | None = None
     fiscal: dict[str, Any] | None = None
 
+    def __repr__(self) -> str:
+        return f"Receipt({self.id!r}, state={self.state!r}, amount={self.amount})"
+
 
 class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One movement of money between a card and a receipt."""

@@ -20,6 +20,10 @@ Phone = Annotated[str, Meta(pattern=r"^998[0-9]{9}\Z")]
 class Params(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Base of every specification."""
 
+    def __repr__(self) -> str:
+        # Nearly all of them hold a card number, a token, a code or a phone.
+        return f"{type(self).__name__}(...)"
+
 
 class CardData(Params):
     """`card` of `cards.create`."""

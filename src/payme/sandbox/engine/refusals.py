@@ -92,7 +92,7 @@ ANSWERS: Final[dict[Reason, tuple[int, str]]] = {
 }
 
 
-class Refused(Exception):  # noqa: N818 - Payme answered; nothing broke
+class Refused(Exception):
     """Ends a call with an error of Payme's.
 
     Args:

@@ -1,0 +1,160 @@
+"""The whole journey of a payment against the embedded sandbox: `python -m payme.demo`."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from payme import AsyncPayme, OutcomeUnknown, Payme, Receipt, Rejected, format_som, som
+from payme.cards.subscribe_cards import PaymeSubscribeCards
+from payme.receipts.subscribe_receipts import PaymeSubscribeReceipts
+from payme.sandbox import Sandbox
+
+CARD, EXPIRE, CODE, PHONE = "8600069195406311", "0399", "666666", "998901304527"
+
+
+def main() -> None:
+    """Run the three journeys and print each step."""
+    # A console that can't show Uzbek letters must not end a demonstration.
+    reconfigure: Callable[..., None] | None = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure:
+        reconfigure(errors="replace")
+    with Sandbox() as sandbox:
+        print(f"Payme on this machine: {sandbox.url}, cash-box {sandbox.merchant_id}")
+        with_the_specification(sandbox)
+        with_payme(sandbox)
+        asyncio.run(with_async_payme(sandbox))
+    print("\nAll three journeys went through.")
+
+
+def with_the_specification(sandbox: Sandbox) -> None:
+    """Walk with the two classes of the specification, which return the server's JSON."""
+    _title("1. PaymeSubscribeCards and PaymeSubscribeReceipts: the server's JSON as a dict")
+    cards = PaymeSubscribeCards(base_url=sandbox.url, paycom_id=sandbox.merchant_id)
+    receipts = PaymeSubscribeReceipts(
+        base_url=sandbox.url, paycom_id=sandbox.merchant_id, paycom_key=sandbox.key
+    )
+    card = _result("cards_create", cards.cards_create(number=CARD, expire=EXPIRE, save=True))[
+        "card"
+    ]
+    token = card["token"]
+    _result("card_get_verify_code", cards.card_get_verify_code(token=token))
+    _result("cards_verify", cards.cards_verify(verify_code=CODE, token=token))
+    _result("cards_check", cards.cards_check(token=token))
+    created = _result("receipts_create", receipts.receipts_create(amount=50_000_00, order_id=1))
+    invoice = created["receipt"]["_id"]
+    _result("receipts_send", receipts.receipts_send(invoice_id=invoice, phone=PHONE))
+    _result("receipts_pay", receipts.receipts_pay(invoice_id=invoice, token=token, phone=PHONE))
+    _result("receipts_check", receipts.receipts_check(invoice_id=invoice))
+    _result("receipts_get", receipts.receipts_get(invoice_id=invoice))
+    _result("receipts_cancel", receipts.receipts_cancel(invoice_id=invoice))
+    now = _millis(datetime.now(UTC))
+    page = receipts.receipts_get_all(count=2, _from=0, _to=now, offset=0)
+    _say("receipts_get_all", f"{len(page['result'])} receipt(s)")
+    _result("cards_remove", cards.cards_remove(token=token))
+
+
+def with_payme(sandbox: Sandbox) -> None:
+    """Walk with the blocking client, which returns values and raises errors."""
+    _title("2. Payme: typed values, errors that say what is known")
+    with Payme(sandbox.merchant_id, sandbox.key, base_url=sandbox.url) as payme:
+        card = payme.cards.create(CARD, EXPIRE)
+        _say("cards.create", f"{card.number}, verify={card.verify}")
+        code = payme.cards.get_verify_code(card.token)
+        _say("cards.get_verify_code", f"SMS to {code.phone}, valid for {code.wait // 1000} s")
+        _say("cards.verify", f"verify={payme.cards.verify(card.token, CODE).verify}")
+
+        receipt = payme.receipts.create(som("50 000"), {"order_id": 2})
+        _say("receipts.create", _shown(receipt))
+        receipt = payme.receipts.pay(receipt.id, card.token)
+        _say("receipts.pay", _shown(receipt))
+        _say("receipts.check", payme.receipts.check(receipt.id).name)
+        _say("receipts.send", payme.receipts.send(receipt.id, PHONE))
+        _refused(lambda: payme.receipts.pay(receipt.id, card.token))
+
+        held = payme.receipts.create(som("120 000"), {"order_id": 3}, hold=True)
+        _say("receipts.pay (hold)", _shown(payme.receipts.pay(held.id, card.token, hold=True)))
+        _say("receipts.confirm_hold", _shown(payme.receipts.confirm_hold(held.id)))
+        _say("receipts.cancel", _shown(payme.receipts.cancel(receipt.id)))
+
+        now = datetime.now(UTC)
+        for listed in payme.receipts.iterate(now - timedelta(hours=1), now + timedelta(seconds=1)):
+            _say("receipts.iterate", _shown(listed))
+
+
+async def with_async_payme(sandbox: Sandbox) -> None:
+    """Walk with the asyncio client, many payments at a time."""
+    _title("3. AsyncPayme: the same under asyncio")
+    async with AsyncPayme(sandbox.merchant_id, sandbox.key, base_url=sandbox.url) as payme:
+        card = await payme.cards.create(CARD, EXPIRE)
+        _say("cards.create", card.number)
+        _say("cards.get_verify_code", (await payme.cards.get_verify_code(card.token)).sent)
+        _say("cards.verify", (await payme.cards.verify(card.token, CODE)).verify)
+
+        async def order(number: int) -> Receipt:
+            receipt = await payme.receipts.create(som(10_000 + number), {"order_id": number})
+            try:
+                return await payme.receipts.pay(receipt.id, card.token)
+            except OutcomeUnknown as lost:
+                resolved: Receipt = await lost.resolve(cancel=True)
+                return resolved
+
+        paid = await asyncio.gather(*(order(number) for number in range(10, 15)))
+        _say("receipts.create, .pay", f"{sum(r.is_paid for r in paid)} of {len(paid)} paid at once")
+        first = paid[0]
+        _say("receipts.check", (await payme.receipts.check(first.id)).name)
+        _say("receipts.send", await payme.receipts.send(first.id, PHONE))
+
+        held = await payme.receipts.create(som(7_500), {"order_id": 15}, hold=True)
+        await payme.receipts.pay(held.id, card.token, hold=True)
+        _say("receipts.confirm_hold", _shown(await payme.receipts.confirm_hold(held.id)))
+        _say("receipts.cancel", _shown(await payme.receipts.cancel(first.id)))
+
+        now = datetime.now(UTC)
+        hour, soon = now - timedelta(hours=1), now + timedelta(seconds=1)
+        listed = [receipt.id async for receipt in payme.receipts.iterate(hour, soon)]
+        _say("receipts.iterate", f"{len(listed)} receipts of the last hour")
+
+
+def _refused(pay: Callable[[], Receipt]) -> None:
+    try:
+        pay()
+    except Rejected as no:
+        _say("receipts.pay again", f"{type(no).__name__} {no.code}: {no.text('uz')}")
+
+
+def _result(step: str, answer: dict[str, Any]) -> Any:
+    if "error" in answer:
+        raise SystemExit(f"{step}: {answer['error']}")
+    _say(step, _summary(answer["result"]))
+    return answer["result"]
+
+
+def _summary(result: dict[str, Any]) -> str:
+    if "card" in result:
+        return f"{result['card']['number']}, verify={result['card']['verify']}"
+    if "receipt" in result:
+        receipt = result["receipt"]
+        return f"{receipt['_id']}, state {receipt['state']}, {format_som(receipt['amount'])} soʻm"
+    return ", ".join(f"{name}={value}" for name, value in result.items())
+
+
+def _shown(receipt: Receipt) -> str:
+    return f"{receipt.id}, {receipt.state.name}, {format_som(receipt.amount)} soʻm"
+
+
+def _title(text: str) -> None:
+    print(f"\n{text}")
+
+
+def _say(step: str, outcome: object) -> None:
+    print(f"   {step:<24}{outcome}")
+
+
+def _millis(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+if __name__ == "__main__":
+    main()

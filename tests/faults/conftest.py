@@ -1,0 +1,51 @@
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+from support.clients import STYLES, make
+from support.faulty import Faulty
+
+from payme.sandbox import Sandbox
+
+# A key may hold such characters; a page that shows it escapes them.
+KEY = "Rw712wMJ&pZB<zFvrG09?bHkSN%nD4PY0n1C"
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    sandbox = Sandbox(key=KEY)
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture
+def server(sandbox: Sandbox) -> Iterator[Faulty]:
+    with Faulty(sandbox) as server:
+        yield server
+
+
+@pytest.fixture
+def tls_server(sandbox: Sandbox, server_tls: Any) -> Iterator[Faulty]:
+    with Faulty(sandbox, server_tls) as server:
+        yield server
+
+
+@pytest.fixture(params=STYLES)
+def style(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+async def connect(style: str, sandbox: Sandbox) -> AsyncIterator[Callable[..., Any]]:
+    """Make clients of the style under test; they are closed at the end."""
+    made: list[Any] = []
+
+    def connect(url: str, **options: Any) -> Any:
+        options = {"timeout": 3.0, "proxy": "", **options}
+        client = make(style, sandbox.merchant_id, sandbox.key, base_url=url, **options)
+        made.append(client)
+        return client
+
+    yield connect
+    for client in made:
+        await client.aclose()

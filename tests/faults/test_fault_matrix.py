@@ -1,0 +1,286 @@
+"""Every method meets every fault, and says exactly what is known afterwards."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+from support import faults
+from support.clients import outcome, resolve
+from support.faulty import Faulty
+from support.faults import Fault
+from support.fourteen import (
+    CALLS,
+    CREATES,
+    FOURTEEN,
+    MOVES_MONEY,
+    READS,
+    RECEIPT_OF,
+    prepare,
+    state_of,
+)
+from support.secrecy import assert_hidden, secrets_of, texts_of
+
+from payme import Receipt
+from payme.errors import (
+    AccessDenied,
+    NotSent,
+    OutcomeUnknown,
+    PaymeError,
+    ProtocolError,
+    Rejected,
+    UnreadableAnswer,
+)
+
+pytestmark = pytest.mark.anyio
+
+ATTEMPTS = 3
+PAID, HELD, CANCEL_QUEUED, CANCELLED = 4, 5, 21, 50
+
+# What happened, and for each effect the class that must come of it and how often it is sent.
+TABLE: dict[str, dict[str, tuple[type[PaymeError], int]]] = {
+    "lost": {
+        "READ": (OutcomeUnknown, ATTEMPTS),
+        "CREATES": (OutcomeUnknown, 1),
+        "MOVES_MONEY": (OutcomeUnknown, 1),
+    },
+    "unreadable": {
+        "READ": (UnreadableAnswer, ATTEMPTS),
+        "CREATES": (UnreadableAnswer, 1),
+        "MOVES_MONEY": (UnreadableAnswer, 1),
+    },
+    "final": {
+        "READ": (AccessDenied, 1),
+        "CREATES": (AccessDenied, 1),
+        "MOVES_MONEY": (AccessDenied, 1),
+    },
+    "doubtful": {
+        "READ": (Rejected, ATTEMPTS),
+        "CREATES": (OutcomeUnknown, 1),
+        "MOVES_MONEY": (OutcomeUnknown, 1),
+    },
+}
+SENT = {"lost": "maybe", "unreadable": "yes", "final": "yes", "doubtful": "yes"}
+EFFECT = {
+    **dict.fromkeys(READS, "READ"),
+    **dict.fromkeys(CREATES, "CREATES"),
+    **dict.fromkeys(MOVES_MONEY, "MOVES_MONEY"),
+}
+CASES = [
+    *(("lost", fault) for fault in faults.LOST),
+    *(("unreadable", fault) for fault in faults.UNREADABLE),
+    *(("final", fault) for fault in faults.FINAL),
+    *(("doubtful", fault) for fault in faults.DOUBTFUL),
+]
+BY_FAULT = pytest.mark.parametrize(("kind", "fault"), CASES, ids=lambda value: str(value))
+BY_METHOD = pytest.mark.parametrize("method", FOURTEEN)
+
+
+def check_error(error: Any, kind: str, method: str, state: Any) -> None:
+    expected, _ = TABLE[kind][EFFECT[method]]
+    assert isinstance(error, expected), repr(error)
+    assert isinstance(error, UnreadableAnswer) == (kind == "unreadable")
+    assert isinstance(error, ProtocolError) == (kind == "unreadable")
+    assert not isinstance(error, NotSent)
+    assert error.sent == SENT[kind]
+    assert error.method == method
+    assert error.receipt_id == (RECEIPT_OF[method](state) if method in RECEIPT_OF else None)
+
+
+@BY_METHOD
+@BY_FAULT
+async def test_outcome_is_the_one_in_the_table(method, kind, fault, connect, server, sandbox):
+    server.otherwise = fault.act
+    state = prepare(sandbox, method)
+    payme = connect(server.url, max_attempts=ATTEMPTS)
+    error = await outcome(CALLS[method](payme, state))
+    check_error(error, kind, method, state)
+    _, times = TABLE[kind][EFFECT[method]]
+    assert server.methods() == [method] * times
+    assert error.request_id == server.requests[-1].json["id"]
+    assert server.executed == [method] * (times if fault.executed else 0)
+    assert sandbox.debits(state.unpaid) == (1 if server.executed == ["receipts.pay"] else 0)
+    assert_hidden(secrets_of(state, sandbox.key), texts_of(error))
+
+
+@pytest.mark.parametrize("method", ["cards.create", "cards.verify", "receipts.pay"])
+@BY_FAULT
+async def test_log_shows_no_secret_even_at_debug(
+    method, kind, fault, connect, server, sandbox, caplog
+):
+    caplog.set_level(logging.DEBUG, "payme")
+    caplog.set_level(logging.DEBUG, "httpcore2")
+    server.otherwise = fault.act
+    state = prepare(sandbox, method)
+    await outcome(CALLS[method](connect(server.url), state))
+    logged = [record.getMessage() for record in caplog.records]
+    assert any("send_request_headers" in line for line in logged)
+    assert_hidden(secrets_of(state, sandbox.key), logged)
+
+
+@pytest.mark.parametrize("fault", faults.SILENT, ids=str)
+async def test_silence_is_an_unknown_outcome_for_every_method(fault, connect, server, sandbox):
+    server.otherwise = fault.act
+    payme = connect(server.url, timeout=0.4)
+
+    async def call(method: str) -> None:
+        state = prepare(sandbox, method)
+        error = await outcome(CALLS[method](payme, state))
+        check_error(error, "lost", method, state)
+        assert sandbox.debits(state.unpaid) == int(fault.executed and method == "receipts.pay")
+        assert_hidden(secrets_of(state, sandbox.key), texts_of(error))
+
+    await asyncio.gather(*map(call, FOURTEEN))
+    assert sorted(server.methods()) == sorted(FOURTEEN)
+
+
+@pytest.mark.parametrize("method", READS)
+@pytest.mark.parametrize(
+    "fault", [fault for kind, fault in CASES if kind != "final"], ids=lambda value: str(value)
+)
+async def test_a_read_is_sent_again_and_answers(method, fault, connect, server, sandbox):
+    server.script(fault.act)
+    state = prepare(sandbox, method)
+    value = await CALLS[method](connect(server.url), state)
+    assert value is not None
+    assert server.methods() == [method] * 2
+    first, second = server.requests
+    assert first.json["id"] != second.json["id"]
+    assert {**first.json, "id": 0} == {**second.json, "id": 0}
+
+
+# Without an id an answer must show by the receipt in it that it is the right one; the answer of
+# receipts.send has none, and Payme's own page prints it without an id.
+VOUCHED = [
+    "receipts.pay",
+    "receipts.cancel",
+    "receipts.get",
+    "receipts.confirm_hold",
+    "receipts.send",
+]
+
+
+@pytest.mark.parametrize("fault", faults.WITHOUT_ID, ids=str)
+@BY_METHOD
+async def test_answer_without_an_id_counts_if_its_receipt_is_the_right_one(
+    method, fault, connect, server, sandbox
+):
+    server.otherwise = fault.act
+    state = prepare(sandbox, method)
+    got = await outcome(CALLS[method](connect(server.url), state))
+    if method in VOUCHED:
+        assert not isinstance(got, Exception)
+        assert server.methods() == [method]
+    else:
+        check_error(got, "unreadable", method, state)
+        assert len(server.requests) == TABLE["unreadable"][EFFECT[method]][1]
+
+
+@pytest.mark.parametrize("without_id", [False, True])
+@pytest.mark.parametrize(
+    "method", ["receipts.pay", "receipts.cancel", "receipts.get", "receipts.confirm_hold"]
+)
+async def test_answer_about_another_receipt_is_unreadable(
+    method, without_id, connect, server, sandbox
+):
+    def swap(answer: dict[str, Any]) -> dict[str, Any]:
+        answer["result"]["receipt"]["_id"] = "0" * 24
+        return {**answer, "id": None} if without_id else answer
+
+    server.otherwise = faults.changed("other_receipt", swap).act
+    state = prepare(sandbox, method)
+    error = await outcome(CALLS[method](connect(server.url), state))
+    check_error(error, "unreadable", method, state)
+
+
+@pytest.mark.parametrize(
+    "member",
+    [{"amount": "50000"}, {"amount": None}, {"state": "4"}, {"_id": 5}, {"create_time": {}}],
+    ids=str,
+)
+async def test_receipt_of_the_wrong_shape_is_unreadable_and_the_member_is_named(
+    member, connect, server, sandbox
+):
+    def spoil(answer: dict[str, Any]) -> dict[str, Any]:
+        answer["result"]["receipt"].update(member)
+        return answer
+
+    server.otherwise = faults.changed("spoilt", spoil).act
+    state = prepare(sandbox)
+    error = await outcome(CALLS["receipts.pay"](connect(server.url), state))
+    check_error(error, "unreadable", "receipts.pay", state)
+    assert next(iter(member)) in str(error)
+    assert sandbox.debits(state.unpaid) == 1
+
+
+@pytest.mark.parametrize("fault", faults.LOST, ids=str)
+async def test_a_payment_lost_over_tls_is_unknown_and_sent_once(
+    fault, connect, tls_server, client_tls, sandbox
+):
+    tls_server.otherwise = fault.act
+    state = prepare(sandbox)
+    payme = connect(tls_server.url, ssl_context=client_tls)
+    error = await outcome(CALLS["receipts.pay"](payme, state))
+    check_error(error, "lost", "receipts.pay", state)
+    assert tls_server.methods() == ["receipts.pay"]
+    assert sandbox.debits(state.unpaid) == int(fault.executed)
+
+
+# What resolve() must find, from the effect alone: the money moved, or nothing is proven.
+PROVEN = {
+    "receipts.pay": {PAID},
+    "receipts.cancel": {CANCEL_QUEUED, CANCELLED},
+    "receipts.confirm_hold": {PAID},
+}
+RESOLVED = [
+    pytest.param(kind, fault, id=str(fault))
+    for kind, fault in CASES
+    if kind != "final"
+]
+
+
+@pytest.mark.parametrize("method", MOVES_MONEY)
+@pytest.mark.parametrize(("kind", "fault"), RESOLVED)
+async def test_resolve_ends_in_what_the_ledger_confirms(
+    method, kind, fault, connect, server, sandbox
+):
+    server.script(fault.act)
+    state = prepare(sandbox, method)
+    receipt_id = RECEIPT_OF[method](state)
+    error = await outcome(CALLS[method](connect(server.url), state))
+    found = await outcome(resolve(error, timeout=0.02))
+    if fault.executed:
+        assert isinstance(found, Receipt)
+        assert found.id == receipt_id
+        assert found.state in PROVEN[method]
+    else:
+        assert isinstance(found, OutcomeUnknown)
+        assert server.executed == ["receipts.get"] * len(server.executed)
+    assert server.methods().count(method) == 1
+    assert sandbox.debits(state.unpaid) == int(method == "receipts.pay" and fault.executed)
+
+
+@pytest.mark.parametrize("method", MOVES_MONEY)
+@pytest.mark.parametrize(("kind", "fault"), RESOLVED)
+async def test_resolve_with_cancel_leaves_no_doubt(method, kind, fault, connect, server, sandbox):
+    server.script(fault.act)
+    state = prepare(sandbox, method)
+    receipt_id = RECEIPT_OF[method](state)
+    error = await outcome(CALLS[method](connect(server.url), state))
+    found = await resolve(error, timeout=0.02, cancel=True)
+    assert found.id == receipt_id
+    expected = PROVEN[method] if fault.executed else {CANCEL_QUEUED, CANCELLED}
+    assert found.state in expected
+    assert state_of(sandbox, receipt_id) in expected
+    if method == "receipts.pay" and not fault.executed:
+        assert sandbox.debits(receipt_id) == 0
+
+
+@pytest.mark.parametrize("method", [name for name in FOURTEEN if name not in MOVES_MONEY])
+async def test_resolve_of_what_moves_no_money_asks_nothing(method, connect, server, sandbox):
+    server.otherwise = faults.after(faults.closed).act
+    state = prepare(sandbox, method)
+    error = await outcome(CALLS[method](connect(server.url), state))
+    asked = len(server.requests)
+    assert await resolve(error) is None
+    assert len(server.requests) == asked

@@ -1,0 +1,124 @@
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from sandbox_tools import GOOD, Process
+
+from payme.sandbox.engine import Answer, Reason
+
+
+def payme(*options: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", "from payme.cli import main; main()", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+
+
+def test_version() -> None:
+    done = payme("--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("payme 0.")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_banner_calls_and_a_clean_stop(number: int) -> None:
+    with Process("--port", "0", "--account-field", "order_id", "--max-amount", "100") as process:
+        merchant, key = process.field("Merchant ID"), process.field("Key")
+        url = urlsplit(process.field("URL"))
+        assert (url.hostname, url.path) == ("127.0.0.1", "/api")
+        assert process.field("SMS code") == "666666"
+        assert GOOD in process.banner
+        assert "Payme(" in process.banner
+        auth = f"{merchant}:{key}"
+        card = {"number": GOOD, "expire": "0399"}
+        create = {"id": 1, "method": "cards.create", "params": {"card": card}}
+        token = process.post(json.dumps(create).encode(), auth)["result"]["card"]["token"]
+        for account, amount, code in (
+            ({"order_id": 1}, 100, None),
+            ({"order": 1}, 100, -31610),
+            ({"order_id": 1}, 101, -31612),
+        ):
+            params = {"amount": amount, "account": account}
+            call = {"method": "receipts.create", "params": params}
+            answer = process.post(json.dumps(call).encode(), auth)
+            assert answer.get("error", {}).get("code") == code
+        process.post(b'{"method":"8600069195406311","params":{}}', auth)
+        returncode, out, err = process.stop(number)
+    assert (returncode, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[-1] == "Stopped."
+    assert "cards.create" in lines[0]
+    assert lines[0].endswith("ok")
+    assert lines[2].endswith("-31610 wrong_account")
+    for secret in (token, key, GOOD, "666666", "0399"):
+        assert secret not in out
+
+
+def test_quiet() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with Process("--quiet", "--port", str(port), ready="") as process:
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                break
+            except ConnectionRefusedError:
+                assert process.process.poll() is None
+        assert process.stop() == (0, "", "")
+
+
+def test_a_taken_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = payme("sandbox", "--port", str(port))
+    assert done.returncode == 1
+    assert str(port) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_other_failures(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    path.write_text("no database " * 100)
+    done = payme("sandbox", "--port", "0", "--db", str(path))
+    assert (done.returncode, "state.db" in done.stderr) == (1, True)
+    done = payme("sandbox", "--port", "0", "--merchant-id", "a:b")
+    assert (done.returncode, "colon" in done.stderr) == (2, True)
+
+
+def test_a_host_that_others_can_reach_warns() -> None:
+    with Process("--host", "0.0.0.0", "--port", "0") as process:
+        _, _, err = process.stop()
+    assert "Warning" in err
+
+
+def test_loopback() -> None:
+    from payme.cli.serve import is_loopback
+
+    assert all(map(is_loopback, ("127.0.0.1", "127.9.9.9", "::1", "localhost")))
+    assert not any(map(is_loopback, ("0.0.0.0", "192.168.0.1", "::", "example.uz", "")))
+
+
+@pytest.mark.parametrize("missing", ["click", "rich"])
+def test_without_its_libraries(missing: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; from payme.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert 'pip install "payme-uz[cli]"' in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_access_line() -> None:
+    from payme.cli.serve import access_line
+
+    refused = Answer(b"", 0, "receipts.pay", "a" * 24, -31602, Reason.NOT_PAYABLE)
+    assert access_line(refused, "12:00:00").plain.split() == [
+        "12:00:00",
+        "receipts.pay",
+        "a" * 24,
+        "-31602",
+        "not_payable",
+    ]
+    assert access_line(Answer(b""), "12:00:00").plain.split() == ["12:00:00", "-", "-", "ok"]

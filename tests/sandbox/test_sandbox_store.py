@@ -1,0 +1,332 @@
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from sandbox_tools import Caller, Clock, Process
+
+from payme.sandbox import Sandbox, SandboxError
+from payme.sandbox.runner import GroupCommitRunner
+from payme.sandbox.store import SCHEMA_VERSION, SqliteState, connect
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+def run(code: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_everything_survives_a_restart(path: Path, clock: Clock) -> None:
+    first = Sandbox(db=path, clock=clock)
+    caller = Caller(first)
+    receipt = caller.held()
+    before = caller.ok("receipts.get", id=receipt), first.ledger(), first.sent_sms()
+    token = caller.verified()
+    first.stop()
+    second = Sandbox(db=path, clock=clock)
+    caller = Caller(second)
+    assert (second.merchant_id, second.key) == (first.merchant_id, first.key)
+    after = caller.ok("receipts.get", id=receipt), second.ledger(), second.sent_sms()[:1]
+    assert after == before
+    assert caller.ok("cards.check", token=token)["card"]["verify"] is True
+    number = caller.ok("receipts.get", id=caller.receipt())["receipt"]["account"][0]["value"]
+    assert number == "2"
+    second.stop()
+
+
+def test_the_same_seed_makes_no_id_twice(path: Path, clock: Clock) -> None:
+    ids = []
+    for _ in range(2):
+        sandbox = Sandbox(db=path, clock=clock, seed=5)
+        ids += [Caller(sandbox).receipt(), Caller(sandbox).card()]
+        sandbox.stop()
+    assert len(set(ids)) == 4
+
+
+def test_a_seed_repeats_a_run(clock: Clock) -> None:
+    def once() -> tuple[str, ...]:
+        sandbox = Sandbox(clock=clock, seed=5)
+        caller = Caller(sandbox)
+        made = sandbox.merchant_id, sandbox.key, caller.card(), caller.receipt()
+        sandbox.stop()
+        return made
+
+    assert once() == once()
+
+
+def test_other_credentials_than_the_stored_ones(path: Path) -> None:
+    Sandbox(db=path, merchant_id="m", key="k").stop()
+    Sandbox(db=path, merchant_id="m", key="k").stop()
+    Sandbox(db=path).stop()
+    with pytest.raises(SandboxError, match="merchant id"):
+        Sandbox(db=path, merchant_id="n")
+    with pytest.raises(SandboxError, match="key") as caught:
+        Sandbox(db=path, key="secret")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", ["", " ", "a\nb", "я", " a"])
+def test_credentials_that_fit_in_no_header(wrong: str) -> None:
+    with pytest.raises(ValueError, match="merchant_id"):
+        Sandbox(merchant_id=wrong)
+    with pytest.raises(ValueError, match="key"):
+        Sandbox(key=wrong)
+    with pytest.raises(ValueError, match="colon"):
+        Sandbox(merchant_id="a:b")
+
+
+def test_credentials_look_like_paymes() -> None:
+    sandbox = Sandbox()
+    assert len(sandbox.merchant_id) == 24
+    assert int(sandbox.merchant_id, 16)
+    assert len(sandbox.key) == 36
+    assert sandbox.key not in repr(sandbox) + repr(sandbox.config)
+    sandbox.stop()
+
+
+def test_a_newer_file_is_refused(path: Path) -> None:
+    Sandbox(db=path).stop()
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    connection.close()
+    with pytest.raises(SandboxError, match="newer"):
+        Sandbox(db=path)
+
+
+def test_a_file_of_something_else_is_left_alone(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(SandboxError, match="not a database of the sandbox"):
+        Sandbox(db=path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database(path: Path) -> None:
+    path.write_text("hello " * 1000)
+    with pytest.raises(SandboxError, match=r"state\.db"):
+        Sandbox(db=path)
+    with pytest.raises(SandboxError):
+        Sandbox(db=path.parent / "nowhere" / "state.db")
+
+
+def test_one_job_of_a_group_fails_alone(path: Path) -> None:
+    runner = GroupCommitRunner(connect(path))
+    started, go = threading.Event(), threading.Event()
+
+    def block(_state: SqliteState) -> None:
+        started.set()
+        go.wait()
+
+    def put(name: str, *, fail: bool = False) -> "object":
+        def job(state: SqliteState) -> None:
+            state.put_setting(name, "x")
+            if fail:
+                raise ZeroDivisionError
+
+        return runner._submit(job)
+
+    first = runner._submit(block)
+    started.wait()
+    futures = [put("a"), put("b", fail=True), put("c")]
+    go.set()
+    first.result()
+    failures = [type(future.exception()).__name__ for future in futures]
+    assert failures == ["NoneType", "ZeroDivisionError", "NoneType"]
+    stored = [runner.run(lambda state, name=name: state.setting(name)) for name in "abc"]
+    assert stored == ["x", None, "x"]
+    runner.close()
+    with pytest.raises(SandboxError, match="closed"):
+        runner.run(lambda state: None)
+
+
+class FailingCommit:
+    """A connection that does everything but commit."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.connection, name)
+
+    def execute(self, query: str, *values: object) -> sqlite3.Cursor:
+        if query == "COMMIT":
+            raise sqlite3.OperationalError("disk I/O error")
+        return self.connection.execute(query, *values)
+
+
+def test_nobody_is_answered_before_the_commit(path: Path) -> None:
+    runner = GroupCommitRunner(FailingCommit(connect(path)))
+    with pytest.raises(sqlite3.OperationalError):
+        runner.run(lambda state: state.put_setting("a", "x"))
+    runner.close()
+    after = connect(path)
+    assert SqliteState(after).setting("a") is None
+    after.close()
+
+
+def test_a_locked_file_is_a_system_error_and_no_payment(path: Path) -> None:
+    sandbox = Sandbox(db=path)
+    caller = Caller(sandbox)
+    receipt, token = caller.receipt(), caller.verified()
+    sandbox._runner._connection.execute("PRAGMA busy_timeout = 20")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answer = caller.call("receipts.pay", {"id": receipt, "token": token})
+    assert (answer["error"]["code"], answer["id"]) == (-32400, 1)
+    other.execute("ROLLBACK")
+    other.close()
+    assert (caller.state(receipt), sandbox.debits(receipt)) == (0, 0)
+    caller.ok("receipts.pay", id=receipt, token=token)
+    sandbox.stop()
+
+
+def test_a_full_disk_loses_nothing_that_was_answered(path: Path) -> None:
+    sandbox = Sandbox(db=path)
+    caller = Caller(sandbox)
+    connection = sandbox._runner._connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages + 4}")
+    made, failed = [], 0
+    create = {"amount": 1, "account": {}, "description": "x" * 2000}
+    for _ in range(20):
+        answer = caller.call("receipts.create", create)
+        if "result" in answer:
+            made.append(answer["result"]["receipt"]["_id"])
+        else:
+            assert answer["error"]["code"] == -32400
+            failed += 1
+    assert made
+    assert failed
+    connection.execute("PRAGMA max_page_count = 100000")
+    assert {receipt["_id"] for receipt in caller.all()} == set(made)
+    sandbox.stop()
+
+
+def test_the_file_is_synced_at_every_commit(path: Path) -> None:
+    sandbox = Sandbox(db=path)
+    connection = sandbox._runner._connection
+    assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    sandbox.stop()
+
+
+def test_queries_use_the_indexes(path: Path) -> None:
+    from payme.sandbox import store
+
+    connection = connect(path)
+
+    def plan(query: str, *values: object) -> str:
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {query}", values)
+        return " / ".join(row[3] for row in rows)
+
+    page = plan(store._PAGE, 0, 1, 10, 0)
+    assert "COVERING INDEX receipt_by_time" in page
+    assert "SCAN receipt" not in page
+    due = plan("SELECT record FROM receipt WHERE due_at <= ? ORDER BY due_at", 1)
+    assert "receipt_due" in due
+    assert "ledger_by_receipt" in plan("SELECT record FROM ledger WHERE receipt_id = ?", "x")
+    connection.close()
+
+
+def test_no_paid_receipt_is_lost_by_kill_9(path: Path) -> None:
+    auth = "m:k"
+    answered: dict[str, dict[str, object]] = {}
+    token = ""
+    for attempt in range(4):
+        options = ["--merchant-id", "m", "--key", "k"] if attempt == 0 else []
+        with Process("--db", str(path), "--port", "0", *options) as process:
+            assert (process.field("Merchant ID"), process.field("Key")) == ("m", "k")
+            for receipt, result in answered.items():
+                got = process.post(body("receipts.get", id=receipt), auth)["result"]
+                assert got == result
+            token = token or bind(process, auth)
+            workers = [
+                threading.Thread(target=pay_until_cut, args=(process, auth, token, answered))
+                for _ in range(4)
+            ]
+            for worker in workers:
+                worker.start()
+            seen = len(answered)
+            while len(answered) < seen + 20:
+                workers[0].join(0.01)
+            process.process.send_signal(signal.SIGKILL)
+            for worker in workers:
+                worker.join()
+    sandbox = Sandbox(db=path)
+    assert len(answered) >= 80
+    assert all(sandbox.debits(receipt) == 1 for receipt in answered)
+    sandbox.stop()
+
+
+def body(method: str, **params: object) -> bytes:
+    return json.dumps({"id": 1, "method": method, "params": params}).encode()
+
+
+def bind(process: Process, auth: str) -> str:
+    card = {"number": "8600069195406311", "expire": "0399"}
+    created = process.post(body("cards.create", card=card, save=True), auth)
+    token = created["result"]["card"]["token"]
+    process.post(body("cards.get_verify_code", token=token), auth)
+    process.post(body("cards.verify", token=token, code="666666"), auth)
+    return token
+
+
+def pay_until_cut(
+    process: Process, auth: str, token: str, answered: dict[str, dict[str, object]]
+) -> None:
+    while True:
+        try:
+            created = process.post(body("receipts.create", amount=100, account={}), auth)
+            receipt = created["result"]["receipt"]["_id"]
+            paid = process.post(body("receipts.pay", id=receipt, token=token), auth)
+        except (OSError, ValueError, EOFError, Exception):
+            if process.process.poll() is None:
+                process.process.wait(timeout=10)
+            return
+        answered[receipt] = paid["result"]
+
+
+# What is imported, and what is not
+
+
+def test_the_engine_imports_no_io() -> None:
+    done = run(
+        "import sys, payme.sandbox.engine, payme.sandbox.engine.standing\n"
+        "io = {'sqlite3', 'uvicorn', 'starlette', 'socket', 'asyncio', 'click', 'threading'}\n"
+        "print(io & set(sys.modules))"
+    )
+    assert done.stdout.strip() == "set()", done
+
+
+def test_without_the_servers_libraries() -> None:
+    done = run(
+        "import sys\n"
+        "sys.modules['uvicorn'] = sys.modules['starlette'] = None\n"
+        "from payme.sandbox import Sandbox\n"
+        "sandbox = Sandbox()\n"
+        "print(sandbox.handle(b'', None))\n"
+        "sandbox.start()\n"
+    )
+    assert "-32700" in done.stdout
+    assert done.stderr.rstrip().endswith('pip install "payme-uz[sandbox]"')
+
+
+def test_seeding_checks_its_arguments(caller: Caller) -> None:
+    with pytest.raises(ValueError, match="test card"):
+        caller.sandbox.add_card(number="8600000000000009")
+    with pytest.raises(ValueError, match="token"):
+        caller.sandbox.add_card("x")
+    token = f"{'a' * 24}_b"
+    assert caller.sandbox.add_card(token, verified=False) == token
+    assert caller.ok("cards.check", token=token)["card"]["verify"] is False
+    receipt = caller.sandbox.add_receipt("6" * 24, amount=5, hold=True)
+    assert caller.ok("receipts.get", id=receipt)["receipt"]["amount"] == 5

@@ -1,0 +1,1 @@
+"""What the hard tests share: servers that fail on purpose, and one way to call either client."""

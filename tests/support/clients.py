@@ -1,0 +1,83 @@
+"""One way to call either client: whatever `Payme` does, `Awaited` lets a test await."""
+
+import asyncio
+import inspect
+from typing import Any
+
+from payme import AsyncPayme, Payme
+from payme.cards import Cards
+from payme.receipts import Receipts
+
+BLOCKING, ASYNCIO = "blocking", "asyncio"
+STYLES = [BLOCKING, ASYNCIO]
+
+
+class NoPause:
+    """Chance without jitter, so that an attempt follows the other at once."""
+
+    @staticmethod
+    def uniform(low: float, _high: float) -> float:
+        return low
+
+
+class Awaited:
+    """A blocking client under the manners of an asyncio one."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __repr__(self) -> str:
+        return repr(self._inner)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if isinstance(found, Cards | Receipts):
+            return Awaited(found)
+        if name == "with_options":
+            return lambda **options: Awaited(found(**options))
+        if inspect.isgeneratorfunction(found):
+            return _iterated(found)
+        if callable(found):
+            return _awaited(found)
+        return found
+
+    async def aclose(self) -> None:
+        self._inner.close()
+
+
+def _awaited(function: Any) -> Any:
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    return call
+
+
+def _iterated(function: Any) -> Any:
+    async def walk(*args: Any, **kwargs: Any) -> Any:
+        for one in function(*args, **kwargs):
+            yield one
+
+    return walk
+
+
+def make(style: str, *args: Any, **kwargs: Any) -> Any:
+    """Make a client whose methods are awaited."""
+    kwargs = {"random": NoPause(), **kwargs}
+    if style == ASYNCIO:
+        return AsyncPayme(*args, **kwargs)
+    return Awaited(Payme(*args, **kwargs))
+
+
+async def outcome(awaitable: Any) -> Any:
+    """Await, and return the value or the error."""
+    try:
+        return await awaitable
+    except Exception as error:
+        return error
+
+
+async def resolve(error: Any, client: Any = None, **options: Any) -> Any:
+    """`error.resolve()`, whichever client raised it."""
+    asked = client._inner if isinstance(client, Awaited) else client
+    found = await asyncio.to_thread(error.resolve, asked, **options)
+    return await found if inspect.isawaitable(found) else found

@@ -1,0 +1,60 @@
+"""Every Python block of the READMEs and the documentation runs, against the sandbox."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from payme import configuration
+from payme.sandbox import Sandbox
+
+ROOT = Path(__file__).parent.parent
+PAGES = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("**/*.md"))]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = [
+    pytest.param(block, id=f"{page.relative_to(ROOT)}-{number}")
+    for page in PAGES
+    if "_build" not in page.parts
+    for number, block in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")), 1)
+]
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(autouse=True)
+def payme_is_the_sandbox(sandbox, monkeypatch):
+    monkeypatch.setenv("PAYME_MERCHANT_ID", sandbox.merchant_id)
+    monkeypatch.setenv("PAYME_KEY", sandbox.key)
+    monkeypatch.setitem(configuration.URLS, "test", sandbox.url)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_block_runs(block, sandbox, tmp_path):
+    code = block.replace("https://checkout.test.paycom.uz/api", sandbox.url)
+    code = code.replace("paycom-id", sandbox.merchant_id)
+    script = tmp_path / "example.py"
+    script.write_text(code, encoding="utf-8")
+    scope = {"__name__": "__main__", "__file__": str(script)}
+    exec(compile(code, str(script), "exec"), scope)
+
+
+def test_all_three_readmes_show_the_same_code():
+    def code(name):
+        blocks = BLOCK.findall((ROOT / name).read_text(encoding="utf-8"))
+        return [re.sub(r"\s*#.*", "", block) for block in blocks]
+
+    english = code("README.md")
+    assert len(english) >= 6
+    assert code("README.uz.md") == english
+    assert code("README.ru.md") == english
+
+
+def test_readme_opens_with_the_two_commands_and_an_example():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.index("make demo") < text.index("make test") < text.index("```python") < 800
+    assert sys.version_info >= (3, 11)
