@@ -1,13 +1,16 @@
 """What no text may show."""
 
+import html
 import traceback
+import urllib.parse
 from collections.abc import Iterable
 
 from support.fourteen import CARD, CODE, EMAIL, PHONE, State
 
 
 def secrets_of(state: State, key: str) -> list[str]:
-    return [CARD, CODE, PHONE, EMAIL, key, state.token, state.unverified]
+    shown = {key, html.escape(key), urllib.parse.quote(key)}
+    return [CARD, CODE, PHONE, EMAIL, *shown, state.token, state.unverified]
 
 
 def texts_of(error: BaseException) -> list[str]:
