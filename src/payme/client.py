@@ -1,5 +1,6 @@
 """The clients: who calls, over what, within which limits."""
 
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 from payme import configuration, redact
 from payme.cards import AsyncCards, Cards
 from payme.configuration import Environment
-from payme.errors import ConfigurationError, OutcomeUnknown
+from payme.errors import ConfigurationError, OutcomeUnknown, PaymeError
 from payme.protocol import calls, driver, flows
 from payme.protocol.calls import Call, Credential
 from payme.protocol.flows import Sleep, World
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from random import Random
 
 T = TypeVar("T")
+
+# One line per call at DEBUG; the application decides where it goes.
+_LOG = logging.getLogger("payme")
+
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
 
 
@@ -122,6 +127,12 @@ class _Client(Generic[TransportT]):
             )
         return flows.exchange(call, self._identity, self._limits, self._world)
 
+    def _note(self, call: Call[Any], started: float, outcome: object) -> None:
+        if _LOG.isEnabledFor(logging.DEBUG):
+            took = (self._world.clock() - started) * 1000
+            shown = type(outcome).__name__ if isinstance(outcome, PaymeError) else "answered"
+            _LOG.debug("%s %s: %s in %.0f ms", call.method, call.receipt_id or "-", shown, took)
+
     def _inquiry(
         self, lost: OutcomeUnknown, *, timeout: float, cancel: bool
     ) -> flows.Inquiry[Receipt | None]:
@@ -194,7 +205,14 @@ class Payme(_Client[Transport]):
         return self._run(calls.any_method(method, params))
 
     def _run(self, call: Call[T]) -> T:
-        return self._drive(self._exchange(call))
+        started = self._world.clock()
+        try:
+            value = self._drive(self._exchange(call))
+        except PaymeError as error:
+            self._note(call, started, error)
+            raise
+        self._note(call, started, value)
+        return value
 
     def _resolve(self, lost: OutcomeUnknown, *, timeout: float, cancel: bool) -> Receipt | None:
         return self._drive(self._inquiry(lost, timeout=timeout, cancel=cancel))
@@ -288,11 +306,17 @@ class AsyncPayme(_Client[AsyncTransport]):
     async def _run(self, call: Call[T]) -> T:
         import asyncio
 
+        started = self._world.clock()
         try:
-            return await self._drive(self._exchange(call))
+            value = await self._drive(self._exchange(call))
         except asyncio.CancelledError as cancelled:
             cancelled.add_note(f"{call.method} was cancelled in flight: Payme may have executed it")
             raise
+        except PaymeError as error:
+            self._note(call, started, error)
+            raise
+        self._note(call, started, value)
+        return value
 
     async def _resolve(
         self, lost: OutcomeUnknown, *, timeout: float, cancel: bool

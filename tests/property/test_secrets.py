@@ -151,10 +151,11 @@ def test_refused_keys_are_not_shown(key):
         assert key not in shown(refused.value)
 
 
-def test_nothing_is_logged_that_holds_a_secret(caplog):
+def test_a_call_is_logged_by_method_and_outcome_without_a_secret(caplog):
     caplog.set_level(logging.DEBUG)
     client = Payme(ID, "Rw712wMJspZBczFvrG09", transport=MemoryTransport(lambda body, auth: b"{}"))
     with contextlib.suppress(PaymeError):
         client.cards.verify("63119784d15d8d8d093b37b8_ADHrAykwnAIc2hm4hPP", "666666")
+    assert "cards.verify -: UnreadableAnswer in " in caplog.text
     assert "ADHrAykwnAIc2hm4hPP" not in caplog.text
     assert "Rw712wMJspZBczFvrG09" not in caplog.text
