@@ -235,3 +235,5 @@ def test_unknown_name_is_an_attribute_error():
         _ = payme.Paymee
     assert set(payme.__all__) <= set(dir(payme))
     assert all(getattr(payme, name) for name in payme.__all__)
+    assert payme.sandbox.Sandbox
+    assert payme.errors.NotSent is payme.NotSent

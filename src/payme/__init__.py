@@ -88,7 +88,13 @@ __all__ = [
 ]
 
 
+# Modules that `import payme` makes reachable, and loads when they are first named.
+_MODULES = {"errors", "sandbox"}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"payme.{name}")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'payme' has no attribute {name!r}")
@@ -98,4 +104,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted([*globals(), *_HOMES, *_MODULES])

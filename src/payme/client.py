@@ -40,7 +40,7 @@ def new_id() -> int:
 
 
 def uniform(low: float, high: float) -> float:
-    """Draw a random number; the module is loaded by the first pause, which most programs never make."""
+    """Draw a random number; the first pause loads the module, and most programs never pause."""
     import random
 
     return random.uniform(low, high)  # noqa: S311 - jitter

@@ -108,7 +108,8 @@ def _normal(given: object) -> str:
     found = _ADDRESS.fullmatch(given) if isinstance(given, str) else None
     if found is None or int(found["port"] or 0) > _LAST_PORT:
         raise ConfigurationError(
-            f"base_url: got {_without_password(given)!r}, expected an address such as {URLS['test']}"
+            f"base_url: got {_without_password(given)!r}, "
+            f"expected an address such as {URLS['test']}"
         )
     port = f":{found['port']}" if found["port"] else ""
     path = (found["path"] or "").rstrip("/") or "/api"

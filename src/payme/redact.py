@@ -150,7 +150,8 @@ def tree(given: Any, name: str = "", secrets: Iterable[str] = ()) -> Any:
         }
     if isinstance(given, list | tuple):
         return [tree(member, name, secrets) for member in cast("list[Any]", given)]
-    # By what is known first: a mask by looks would leave the ends of a secret that looks like a card.
+    # What is known goes first: a mask by looks would leave the ends of a secret that looks like a
+    # card.
     return value(name, scrub(given, secrets) if isinstance(given, str) else given)
 
 

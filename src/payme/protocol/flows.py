@@ -228,7 +228,8 @@ def _give_up(receipt_id: str, timeout: float, world: World) -> Inquiry[Receipt |
     """Cancel the receipt and see it cancelled.
 
     Cancelling is repeated only after a look at the receipt has shown that it is not cancelled; the
-    receipt's id makes a second cancellation harmless. A refusal may mean that it was paid meanwhile.
+    receipt's id makes a second cancellation harmless. A refusal may mean that it was paid
+    meanwhile.
     """
     deadline = world.clock() + timeout
     while True:

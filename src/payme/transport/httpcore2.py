@@ -5,6 +5,7 @@ what an import would cost.
 """
 
 import asyncio
+import logging
 import os
 import ssl
 from collections.abc import Generator
@@ -37,6 +38,22 @@ _FAILURES: Final = (
 )
 
 
+class _Terse(logging.Filter):
+    """Leaves the name of an event, and drops what was said with it.
+
+    httpcore2 logs at DEBUG what a server sent when it can't be parsed; a server or proxy that
+    echoes the request would put the key and the card into the log.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = record.getMessage().partition(" ")[0], ()
+        return True
+
+
+for _name in ("connection", "http11", "proxy"):
+    logging.getLogger(f"httpcore2.{_name}").addFilter(_Terse())
+
+
 class Options(NamedTuple):
     """How to connect.
 
@@ -60,6 +77,7 @@ class _Endpoint:
         self._options = options
         parts = urlsplit(options.url)
         self.url = httpcore2.URL(options.url)
+        self._tls_host = parts.hostname if parts.scheme == "https" else None
         self._proxy = _proxy(parts, options.proxy)
         self._headers = [
             (b"Host", _host_header(parts)),
@@ -94,6 +112,9 @@ class _Endpoint:
         if self._ssl is None:
             self._ssl = httpcore2.default_ssl_context()
         return self._ssl
+
+    def passage(self, request: Request) -> Passage:
+        return Passage(request.timeout, request.connect_timeout, self._tls_host)
 
     def request(self, request: Request, passage: Passage) -> httpcore2.Request:
         length = str(len(request.body)).encode()
@@ -147,7 +168,7 @@ class Httpcore2Transport:
 
     def send(self, request: Request) -> Reply:
         """Send a request over a kept connection, or a new one."""
-        passage = Passage(request.timeout, request.connect_timeout)
+        passage = self._endpoint.passage(request)
         with _told(passage):
             response = self._current().handle_request(self._endpoint.request(request, passage))
             try:
@@ -197,7 +218,7 @@ class AsyncHttpcore2Transport:
 
     async def send(self, request: Request) -> Reply:
         """Send a request over a kept connection, or a new one."""
-        passage = Passage(request.timeout, request.connect_timeout)
+        passage = self._endpoint.passage(request)
         with _told(passage):
             async with asyncio.timeout(request.timeout):
                 response = await self._current().handle_async_request(

@@ -27,20 +27,38 @@ class Passage(float):
         sent: A byte of the request may have left.
     """
 
-    __slots__ = ("_connect_ends", "_ends", "sent")
+    __slots__ = ("_connect_ends", "_ends", "_host", "sent")
 
-    def __new__(cls, timeout: float, connect_timeout: float) -> Self:
-        """Start the clock."""
+    def __new__(cls, timeout: float, connect_timeout: float, host: str | None = None) -> Self:
+        """Start the clock.
+
+        Args:
+            timeout: Seconds for all of it.
+            connect_timeout: Seconds for a connection.
+            host: Host that TLS is spoken with; None for plain HTTP.
+        """
         passage = super().__new__(cls, max(timeout, 0.0))
         now = monotonic()
         passage._ends = now + timeout
         passage._connect_ends = now + min(timeout, connect_timeout)
+        passage._host = host
         passage.sent = False
         return passage
 
     _ends: float
     _connect_ends: float
+    _host: str | None
     sent: bool
+
+    def leave(self, peer: str | None) -> None:
+        """Note that bytes are about to leave.
+
+        Args:
+            peer: Host that TLS was agreed with on the stream. What goes to a proxy before that is
+                its CONNECT, and no part of the request.
+        """
+        if self._host in (None, peer):
+            self.sent = True
 
     def left(self) -> float:
         """Seconds until the deadline; zero or less when it is over."""
@@ -54,8 +72,9 @@ class Passage(float):
 class Stream(httpcore2.NetworkStream):
     """Blocking stream."""
 
-    def __init__(self, inner: httpcore2.NetworkStream) -> None:
+    def __init__(self, inner: httpcore2.NetworkStream, peer: str | None = None) -> None:
         self._inner = inner
+        self._peer = peer
         self._pending = b""
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
@@ -71,7 +90,7 @@ class Stream(httpcore2.NetworkStream):
     def _flush(self, timeout: float | None) -> None:
         data, self._pending = self._pending, b""
         if isinstance(timeout, Passage):
-            timeout.sent = True
+            timeout.leave(self._peer)
         try:
             self._inner.write(data, _left(timeout, httpcore2.WriteTimeout))
         except httpcore2.WriteError:
@@ -88,11 +107,9 @@ class Stream(httpcore2.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore2.NetworkStream:
-        """Shake hands. What left before (a proxy's CONNECT) was no part of the request."""
+        """Shake hands."""
         secured = self._inner.start_tls(ssl_context, server_hostname, _left_to_connect(timeout))
-        if isinstance(timeout, Passage):
-            timeout.sent = False
-        return Stream(secured)
+        return Stream(secured, server_hostname)
 
     def get_extra_info(self, info: str) -> Any:
         """Pass through."""
@@ -195,8 +212,11 @@ class AsyncStream(httpcore2.AsyncNetworkStream):
     per call. The deadline is kept by the caller, with one timer for the whole request.
     """
 
-    def __init__(self, transport: asyncio.Transport, receiver: _Receiver) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, receiver: _Receiver, peer: str | None = None
+    ) -> None:
         self._transport = transport
+        self._peer = peer
         self._receiver = receiver
         self._pending = b""
 
@@ -208,7 +228,7 @@ class AsyncStream(httpcore2.AsyncNetworkStream):
         """Send what is pending, then wait for bytes."""
         if self._pending:
             if isinstance(timeout, Passage):
-                timeout.sent = True
+                timeout.leave(self._peer)
             data, self._pending = self._pending, b""
             self._transport.write(data)
         receiver = self._receiver
@@ -231,7 +251,7 @@ class AsyncStream(httpcore2.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Shake hands. What left before (a proxy's CONNECT) was no part of the request."""
+        """Shake hands."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(_left_to_connect(timeout)):
@@ -243,9 +263,7 @@ class AsyncStream(httpcore2.AsyncNetworkStream):
             raise _connect_error(error) from error
         if secured is None:
             raise httpcore2.ConnectError("the connection was closed during the TLS handshake")
-        if isinstance(timeout, Passage):
-            timeout.sent = False
-        return AsyncStream(secured, self._receiver)
+        return AsyncStream(secured, self._receiver, server_hostname)
 
     def get_extra_info(self, info: str) -> Any:
         """Tell what httpcore2 asks: whether an idle connection is dead, and the TLS object."""
