@@ -2,9 +2,27 @@
 
 from collections.abc import Callable
 
-from payme.transport.base import Reply, Request
+from payme.transport.base import Reply, Request, TransportError
 
 Handler = Callable[[bytes, str], bytes]
+
+
+def _answer(handle: Handler, request: Request) -> Reply:
+    """Call the function; what it raises may stand for a fault of the network.
+
+    An exception with a boolean `sent` is a request that was lost (False) or an answer that was
+    (True). One with an integer `status` is an HTTP answer other than 200, its body in `body`. The
+    sandbox's injected faults have this form, and so may anybody's.
+    """
+    try:
+        return Reply(200, handle(request.body, request.auth))
+    except Exception as fault:
+        status, sent = getattr(fault, "status", None), getattr(fault, "sent", None)
+        if isinstance(status, int):
+            return Reply(status, getattr(fault, "body", b""))
+        if not isinstance(sent, bool):
+            raise
+        raise TransportError(str(fault), sent=sent) from None
 
 
 class MemoryTransport:
@@ -25,7 +43,7 @@ class MemoryTransport:
 
     def send(self, request: Request) -> Reply:
         """Call the function."""
-        return Reply(200, self._handle(request.body, request.auth))
+        return _answer(self._handle, request)
 
     def close(self) -> None:
         """Do nothing: there are no connections."""
@@ -39,7 +57,7 @@ class AsyncMemoryTransport:
 
     async def send(self, request: Request) -> Reply:
         """Call the function."""
-        return Reply(200, self._handle(request.body, request.auth))
+        return _answer(self._handle, request)
 
     async def aclose(self) -> None:
         """Do nothing: there are no connections."""
