@@ -1,0 +1,140 @@
+"""Who may call: Payme, by its key, and if the merchant wishes by its addresses.
+
+Source: https://developer.help.paycom.uz/protokol-merchant-api/skhema-vzaimodeystviya
+"""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+
+from payme.errors import ConfigurationError
+
+LOGIN: Final = "Paycom"
+"""Login of Payme's requests: as in its templates; its page says to ask Payme (OBSERVED)."""
+
+PAYME_ADDRESSES: Final = tuple(f"185.234.113.{last}" for last in range(1, 16))
+"""Addresses that Payme calls from, and no others (CONFIRMED)."""
+
+_SHORTEST_KEY: Final = 8
+
+
+class Keys:
+    """The keys that Payme may come with.
+
+    Several are accepted at once: while a key is being changed both the old and the new one are in
+    use, and the test key is another one.
+
+    Args:
+        keys: Keys of the cash-box, 36 characters in every sample.
+        login: Login of the Basic scheme.
+
+    Raises:
+        ConfigurationError: There is no key, or one that can't be right. A merchant that starts
+            without a key would let anybody mark orders as paid.
+    """
+
+    def __init__(self, keys: str | Sequence[str], login: str = LOGIN) -> None:
+        given = [keys] if isinstance(keys, str) else list(keys)
+        if not given:
+            raise ConfigurationError("keys: got none, expected the key of the cash-box")
+        for key in given:
+            if not isinstance(key, str) or len(key.strip()) < _SHORTEST_KEY:
+                raise ConfigurationError(
+                    f"keys: one of {len(given)} is empty or shorter than {_SHORTEST_KEY} characters"
+                )
+        self._expected = [f"{login}:{key}".encode() for key in given]
+
+    def admit(self, authorization: str | None) -> bool:
+        """Check an `Authorization` header.
+
+        Every key is compared, in constant time, whichever fits.
+
+        Args:
+            authorization: Value of the header, None if there is none.
+
+        Returns:
+            True if it is the Basic scheme with the login and one of the keys.
+        """
+        presented = _credentials(authorization)
+        matches = [hmac.compare_digest(presented, expected) for expected in self._expected]
+        return any(matches)
+
+    def __repr__(self) -> str:
+        return f"Keys(<{len(self._expected)}>)"
+
+
+def _credentials(authorization: str | None) -> bytes:
+    """Decode the header; empty for anything else, which no key is equal to."""
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return b""
+    try:
+        return base64.b64decode(encoded.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+class AllowList:
+    """The addresses that Payme may come from.
+
+    Args:
+        addresses: Addresses and networks; by default Payme's.
+        trusted_proxies: Addresses of the merchant's own proxies. `X-Forwarded-For` is read only
+            when the connection comes from one of them, and only as far as they wrote it.
+
+    Raises:
+        ConfigurationError: One is no address.
+    """
+
+    def __init__(
+        self, addresses: Iterable[str] = PAYME_ADDRESSES, trusted_proxies: Iterable[str] = ()
+    ) -> None:
+        self._allowed = _networks("addresses", addresses)
+        self._proxies = _networks("trusted_proxies", trusted_proxies)
+
+    def admit(self, peer: str | None, forwarded_for: str | None = None) -> bool:
+        """Check where a request comes from.
+
+        Args:
+            peer: Address of the connection.
+            forwarded_for: Value of `X-Forwarded-For`; several headers joined by commas.
+
+        Returns:
+            True if the nearest address that is no trusted proxy is allowed.
+        """
+        hops = [hop for hop in (forwarded_for or "").split(",") if hop.strip()]
+        # From the nearest to the farthest: what stands left of an untrusted address, anybody wrote.
+        for hop in [peer or "", *reversed(hops)]:
+            address = _address(hop.strip())
+            if address is None:
+                return False
+            if not _within(address, self._proxies):
+                return _within(address, self._allowed)
+        return False
+
+
+def _networks(name: str, given: Iterable[str]) -> list[Network]:
+    try:
+        return [ip_network(one, strict=False) for one in given]
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: {error}") from None
+
+
+def _address(text: str) -> Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def _within(address: Address, networks: list[Network]) -> bool:
+    return any(address.version == one.version and address in one for one in networks)

@@ -1,0 +1,155 @@
+"""From an HTTP request to the body of an answer, whatever framework brought it.
+
+The answer always goes out with HTTP 200: any other status Payme reads as -32400.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from payme.merchant import flows, wire
+from payme.merchant.auth import LOGIN, AllowList, Keys
+from payme.merchant.core import Refusal
+from payme.merchant.stores import AsyncStore, Store
+from payme.merchant.wire import Parsed
+
+_LOG = logging.getLogger("payme.merchant")
+
+CONTENT_TYPE: Final = "application/json; charset=utf-8"
+
+
+class Incoming(NamedTuple):
+    """What of an HTTP request matters.
+
+    Attributes:
+        method: HTTP method.
+        body: Body, or as much of it as shows that it is longer than `wire.MAX_BODY`.
+        authorization: Value of the `Authorization` header.
+        peer: Address of the connection.
+        forwarded_for: Value of `X-Forwarded-For`.
+    """
+
+    method: str
+    body: bytes
+    authorization: str | None = None
+    peer: str | None = None
+    forwarded_for: str | None = None
+
+
+def now_ms() -> int:
+    """Tell the time in ms since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+class _Endpoint:
+    """What both endpoints share: who is let in, and what is asked."""
+
+    def __init__(
+        self,
+        keys: str | Sequence[str],
+        *,
+        login: str,
+        allow: AllowList | None,
+        clock: Callable[[], int],
+    ) -> None:
+        self._keys = Keys(keys, login)
+        self._allow = allow
+        self._clock = clock
+
+    def _open(self, incoming: Incoming) -> Parsed:
+        """Read a request, and put the refusal in its place if it may not be served."""
+        if incoming.method != "POST":
+            return Parsed(None, wire.NOT_POST)
+        parsed = wire.parse(incoming.body)
+        if not self._admits(incoming):
+            return Parsed(parsed.id, wire.ACCESS_DENIED)
+        return parsed
+
+    def _admits(self, incoming: Incoming) -> bool:
+        # Both are asked, so that the time taken does not tell which one refused.
+        known = self._allow is None or self._allow.admit(incoming.peer, incoming.forwarded_for)
+        return self._keys.admit(incoming.authorization) and known
+
+    def _broken(self, parsed: Parsed) -> bytes:
+        # The traceback names the merchant's code; the request is left out, it holds the account.
+        _LOG.exception("the Merchant API could not answer %s", type(parsed.request).__name__)
+        return wire.encode(parsed.id, wire.SYSTEM_ERROR)
+
+
+class Merchant(_Endpoint):
+    """The merchant's endpoint, blocking.
+
+    Args:
+        store: Where transactions are kept.
+        keys: Keys of the cash-box that are accepted.
+        login: Login of the Basic scheme.
+        allow: Addresses that may call; None for any.
+        clock: Tells the time in ms since 1970 UTC.
+
+    Raises:
+        ConfigurationError: No key, or one that can't be right.
+
+    Source: https://developer.help.paycom.uz/protokol-merchant-api/
+
+    Example:
+        >>> merchant = Merchant(store, keys=os.environ["PAYME_KEY"])
+        >>> body = merchant.answer(Incoming("POST", request.body, request.headers["Authorization"]))
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        keys: str | Sequence[str],
+        *,
+        login: str = LOGIN,
+        allow: AllowList | None = None,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        super().__init__(keys, login=login, allow=allow, clock=clock)
+        self._store = store
+
+    def answer(self, incoming: Incoming) -> bytes:
+        """Answer one request.
+
+        Args:
+            incoming: What came.
+
+        Returns:
+            The body, to be sent with HTTP 200 and `CONTENT_TYPE`.
+        """
+        parsed = self._open(incoming)
+        if isinstance(parsed.request, Refusal):
+            return wire.encode(parsed.id, parsed.request)
+        try:
+            answer = self._store.run(flows.serve(parsed.request, self._clock()))
+        except Exception:  # noqa: BLE001 - Payme always gets an answer of the protocol
+            return self._broken(parsed)
+        return wire.encode(parsed.id, answer)
+
+
+class AsyncMerchant(_Endpoint):
+    """The merchant's endpoint under asyncio; arguments as for `Merchant`."""
+
+    def __init__(
+        self,
+        store: AsyncStore,
+        keys: str | Sequence[str],
+        *,
+        login: str = LOGIN,
+        allow: AllowList | None = None,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        super().__init__(keys, login=login, allow=allow, clock=clock)
+        self._store = store
+
+    async def answer(self, incoming: Incoming) -> bytes:
+        """Answer one request; see `Merchant.answer`."""
+        parsed = self._open(incoming)
+        if isinstance(parsed.request, Refusal):
+            return wire.encode(parsed.id, parsed.request)
+        try:
+            answer = await self._store.run(flows.serve(parsed.request, self._clock()))
+        except Exception:  # noqa: BLE001 - Payme always gets an answer of the protocol
+            return self._broken(parsed)
+        return wire.encode(parsed.id, answer)

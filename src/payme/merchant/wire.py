@@ -1,0 +1,129 @@
+"""JSON-RPC as Payme speaks it to merchants: any bytes in, a request or a documented refusal out.
+
+Source: https://developer.help.paycom.uz/protokol-merchant-api/
+"""
+
+from typing import Any, Final, NamedTuple, cast
+
+import msgspec
+
+from payme.errors.catalogue import Text
+from payme.merchant import core
+from payme.merchant.core import Answer, Refusal, Request
+
+MAX_BODY: Final = 1 << 20
+"""Bytes of a request that are read; Payme's own have less than ten thousand (our choice)."""
+
+_METHODS: Final[dict[str, type[Request]]] = {
+    "CheckPerformTransaction": core.CheckPerform,
+    "CreateTransaction": core.Create,
+    "PerformTransaction": core.Perform,
+    "CancelTransaction": core.Cancel,
+    "CheckTransaction": core.Check,
+    "GetStatement": core.Statement,
+    "SetFiscalData": core.SetFiscalData,
+    "ChangePassword": core.ChangePassword,
+}
+
+NOT_POST: Final = Refusal(
+    -32300, Text("Faqat POST qabul qilinadi.", "Принимается только POST.", "Only POST is taken.")
+)
+NOT_JSON: Final = Refusal(
+    -32700, Text("Soʻrov JSON emas.", "Запрос не является JSON.", "The request is not JSON.")
+)
+NOT_RPC: Final = Refusal(
+    -32600, Text("Soʻrov notoʻgʻri.", "Неверный запрос.", "The request is malformed.")
+)
+ACCESS_DENIED: Final = Refusal(
+    -32504, Text("Ruxsat yoʻq.", "Недостаточно привилегий.", "Access denied.")
+)
+SYSTEM_ERROR: Final = Refusal(-32400, Text("Tizim xatosi.", "Системная ошибка.", "System error."))
+_NO_METHOD: Final = Text("Bunday metod yoʻq.", "Метод не найден.", "There is no such method.")
+
+CallId = int | float | str | None
+
+
+class Parsed(NamedTuple):
+    """A request, or why it is none.
+
+    Attributes:
+        id: To be echoed.
+        request: What Payme asks, or the refusal to answer.
+    """
+
+    id: CallId
+    request: Request | Refusal
+
+
+_ERRORS: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
+
+
+def parse(body: bytes) -> Parsed:
+    """Read a request.
+
+    Args:
+        body: Any bytes.
+
+    Returns:
+        The request, or the refusal that Payme documents for what it is instead.
+    """
+    if len(body) > MAX_BODY:
+        return Parsed(None, NOT_RPC)
+    try:
+        document: Any = msgspec.json.decode(body)
+    except _ERRORS:
+        return Parsed(None, NOT_JSON)
+    if not isinstance(document, dict):
+        return Parsed(None, NOT_RPC)
+    members = cast("dict[str, Any]", document)
+    call_id = members.get("id")
+    return Parsed(
+        call_id if isinstance(call_id, int | float | str) else None,
+        _request(members.get("method"), members.get("params")),
+    )
+
+
+def _request(method: Any, params: Any) -> Request | Refusal:
+    if not isinstance(method, str) or not isinstance(params, dict):
+        return NOT_RPC
+    kind = _METHODS.get(method)
+    if kind is None:
+        return refuse_method(method)
+    try:
+        return msgspec.convert(params, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        return _bad_params(kind, str(error))
+
+
+def _bad_params(kind: type[Request], reason: str) -> Refusal:
+    """Refuse params: -32602 where a page lists it, -32600 elsewhere (CONFIRMED)."""
+    named = Text(*(f"{sentence} {reason}" for sentence in NOT_RPC.message))
+    return Refusal(-32602 if kind is core.SetFiscalData else -32600, named)
+
+
+def refuse_method(name: str) -> Refusal:
+    """Make the refusal of a method that is not there.
+
+    Args:
+        name: Name of the method.
+
+    Returns:
+        -32601 with the name in `data`.
+    """
+    return Refusal(-32601, _NO_METHOD, name[:64])
+
+
+def encode(call_id: CallId, answer: Answer) -> bytes:
+    """Write an answer.
+
+    Args:
+        call_id: The `id` of the request.
+        answer: The result, or the refusal.
+
+    Returns:
+        JSON text, for a body with HTTP status 200: any other status Payme reads as -32400.
+    """
+    if isinstance(answer, Refusal):
+        error = {"code": answer.code, "message": answer.message._asdict(), "data": answer.data}
+        return msgspec.json.encode({"jsonrpc": "2.0", "id": call_id, "error": error})
+    return msgspec.json.encode({"jsonrpc": "2.0", "id": call_id, "result": answer})
