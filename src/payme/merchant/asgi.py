@@ -1,0 +1,111 @@
+"""The merchant's endpoint as an ASGI application, for Starlette, FastAPI, Litestar, or by itself.
+
+Example:
+    >>> app = Starlette(routes=[Mount("/payme", asgi_app(merchant))])
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from payme.merchant import wire
+from payme.merchant.service import CONTENT_TYPE, AsyncMerchant, Incoming, Merchant
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+_LINGER: Final = 16 * wire.MAX_BODY
+"""Bytes of a body over the limit that are thrown away, so that the caller can read the answer."""
+
+
+def asgi_app(merchant: Merchant | AsyncMerchant) -> AsgiApp:
+    """Make an ASGI application that answers Payme, whatever the path.
+
+    Args:
+        merchant: The endpoint. A blocking one is called in a thread.
+
+    Returns:
+        The application. It answers every request with HTTP 200.
+    """
+
+    async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            # A lifespan that is not served is what servers expect of an application without one.
+            raise RuntimeError(f"the Merchant API has no {scope['type']}")
+        incoming = await read(scope, receive)
+        await reply(send, await answer(merchant, incoming))
+
+    return app
+
+
+async def answer(merchant: Merchant | AsyncMerchant, incoming: Incoming) -> bytes:
+    """Answer a request from an event loop.
+
+    Args:
+        merchant: The endpoint, blocking or not.
+        incoming: What came.
+
+    Returns:
+        The body.
+    """
+    if isinstance(merchant, AsyncMerchant):
+        return await merchant.answer(incoming)
+    return await asyncio.to_thread(merchant.answer, incoming)
+
+
+async def read(scope: MutableMapping[str, Any], receive: Receive) -> Incoming:
+    """Read what matters of a request.
+
+    Args:
+        scope: The ASGI scope.
+        receive: Receives the parts of the body.
+
+    Returns:
+        The request; its body ends one byte after the limit.
+    """
+    headers = _headers(scope)
+    client = scope.get("client")
+    return Incoming(
+        scope["method"],
+        await _body(receive),
+        headers.get("authorization"),
+        client[0] if client else None,
+        headers.get("x-forwarded-for"),
+    )
+
+
+def _headers(scope: MutableMapping[str, Any]) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        joined[key] = f"{joined[key]},{text}" if key in joined else text
+    return joined
+
+
+async def _body(receive: Receive) -> bytes:
+    body, dropped = bytearray(), 0
+    while True:
+        message = await receive()
+        part: bytes = message.get("body", b"")
+        room = wire.MAX_BODY + 1 - len(body)
+        body += part[:room]
+        dropped += len(part[room:])
+        if not message.get("more_body") or dropped > _LINGER:
+            return bytes(body)
+
+
+async def reply(send: Send, body: bytes) -> None:
+    """Send an answer.
+
+    Args:
+        send: Sends a message.
+        body: The body.
+    """
+    headers = [
+        (b"content-type", CONTENT_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

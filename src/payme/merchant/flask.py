@@ -1,0 +1,44 @@
+"""The merchant's endpoint in Flask: `pip install "payme-uz[flask]"`.
+
+Example:
+    >>> app = Flask(__name__)
+    >>> app.register_blueprint(payme_blueprint(merchant))
+"""
+
+from typing import Final
+
+from payme.merchant import wsgi
+from payme.merchant.service import CONTENT_TYPE, Merchant
+
+try:
+    from flask import Blueprint, Response, request
+except ImportError as missing:
+    raise ImportError('this module needs Flask: pip install "payme-uz[flask]"') from missing
+
+_METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+def payme_blueprint(merchant: Merchant, path: str = "/payme") -> Blueprint:
+    """Make a blueprint that answers Payme.
+
+    Args:
+        merchant: The endpoint.
+        path: Where it answers, with and without a slash at the end.
+
+    Returns:
+        The blueprint. It answers every method with HTTP 200.
+    """
+    blueprint = Blueprint("payme", __name__)
+
+    def endpoint() -> Response:
+        return Response(merchant.answer(wsgi.read(request.environ)), content_type=CONTENT_TYPE)
+
+    for spelling in (path.rstrip("/"), path.rstrip("/") + "/"):
+        blueprint.add_url_rule(
+            spelling,
+            f"merchant{len(spelling)}",
+            endpoint,
+            methods=_METHODS,
+            provide_automatic_options=False,
+        )
+    return blueprint

@@ -1,0 +1,204 @@
+"""One suite over real HTTP for every adapter: any request gets HTTP 200 and a documented answer."""
+
+import base64
+import http.client
+import json
+import socket
+import threading
+from contextlib import contextmanager
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from flask import Flask
+
+from payme.merchant import wire
+from payme.merchant.asgi import asgi_app
+from payme.merchant.auth import AllowList
+from payme.merchant.core import Order
+from payme.merchant.fastapi import payme_router
+from payme.merchant.flask import payme_blueprint
+from payme.merchant.service import AsyncMerchant, Merchant
+from payme.merchant.stores.memory import MemoryStore
+from payme.merchant.wsgi import wsgi_app
+
+KEY = "Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"
+AUTH = {"Authorization": "Basic " + base64.b64encode(f"Paycom:{KEY}".encode()).decode()}
+ID = "63119becc4420cbf2712a24c"
+NOW = 1_700_000_000_000
+
+
+class AsyncStore:
+    """The store in memory, awaited."""
+
+    def __init__(self, store):
+        self.run_now = store.run
+
+    async def run(self, flow):
+        return self.run_now(flow)
+
+
+def store():
+    return MemoryStore(
+        lambda account: Order(id="7", amount=500) if account == {"order_id": 7} else None,
+        lambda event, transaction: None,
+    )
+
+
+def blocking(**options):
+    return Merchant(store(), KEY, clock=lambda: NOW, **options)
+
+
+def asynchronous(**options):
+    return AsyncMerchant(AsyncStore(store()), KEY, clock=lambda: NOW, **options)
+
+
+@contextmanager
+def serving_asgi(app):
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
+    started = threading.Event()
+    startup = server.startup
+
+    async def announced(sockets=None):
+        await startup(sockets)
+        started.set()
+
+    server.startup = announced
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    assert started.wait(10)
+    yield listener.getsockname()[1]
+    server.should_exit = True
+    thread.join()
+    listener.close()
+
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+class Threaded(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+@contextmanager
+def serving_wsgi(app):
+    with make_server("127.0.0.1", 0, app, server_class=Threaded, handler_class=Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def fastapi_app(merchant):
+    app = FastAPI()
+    app.include_router(payme_router(merchant))
+    return app
+
+
+def flask_app(merchant):
+    app = Flask("shop")
+    app.config["MAX_CONTENT_LENGTH"] = 10  # a shop's own limit must not turn an answer into a 413
+    app.register_blueprint(payme_blueprint(merchant))
+    return app
+
+
+ADAPTERS = {
+    "asgi": lambda **options: serving_asgi(asgi_app(asynchronous(**options))),
+    "asgi, blocking store": lambda **options: serving_asgi(asgi_app(blocking(**options))),
+    "fastapi": lambda **options: serving_asgi(fastapi_app(asynchronous(**options))),
+    "wsgi": lambda **options: serving_wsgi(wsgi_app(blocking(**options))),
+    "flask": lambda **options: serving_wsgi(flask_app(blocking(**options))),
+}
+
+
+@pytest.fixture(params=ADAPTERS)
+def port(request):
+    with ADAPTERS[request.param]() as port:
+        yield port
+
+
+def send(port, body=b"", method="POST", headers=AUTH, path="/payme"):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path, body, headers)
+        response = connection.getresponse()
+        assert response.status == 200
+        assert response.headers["Content-Type"] == "application/json; charset=utf-8"
+        text = response.read()
+        return json.loads(text) if text else None
+    finally:
+        connection.close()
+
+
+def call(port, method, params, **options):
+    return send(port, json.dumps({"id": 5, "method": method, "params": params}).encode(), **options)
+
+
+def code(answer):
+    return answer["error"]["code"]
+
+
+CREATE = {"id": ID, "time": NOW - 5, "amount": 500, "account": {"order_id": 7}}
+
+
+@pytest.mark.parametrize("path", ["/payme", "/payme/"])
+def test_a_payment_goes_through(port, path):
+    allowed = call(
+        port, "CheckPerformTransaction", {"amount": 500, "account": {"order_id": 7}}, path=path
+    )
+    assert allowed == {"jsonrpc": "2.0", "id": 5, "result": {"allow": True}}
+    assert call(port, "CreateTransaction", CREATE, path=path)["result"]["state"] == 1
+    assert call(port, "PerformTransaction", {"id": ID}, path=path)["result"]["state"] == 2
+    assert (
+        call(port, "CancelTransaction", {"id": ID, "reason": 5}, path=path)["result"]["state"] == -2
+    )
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic UGF5Y29tOg=="}])
+def test_without_the_key_nothing_is_answered(port, headers):
+    assert code(call(port, "CheckTransaction", {"id": ID}, headers=headers)) == -32504
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+def test_other_verbs_get_an_answer_of_the_protocol(port, method):
+    assert code(send(port, method=method)) == -32300
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"", -32700),
+        (b"\x00\xff", -32700),
+        (b"[]", -32600),
+        (b'{"method":"Nope","params":{},"id":1}', -32601),
+        (b" " * (wire.MAX_BODY + 5), -32600),
+    ],
+)
+def test_any_body_gets_an_answer_of_the_protocol(port, body, expected):
+    assert code(send(port, body)) == expected
+
+
+def test_chunked_body_is_read_or_refused_and_does_not_hang(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    parts = [b'{"id":1,"method":"CheckTransaction",', b'"params":{"id":"x"}}']
+    connection.request("POST", "/payme", iter(parts), AUTH, encode_chunked=True)
+    response = connection.getresponse()
+    # A WSGI server that does not decode chunks gives no body, which is no JSON.
+    assert (response.status, code(json.loads(response.read()))) in ((200, -31003), (200, -32700))
+    connection.close()
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_address_reaches_the_allow_list(name):
+    with ADAPTERS[name](allow=AllowList(["127.0.0.1"])) as port:
+        assert code(call(port, "CheckTransaction", {"id": ID})) == -31003
+    with ADAPTERS[name](allow=AllowList(trusted_proxies=["127.0.0.1"])) as port:
+        for address, expected in (("185.234.113.5", -31003), ("203.0.113.1", -32504)):
+            headers = {**AUTH, "X-Forwarded-For": address}
+            assert code(call(port, "CheckTransaction", {"id": ID}, headers=headers)) == expected
