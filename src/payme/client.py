@@ -13,7 +13,7 @@ from payme.configuration import Environment
 from payme.errors import ConfigurationError, OutcomeUnknown, PaymeError
 from payme.protocol import calls, driver, flows
 from payme.protocol.calls import Call, Credential
-from payme.protocol.flows import Sleep, World
+from payme.protocol.flows import Discard, Sleep, Within, World
 from payme.protocol.models import Receipt
 from payme.receipts import AsyncReceipts, Receipts
 from payme.transport.base import AsyncTransport, Reply, Request, Transport, TransportError
@@ -40,10 +40,8 @@ def new_id() -> int:
 
 
 def uniform(low: float, high: float) -> float:
-    """Draw a random number; the first pause loads the module, and most programs never pause."""
-    import random
-
-    return random.uniform(low, high)  # noqa: S311 - jitter
+    """Draw a random number from the system, which forked workers do not share."""
+    return low + (high - low) * int.from_bytes(os.urandom(4), "big") / 2**32
 
 
 class _Client(Generic[TransportT]):
@@ -71,7 +69,7 @@ class _Client(Generic[TransportT]):
         self._limits = configuration.limits(timeout, connect_timeout, max_attempts)
         self._world = World(time.monotonic, new_id, random.uniform if random else uniform)
         self._closed = False
-        self._owner = True
+        self._owner: _Client[TransportT] = self
         if transport is None:
             self.base_url = configuration.base_url(base_url, environment)
             configuration.check_secure(self.base_url, ssl_context, allow_http=allow_http)
@@ -103,7 +101,6 @@ class _Client(Generic[TransportT]):
         """
         sibling = object.__new__(type(self))
         sibling.__dict__.update(self.__dict__)
-        sibling._owner = False
         now = self._limits
         sibling._limits = configuration.limits(
             now.timeout if timeout is None else timeout,
@@ -117,8 +114,11 @@ class _Client(Generic[TransportT]):
             f"{type(self).__name__}({self.merchant_id!r}, {redact.KEY}, base_url={self.base_url!r})"
         )
 
+    def _hurried(self, seconds: float) -> Self:
+        return self.with_options(timeout=min(seconds, self._limits.timeout))
+
     def _exchange(self, call: Call[T]) -> flows.Flow[T]:
-        if self._closed:
+        if self._closed or self._owner._closed:
             raise ConfigurationError(f"{type(self).__name__} is closed", method=call.method)
         if call.credential is Credential.ID_AND_KEY and not self._identity.key:
             raise ConfigurationError(
@@ -224,12 +224,16 @@ class Payme(_Client[Transport]):
             lost._client = self  # pyright: ignore[reportPrivateUsage]
             raise
 
-    def _perform(self, step: Request | Sleep | Call[Any]) -> Any:
-        if isinstance(step, Request):
-            return self._send(step)
-        if isinstance(step, Sleep):
-            return time.sleep(step.seconds)
-        return self._run(step)
+    def _perform(self, step: flows.Step) -> Any:
+        match step:
+            case Request():
+                return self._send(step)
+            case Sleep(seconds):
+                return time.sleep(seconds)
+            case Discard(reply):
+                return reply.discard()
+            case Within(call, seconds):
+                return self._hurried(seconds)._run(call)
 
     def _send(self, request: Request) -> Reply | TransportError:
         try:
@@ -240,7 +244,7 @@ class Payme(_Client[Transport]):
     def close(self) -> None:
         """Close the connections. A sibling made by `with_options` closes only itself."""
         self._closed = True
-        if self._owner:
+        if self._owner is self:
             self._transport.close()
 
     def __enter__(self) -> Self:
@@ -330,14 +334,18 @@ class AsyncPayme(_Client[AsyncTransport]):
             lost._client = self  # pyright: ignore[reportPrivateUsage]
             raise
 
-    async def _perform(self, step: Request | Sleep | Call[Any]) -> Any:
+    async def _perform(self, step: flows.Step) -> Any:
         import asyncio
 
-        if isinstance(step, Request):
-            return await self._send(step)
-        if isinstance(step, Sleep):
-            return await asyncio.sleep(step.seconds)
-        return await self._run(step)
+        match step:
+            case Request():
+                return await self._send(step)
+            case Sleep(seconds):
+                return await asyncio.sleep(seconds)
+            case Discard(reply):
+                return reply.discard()
+            case Within(call, seconds):
+                return await self._hurried(seconds)._run(call)
 
     async def _send(self, request: Request) -> Reply | TransportError:
         try:
@@ -348,7 +356,7 @@ class AsyncPayme(_Client[AsyncTransport]):
     async def aclose(self) -> None:
         """Close the connections. A sibling made by `with_options` closes only itself."""
         self._closed = True
-        if self._owner:
+        if self._owner is self:
             await self._transport.aclose()
 
     async def __aenter__(self) -> Self:

@@ -51,9 +51,14 @@ class SubscribeClient:
                 sent=error.sent,
             ) from error
 
-    def _perform(self, step: Request | flows.Sleep) -> Reply | TransportError | None:
+    def _perform(
+        self, step: Request | flows.Sleep | flows.Discard
+    ) -> Reply | TransportError | None:
         if isinstance(step, flows.Sleep):
             time.sleep(step.seconds)
+            return None
+        if isinstance(step, flows.Discard):
+            step.reply.discard()
             return None
         try:
             return self._transport.send(step)

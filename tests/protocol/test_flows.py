@@ -40,6 +40,7 @@ class Bench:
         self.now = 1000.0
         self.requests: list[Request] = []
         self.pauses: list[float] = []
+        self.discarded = 0
         self.ids = iter(range(1, 1000))
         self.world = World(lambda: self.now, lambda: next(self.ids), lambda low, high: high)
 
@@ -55,8 +56,11 @@ class Bench:
             self.pauses.append(step.seconds)
             self.now += step.seconds
             return None
-        if isinstance(step, calls.Call):
-            return self.call(step, max_attempts=1)
+        if isinstance(step, flows.Within):
+            return self.call(step.call, max_attempts=1, timeout=step.seconds)
+        if isinstance(step, flows.Discard):
+            self.discarded += 1
+            return None
         self.requests.append(step)
         self.now += self.latency
         came = self.script.pop(0) if len(self.script) > 1 else self.script[0]
@@ -126,6 +130,24 @@ def test_final_refusal_is_not_sent_again(call):
     with pytest.raises(Rejected):
         bench.call(call)
     assert len(bench.requests) == 1
+
+
+def test_connection_of_a_stray_answer_is_given_up():
+    def stray(request_id):
+        return result({"receipt": receipt(4)})(request_id + 1000)
+
+    bench = Bench(stray, result({"receipt": receipt(4)}))
+    assert bench.call(READ).is_paid
+    assert bench.discarded == 1
+    with pytest.raises(OutcomeUnknown):
+        Bench(stray).call(MOVES)
+
+
+def test_refusal_keeps_the_connection():
+    bench = Bench(error(-31630))
+    with pytest.raises(Rejected):
+        bench.call(MOVES)
+    assert bench.discarded == 0
 
 
 def test_all_attempts_share_one_deadline():

@@ -153,7 +153,7 @@ class OutcomeUnknown(PaymeError):
                 otherwise the client that raised it is asked.
             timeout: How long to keep asking, in seconds.
             cancel: When the time is over and nothing is proven, cancel the receipt and see it
-                cancelled.
+                cancelled, for as long again.
 
         Returns:
             The receipt in the proving state; look at `.is_paid`, `.is_held`, `.is_cancelled`. None

@@ -8,7 +8,14 @@ from collections.abc import Callable, Generator
 from itertools import count
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-from payme.errors import NotSent, OutcomeUnknown, PaymeError, Rejected, ServiceUnavailable
+from payme.errors import (
+    NotSent,
+    OutcomeUnknown,
+    PaymeError,
+    Rejected,
+    ServiceUnavailable,
+    UnreadableAnswer,
+)
 from payme.protocol import calls, jsonrpc, outcome
 from payme.protocol.arguments import MAX_PAGE
 from payme.protocol.calls import Call, Credential
@@ -25,11 +32,26 @@ class Sleep(NamedTuple):
     seconds: float
 
 
-Flow = Generator[Request | Sleep, Reply | TransportError | None, T]
+class Discard(NamedTuple):
+    """Step: give up the connection that an answer came on."""
+
+    reply: Reply
+
+
+class Within(NamedTuple):
+    """Step: make a call that takes at most some seconds."""
+
+    call: Call[Any]
+    seconds: float
+
+
+Flow = Generator[Request | Sleep | Discard, Reply | TransportError | None, T]
 """A flow of the lower floor: it talks to the transport."""
 
-Inquiry = Generator[Call[Any] | Sleep, Any, T]
+Inquiry = Generator[Within | Sleep, Any, T]
 """A flow of the upper floor: it makes calls."""
+
+Step = Request | Sleep | Discard | Within
 
 AnyFlow = Generator[Any, Any, T]
 """A flow of either floor."""
@@ -132,6 +154,8 @@ def exchange(
         try:
             return read(call, request_id, reply, (identity.key,))
         except PaymeError as error:
+            if isinstance(error, UnreadableAnswer) and isinstance(reply, Reply):
+                yield Discard(reply)
             pause = _backoff(attempt, world.uniform)
             late = world.clock() + pause >= deadline
             if late or attempt >= limits.max_attempts or not outcome.may_resend(call.effect, error):
@@ -153,6 +177,9 @@ def _request(
 
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
+
+# A call that has less time than this only looks like a question.
+_SHORTEST_CALL: Final = 0.1
 
 
 def _backoff(attempt: int, uniform: Callable[[float, float], float]) -> float:
@@ -211,7 +238,7 @@ def _ask_until(
     deadline = world.clock() + timeout
     for attempt in count(1):
         try:
-            receipt: Receipt = yield calls.receipts_get(receipt_id)
+            receipt: Receipt = yield _within(calls.receipts_get(receipt_id), deadline, world)
         except (NotSent, OutcomeUnknown, ServiceUnavailable):
             pass
         else:
@@ -224,6 +251,10 @@ def _ask_until(
     raise AssertionError  # pragma: no cover - `count` has no end
 
 
+def _within(call: Call[Any], deadline: float, world: World) -> Within:
+    return Within(call, max(deadline - world.clock(), _SHORTEST_CALL))
+
+
 def _give_up(receipt_id: str, timeout: float, world: World) -> Inquiry[Receipt | None]:
     """Cancel the receipt and see it cancelled.
 
@@ -234,7 +265,9 @@ def _give_up(receipt_id: str, timeout: float, world: World) -> Inquiry[Receipt |
     deadline = world.clock() + timeout
     while True:
         try:
-            receipt: Receipt | None = yield calls.receipts_cancel(receipt_id)
+            receipt: Receipt | None = yield _within(
+                calls.receipts_cancel(receipt_id), deadline, world
+            )
         except (NotSent, OutcomeUnknown, Rejected):
             look = max(min(_LONGEST_PAUSE, deadline - world.clock()), 0)
             receipt = yield from _ask_until(receipt_id, PROVES_CANCEL, look, world)

@@ -1,5 +1,6 @@
 """What a transport is: one method that sends a request, and says how far it came."""
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol, runtime_checkable
 
 
@@ -22,11 +23,23 @@ class Request(NamedTuple):
         return f"Request({len(self.body)} bytes, timeout={self.timeout:.3f})"
 
 
+def _keep() -> None:
+    """Leave the connection as it is."""
+
+
 class Reply(NamedTuple):
-    """An HTTP answer that arrived whole."""
+    """An HTTP answer that arrived whole.
+
+    Attributes:
+        status: HTTP status.
+        body: Body.
+        discard: Gives up the connection. Called when the answer is not one to this request: the
+            next one on that connection would not be either.
+    """
 
     status: int
     body: bytes
+    discard: Callable[[], None] = _keep
 
 
 class TransportError(Exception):

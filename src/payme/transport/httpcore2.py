@@ -5,14 +5,17 @@ what an import would cost.
 """
 
 import asyncio
+
+# Looking up a host name imports this codec; here it is imported while `lazy` keeps forks out.
+import encodings.idna  # noqa: F401 # pyright: ignore[reportUnusedImport]
 import logging
 import os
 import ssl
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import contextmanager
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
-from weakref import WeakKeyDictionary
+from urllib.request import getproxies, proxy_bypass
 
 import httpcore2
 
@@ -153,6 +156,12 @@ def _take(chunk: bytes, body: bytearray) -> None:
         raise TransportError(f"an answer of more than {MAX_BODY} bytes", sent=True)
 
 
+def _discarding(response: Any) -> Callable[[], None]:
+    """Find what gives up the connection that a response came on; the stream is one of ours."""
+    discard: Callable[[], None] = response.extensions["network_stream"].discard
+    return discard
+
+
 class Httpcore2Transport:
     """Blocking transport over a pool of kept connections.
 
@@ -177,7 +186,7 @@ class Httpcore2Transport:
                     _take(chunk, body)
             finally:
                 response.close()
-        return Reply(response.status, bytes(body))
+        return Reply(response.status, bytes(body), _discarding(response))
 
     def _current(self) -> httpcore2.ConnectionPool:
         pid = os.getpid()
@@ -213,38 +222,56 @@ class AsyncHttpcore2Transport:
 
     def __init__(self, options: Options) -> None:
         self._endpoint = _Endpoint(options)
-        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, httpcore2.AsyncConnectionPool]
-        self._pools = WeakKeyDictionary()
+        self._pools: dict[asyncio.AbstractEventLoop, _Kept] = {}
 
     async def send(self, request: Request) -> Reply:
         """Send a request over a kept connection, or a new one."""
         passage = self._endpoint.passage(request)
         with _told(passage):
             async with asyncio.timeout(request.timeout):
-                response = await self._current().handle_async_request(
-                    self._endpoint.request(request, passage)
-                )
+                pool = await self._current()
+                response = await pool.handle_async_request(self._endpoint.request(request, passage))
                 try:
                     body = bytearray()
                     async for chunk in response.aiter_stream():
                         _take(chunk, body)
                 finally:
                     await response.aclose()
-        return Reply(response.status, bytes(body))
+        return Reply(response.status, bytes(body), _discarding(response))
 
-    def _current(self) -> httpcore2.AsyncConnectionPool:
+    async def _current(self) -> httpcore2.AsyncConnectionPool:
         loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop)
-        if pool is None:
-            pool = self._pools[loop] = self._endpoint.async_pool(AsyncBackend())
-        return pool
+        kept = self._pools.get(loop)
+        if kept is None:
+            for ended in [other for other in self._pools if other.is_closed()]:
+                self._pools.pop(ended, None)
+            pool = self._endpoint.async_pool(AsyncBackend())
+            kept = self._pools[loop] = _Kept(pool, self._keep(loop, pool))
+            await anext(kept.keeper)
+        return kept.pool
+
+    async def _keep(
+        self, loop: asyncio.AbstractEventLoop, pool: httpcore2.AsyncConnectionPool
+    ) -> AsyncGenerator[None]:
+        """Live as long as the loop: `asyncio.run` closes generators before the loop ends."""
+        try:
+            yield
+        finally:
+            self._pools.pop(loop, None)
+            await pool.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections of the running loop; other loops took theirs with them."""
-        pool = self._pools.pop(asyncio.get_running_loop(), None)
-        if pool is not None:
-            await pool.aclose()
-        self._pools.clear()
+        """Close the connections of the running loop; other loops close theirs when they end."""
+        kept = self._pools.get(asyncio.get_running_loop())
+        if kept is not None:
+            await kept.keeper.aclose()
+
+
+class _Kept(NamedTuple):
+    """A pool, and what closes it with its loop."""
+
+    pool: httpcore2.AsyncConnectionPool
+    keeper: AsyncGenerator[None]
 
 
 def _host_header(parts: SplitResult) -> bytes:
@@ -270,8 +297,6 @@ _PROXY_PORTS: Final = {"http": 80, "https": 443}
 
 
 def _environment_proxy(target: SplitResult) -> str | None:
-    from urllib.request import getproxies, proxy_bypass
-
     host = target.hostname or ""
     # The sandbox on this machine is never meant to be reached through a company's proxy.
     if host in ("localhost", "::1") or host.startswith("127.") or proxy_bypass(host):

@@ -1,5 +1,7 @@
 """The default transport, imported and made at the first request."""
 
+import os
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -7,6 +9,16 @@ if TYPE_CHECKING:
 
     from payme.transport.base import Reply, Request
     from payme.transport.httpcore2 import AsyncHttpcore2Transport, Httpcore2Transport
+
+# A child that is forked while another thread imports would wait for ever for that import's lock.
+# So a fork waits for the import instead. Reentrant, because an import may itself fork.
+_IMPORTING = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_IMPORTING.acquire,
+        after_in_parent=_IMPORTING.release,
+        after_in_child=_IMPORTING.release,
+    )
 
 
 class LazyTransport:
@@ -28,7 +40,8 @@ class LazyTransport:
         return made.send(request)
 
     def _make(self) -> "Httpcore2Transport":
-        from payme.transport.httpcore2 import Httpcore2Transport, Options
+        with _IMPORTING:
+            from payme.transport.httpcore2 import Httpcore2Transport, Options
 
         # `setdefault` lets one of several threads win; what the others made has no connections yet.
         return self._made.setdefault(None, Httpcore2Transport(Options(*self._arguments)))
@@ -52,7 +65,8 @@ class LazyAsyncTransport:
         return await made.send(request)
 
     def _make(self) -> "AsyncHttpcore2Transport":
-        from payme.transport.httpcore2 import AsyncHttpcore2Transport, Options
+        with _IMPORTING:
+            from payme.transport.httpcore2 import AsyncHttpcore2Transport, Options
 
         return self._made.setdefault(None, AsyncHttpcore2Transport(Options(*self._arguments)))
 

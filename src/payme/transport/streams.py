@@ -5,7 +5,9 @@
 deadline of the whole request and the place to note that bytes left. That note is what tells
 `NotSent` from `OutcomeUnknown`.
 
-Writes are joined until the first read, so a request leaves as one TLS record instead of two.
+Writes are joined until the end of the request, which httpcore2 marks with an empty write, so a
+request leaves as one TLS record instead of two. Nothing may stay behind after that: it would leave
+with the next request, long after the caller was told the outcome.
 """
 
 import asyncio
@@ -77,25 +79,23 @@ class Stream(httpcore2.NetworkStream):
         self._peer = peer
         self._pending = b""
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        """Keep bytes for the next flush."""
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Keep bytes until the end of the request, then send them."""
         self._pending += buffer
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Send what is pending, then wait for bytes, for as long as the deadline allows."""
-        if self._pending:
-            self._flush(timeout)
-        return self._inner.read(max_bytes, _left(timeout, httpcore2.ReadTimeout))
-
-    def _flush(self, timeout: float | None) -> None:
+        if buffer:
+            return
         data, self._pending = self._pending, b""
         if isinstance(timeout, Passage):
             timeout.leave(self._peer)
-        try:
-            self._inner.write(data, _left(timeout, httpcore2.WriteTimeout))
-        except httpcore2.WriteError:
-            # The peer may have answered before it closed; if it has not, the read says so.
-            return
+        self._inner.write(data, _left(timeout, httpcore2.WriteTimeout))
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Wait for bytes, for as long as the deadline allows."""
+        return self._inner.read(max_bytes, _left(timeout, httpcore2.ReadTimeout))
+
+    def discard(self) -> None:
+        """Close the socket; the pool takes a closed one for expired."""
+        self._inner.close()
 
     def close(self) -> None:
         """Close the socket."""
@@ -220,17 +220,18 @@ class AsyncStream(httpcore2.AsyncNetworkStream):
         self._receiver = receiver
         self._pending = b""
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        """Keep bytes for the next flush."""
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Keep bytes until the end of the request, then send them."""
         self._pending += buffer
+        if buffer:
+            return
+        data, self._pending = self._pending, b""
+        if isinstance(timeout, Passage):
+            timeout.leave(self._peer)
+        self._transport.write(data)
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Send what is pending, then wait for bytes."""
-        if self._pending:
-            if isinstance(timeout, Passage):
-                timeout.leave(self._peer)
-            data, self._pending = self._pending, b""
-            self._transport.write(data)
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        """Wait for bytes."""
         receiver = self._receiver
         if not receiver.unread and not receiver.ended:
             await receiver.arrival()
@@ -242,8 +243,13 @@ class AsyncStream(httpcore2.AsyncNetworkStream):
 
     async def aclose(self) -> None:
         """Close the socket at once: every answer was read to its end, or is given up."""
-        self._transport.abort()
+        self.discard()
         await asyncio.sleep(0)
+
+    def discard(self) -> None:
+        """Close the socket; the pool takes a closed one for expired."""
+        self._receiver.ended = True
+        self._transport.abort()
 
     async def start_tls(
         self,
