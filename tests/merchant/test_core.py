@@ -101,6 +101,12 @@ def test_cumulative_account_takes_any_amount_within_its_limits_any_number_of_tim
         assert code(decide(replace(NEW, amount=amount), busy, None, NOW)) == expected
 
 
+def test_top_up_of_an_account_leaves_its_other_attempts_alone():
+    account = Order(id="p", cumulative=True, holder=CREATED)
+    decision = decide(NEW, account, None, NOW)
+    assert [write.transaction.id for write in decision.writes] == [OTHER]
+
+
 # CreateTransaction
 
 

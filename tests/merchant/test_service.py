@@ -113,6 +113,15 @@ def test_hook_that_fails_takes_the_payment_back(shop, caplog):
     assert shop.events == [("paid", "a")]
 
 
+def test_hook_that_stops_an_iteration_is_a_failure_too(shop):
+    shop.create(1)
+    shop.hook = lambda event, transaction: next(iter(()))
+    shop.merchant = Merchant(MemoryStore(shop.find, shop.hook), KEY, clock=lambda: shop.now)
+    shop.create(2)
+    assert code(shop.call("PerformTransaction", id=f"{2:024x}")) == -32400
+    assert shop.call("CheckTransaction", id=f"{2:024x}")["result"]["state"] == 1
+
+
 def test_statement_lists_by_paymes_time_with_both_ends(shop):
     shop.create(1)
     shop.now += 10

@@ -404,7 +404,9 @@ def _create(case: Case) -> Decision:
         create_time=case.now,
         receivers=order.receivers,
     )
-    freed = (_timed_out(order.holder, case.now),) if order.holder else ()
+    # Only a holder that timed out gives way: a cumulative account may have several living ones.
+    expired = order.holder is not None and stage(order.holder, case.now) == "expired"
+    freed = (_timed_out(order.holder, case.now),) if order.holder and expired else ()
     return Decision(_created(created), (*freed, Write(created)))
 
 

@@ -8,9 +8,10 @@ here: the order is locked before anything about it is read for the decision, and
 read again.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Any, NamedTuple, TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from payme.merchant import core, wire
@@ -53,7 +54,10 @@ class Store(NamedTuple):
 
 
 class ListTransactions(NamedTuple):
-    """Step: read the transactions that Payme created in a period, by Payme's time, ascending."""
+    """Step: read the transactions that Payme created in a period, by Payme's time, ascending.
+
+    What is given is read once, before the flow ends, and may be a cursor.
+    """
 
     from_: int
     to: int
@@ -138,5 +142,7 @@ def _order_of(transaction: Transaction) -> Flow[Order | None]:
 
 
 def _statement(request: core.Statement) -> Flow[Answer]:
-    rows: list[Transaction] = yield ListTransactions(request.from_, request.to)
-    return {"transactions": [core.statement_row(row) for row in rows]}
+    rows: Iterable[Transaction] = yield ListTransactions(request.from_, request.to)
+    # Row by row: of a day with a hundred thousand transactions only the text is held.
+    written = b",".join(msgspec.json.encode(core.statement_row(row)) for row in rows)
+    return {"transactions": msgspec.Raw(b"[" + written + b"]")}

@@ -18,31 +18,34 @@ def run(flow: Generator[Any, Any, T], perform: Callable[[Any], Any]) -> T:
     Returns:
         The value of the flow.
     """
-    try:
-        step = next(flow)
-        while True:
-            try:
-                came = perform(step)
-            except PaymeError as error:
-                step = flow.throw(error)
-            else:
-                step = flow.send(came)
-    except StopIteration as finished:
-        value: T = finished.value
-        return value
+    resume: Callable[[Any], Any] = flow.send
+    came: Any = None
+    while True:
+        try:
+            step = resume(came)
+        except StopIteration as finished:
+            value: T = finished.value
+            return value
+        # Outside of that `try`: a StopIteration of a transport is no end of the flow.
+        resume = flow.send
+        try:
+            came = perform(step)
+        except PaymeError as error:
+            resume, came = flow.throw, error
 
 
 async def arun(flow: Generator[Any, Any, T], perform: Callable[[Any], Awaitable[Any]]) -> T:
     """Run a flow under asyncio; see `run`."""
-    try:
-        step = next(flow)
-        while True:
-            try:
-                came = await perform(step)
-            except PaymeError as error:
-                step = flow.throw(error)
-            else:
-                step = flow.send(came)
-    except StopIteration as finished:
-        value: T = finished.value
-        return value
+    resume: Callable[[Any], Any] = flow.send
+    came: Any = None
+    while True:
+        try:
+            step = resume(came)
+        except StopIteration as finished:
+            value: T = finished.value
+            return value
+        resume = flow.send
+        try:
+            came = await perform(step)
+        except PaymeError as error:
+            resume, came = flow.throw, error

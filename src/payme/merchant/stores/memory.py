@@ -42,18 +42,19 @@ class MemoryStore:
                 raise
 
     def _drive(self, flow: flows.Flow[T]) -> T:
-        try:
-            step = next(flow)
-            while True:
-                try:
-                    came = self._perform(step)
-                except core.AccountError as error:
-                    step = flow.throw(error)
-                else:
-                    step = flow.send(came)
-        except StopIteration as finished:
-            value: T = finished.value
-            return value
+        send, came = flow.send, None
+        while True:
+            try:
+                step = send(came)
+            except StopIteration as finished:
+                value: T = finished.value
+                return value
+            # Outside of that `try`: a StopIteration of the merchant's own code is no end of the flow.
+            send, came = flow.send, None
+            try:
+                came = self._perform(step)
+            except core.AccountError as error:
+                send, came = flow.throw, error
 
     def _perform(self, step: flows.Step) -> Any:
         match step:
