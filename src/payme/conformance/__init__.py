@@ -56,4 +56,10 @@ def grade(
         found = [verdict for check in CHECKS for verdict in check(subject)]
     finally:
         caller.close()
-    return Report(url, tuple(found))
+    return Report(url, tuple(found + _answered(found)))
+
+
+def _answered(found: list[Verdict]) -> list[Verdict]:
+    """Look at every answer to a call once more: HTTP 200, JSON-RPC, and its own id."""
+    calls = {exchange for verdict in found for exchange in verdict.exchanges if exchange.method}
+    return [Verdict("http-200", call.is_rpc, (call,)) for call in calls]

@@ -42,19 +42,20 @@ class MemoryStore:
                 raise
 
     def _drive(self, flow: flows.Flow[T]) -> T:
-        send, came = flow.send, None
+        resume: Callable[[Any], flows.Step] = flow.send
+        came: Any = None
         while True:
             try:
-                step = send(came)
+                step = resume(came)
             except StopIteration as finished:
                 value: T = finished.value
                 return value
             # Outside of that `try`: a StopIteration of the merchant's own code is no end of the flow.
-            send, came = flow.send, None
+            resume = flow.send
             try:
                 came = self._perform(step)
             except core.AccountError as error:
-                send, came = flow.throw, error
+                resume, came = flow.throw, error
 
     def _perform(self, step: flows.Step) -> Any:
         match step:
