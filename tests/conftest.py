@@ -1,5 +1,4 @@
 import ssl
-import sys
 
 import pytest
 import trustme
@@ -29,4 +28,3 @@ def client_tls(ca: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context()
     ca.configure_trust(context)
     return context
-sys.setswitchinterval(0.0005)

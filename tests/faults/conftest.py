@@ -2,10 +2,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
-from support.clients import STYLES, make
-from support.faulty import Faulty
 
 from payme.sandbox import Sandbox
+from support.clients import STYLES, make
+from support.faulty import Faulty
 
 # A key may hold such characters; a page that shows it escapes them.
 KEY = "Rw712wMJ&pZB<zFvrG09?bHkSN%nD4PY0n1C"

@@ -5,21 +5,6 @@ import logging
 from typing import Any
 
 import pytest
-from support import faults
-from support.clients import outcome, resolve
-from support.faulty import Faulty
-from support.faults import Fault
-from support.fourteen import (
-    CALLS,
-    CREATES,
-    FOURTEEN,
-    MOVES_MONEY,
-    READS,
-    RECEIPT_OF,
-    prepare,
-    state_of,
-)
-from support.secrecy import assert_hidden, secrets_of, texts_of
 
 from payme import Receipt
 from payme.errors import (
@@ -31,6 +16,19 @@ from payme.errors import (
     Rejected,
     UnreadableAnswer,
 )
+from support import faults
+from support.clients import outcome, resolve
+from support.fourteen import (
+    CALLS,
+    CREATES,
+    FOURTEEN,
+    MOVES_MONEY,
+    READS,
+    RECEIPT_OF,
+    prepare,
+    state_of,
+)
+from support.secrecy import assert_hidden, secrets_of, texts_of
 
 pytestmark = pytest.mark.anyio
 
@@ -103,16 +101,15 @@ async def test_outcome_is_the_one_in_the_table(method, kind, fault, connect, ser
     assert_hidden(secrets_of(state, sandbox.key), texts_of(error))
 
 
-@pytest.mark.parametrize("method", ["cards.create", "cards.verify", "receipts.pay"])
 @BY_FAULT
-async def test_log_shows_no_secret_even_at_debug(
-    method, kind, fault, connect, server, sandbox, caplog
-):
+async def test_log_shows_no_secret_even_at_debug(kind, fault, connect, server, sandbox, caplog):
     caplog.set_level(logging.DEBUG, "payme")
     caplog.set_level(logging.DEBUG, "httpcore2")
     server.otherwise = fault.act
-    state = prepare(sandbox, method)
-    await outcome(CALLS[method](connect(server.url), state))
+    state = prepare(sandbox)
+    payme = connect(server.url)
+    for method in ("cards.create", "cards.verify", "receipts.pay"):
+        await outcome(CALLS[method](payme, state))
     logged = [record.getMessage() for record in caplog.records]
     assert any("send_request_headers" in line for line in logged)
     assert_hidden(secrets_of(state, sandbox.key), logged)
@@ -134,19 +131,19 @@ async def test_silence_is_an_unknown_outcome_for_every_method(fault, connect, se
     assert sorted(server.methods()) == sorted(FOURTEEN)
 
 
-@pytest.mark.parametrize("method", READS)
 @pytest.mark.parametrize(
     "fault", [fault for kind, fault in CASES if kind != "final"], ids=lambda value: str(value)
 )
-async def test_a_read_is_sent_again_and_answers(method, fault, connect, server, sandbox):
-    server.script(fault.act)
-    state = prepare(sandbox, method)
-    value = await CALLS[method](connect(server.url), state)
-    assert value is not None
-    assert server.methods() == [method] * 2
-    first, second = server.requests
-    assert first.json["id"] != second.json["id"]
-    assert {**first.json, "id": 0} == {**second.json, "id": 0}
+async def test_a_read_is_sent_again_and_answers(fault, connect, server, sandbox):
+    state = prepare(sandbox)
+    payme = connect(server.url)
+    for method in READS:
+        server.script(fault.act)
+        assert await CALLS[method](payme, state) is not None
+        first, second = server.requests[-2:]
+        assert first.json["id"] != second.json["id"]
+        assert {**first.json, "id": 0} == {**second.json, "id": 0}
+    assert server.methods() == [method for method in READS for _ in range(2)]
 
 
 # Without an id an answer must show by the receipt in it that it is the right one; the answer of
@@ -233,17 +230,15 @@ PROVEN = {
     "receipts.confirm_hold": {PAID},
 }
 RESOLVED = [
-    pytest.param(kind, fault, id=str(fault))
+    fault
     for kind, fault in CASES
-    if kind != "final"
+    if kind == "doubtful" or fault.name.startswith(("closed", "cut_body", "http_502", "other_call"))
 ]
 
 
 @pytest.mark.parametrize("method", MOVES_MONEY)
-@pytest.mark.parametrize(("kind", "fault"), RESOLVED)
-async def test_resolve_ends_in_what_the_ledger_confirms(
-    method, kind, fault, connect, server, sandbox
-):
+@pytest.mark.parametrize("fault", RESOLVED, ids=str)
+async def test_resolve_ends_in_what_the_ledger_confirms(method, fault, connect, server, sandbox):
     server.script(fault.act)
     state = prepare(sandbox, method)
     receipt_id = RECEIPT_OF[method](state)
@@ -261,8 +256,8 @@ async def test_resolve_ends_in_what_the_ledger_confirms(
 
 
 @pytest.mark.parametrize("method", MOVES_MONEY)
-@pytest.mark.parametrize(("kind", "fault"), RESOLVED)
-async def test_resolve_with_cancel_leaves_no_doubt(method, kind, fault, connect, server, sandbox):
+@pytest.mark.parametrize("fault", RESOLVED, ids=str)
+async def test_resolve_with_cancel_leaves_no_doubt(method, fault, connect, server, sandbox):
     server.script(fault.act)
     state = prepare(sandbox, method)
     receipt_id = RECEIPT_OF[method](state)

@@ -92,7 +92,8 @@ LOST = [
     *(before(act) for act in (reset_line, closed, not_http)),
     *(after(act) for act in (reset_line, closed, cut_head, cut_body, cut_chunks, not_http)),
 ]
-SILENT = [before(silent), after(silent)]
+LOST_BEFORE, LOST_AFTER = before(closed), after(closed)
+SILENT_BEFORE, SILENT_AFTER = SILENT = [before(silent), after(silent)]
 
 
 # An answer that is no answer.
@@ -161,7 +162,7 @@ UNREADABLE = [
     Fault("good_answer_with_500", True, good_answer_with_500),
     changed("wrong_shape", lambda answer: {**answer, "result": "ok"}),
     changed("result_null", lambda answer: {**answer, "result": None}),
-    changed("no_result", lambda answer: {"id": answer["id"]}),
+    changed("no_result", lambda answer: {"id": answer.get("id")}),
     changed("batch", lambda answer: [answer]),
     changed("id_of_another_type", lambda answer: {**answer, "id": str(answer["id"])}),
     changed("result_and_error", lambda answer: {**answer, "error": {"code": 1, "message": ""}}),

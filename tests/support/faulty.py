@@ -135,7 +135,9 @@ class Faulty(Listener):
             if exchange.done:
                 return
 
-    def _next_request(self, sock: socket.socket, buffer: bytes) -> tuple[bytes, bytes, bytes] | None:
+    def _next_request(
+        self, sock: socket.socket, buffer: bytes
+    ) -> tuple[bytes, bytes, bytes] | None:
         while b"\r\n\r\n" not in buffer:
             if not (buffer := self._more(sock, buffer)):
                 return None

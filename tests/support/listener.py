@@ -81,6 +81,20 @@ class Listener:
             self.changed.notify_all()
         sock.close()
 
+    @staticmethod
+    def pump(source: socket.socket, sink: socket.socket) -> threading.Thread:
+        """Copy bytes in a thread until the source ends."""
+
+        def copy() -> None:
+            with contextlib.suppress(OSError):
+                while data := source.recv(65536):
+                    sink.sendall(data)
+                sink.shutdown(socket.SHUT_WR)
+
+        thread = threading.Thread(target=copy, daemon=True)
+        thread.start()
+        return thread
+
     @property
     def open_connections(self) -> int:
         """How many connections are being served now."""
@@ -94,6 +108,8 @@ class Listener:
     def close(self) -> None:
         """Hang up and wait for the threads."""
         with self.changed:
+            if self._closing:
+                return
             self._closing = True
             still_open = list(self._open)
         socket.create_connection(("127.0.0.1", self.port)).close()

@@ -50,7 +50,7 @@ class MemoryStore:
             except StopIteration as finished:
                 value: T = finished.value
                 return value
-            # Outside of that `try`: a StopIteration of the merchant's own code is no end of the flow.
+            # Outside of that `try`: a StopIteration of the merchant's code is no end of the flow.
             resume = flow.send
             try:
                 came = self._perform(step)

@@ -1,0 +1,397 @@
+"""Writes what the documentation takes from the code: the table of codes, the states of a receipt.
+
+Nothing here needs the documentation's tools, so the tests call it directly.
+"""
+
+from collections.abc import Iterable, Iterator
+from html import escape
+from typing import Final, Literal, NamedTuple
+
+from payme.errors.catalogue import ENTRIES, Entry, Language, Standing, lookup
+from payme.protocol.calls import METHODS, Effect
+from payme.protocol.states import (
+    PROVES_CANCEL,
+    PROVES_CONFIRM,
+    PROVES_PAY,
+    TRANSITIONS,
+    ReceiptState,
+)
+
+S = ReceiptState
+
+LANGUAGES: Final[tuple[Language, ...]] = ("uz", "ru", "en")
+
+_STANDINGS: Final[dict[Language, dict[Standing, str]]] = {
+    "en": {
+        "confirmed": "confirmed",
+        "observed": "observed",
+        "inferred": "inferred",
+        "our choice": "our choice",
+    },
+    "uz": {
+        "confirmed": "tasdiqlangan",
+        "observed": "kuzatilgan",
+        "inferred": "xulosa",
+        "our choice": "bizning tanlov",
+    },
+    "ru": {
+        "confirmed": "подтверждено",
+        "observed": "наблюдалось",
+        "inferred": "вывод",
+        "our choice": "наш выбор",
+    },
+}
+
+_ERROR_HEAD: Final[dict[Language, tuple[str, ...]]] = {
+    "en": ("code and class", "what a payer may be told", "what you should do", "standing"),
+    "uz": ("kod va klass", "toʻlovchiga aytiladigan matn", "siz nima qilasiz", "ishonch darajasi"),
+    "ru": ("код и класс", "что сказать плательщику", "что делать вам", "достоверность"),
+}
+
+_IF_METHOD: Final[dict[Language, str]] = {
+    "en": "from {}",
+    "uz": "{} javobida",
+    "ru": "в ответе {}",
+}
+_IF_MESSAGE: Final[dict[Language, str]] = {
+    "en": "message says {}",
+    "uz": "xabarda {} boʻlsa",
+    "ru": "если в сообщении {}",
+}
+_OR: Final[dict[Language, str]] = {"en": " or ", "uz": " yoki ", "ru": " или "}
+_OTHERWISE: Final[dict[Language, str]] = {"en": "otherwise", "uz": "aks holda", "ru": "иначе"}
+
+# The merchant's own endpoint chooses among these; the catalogue keeps them as one meaning.
+_RANGE: Final = (-31050, -31099)
+
+
+def errors(language: Language) -> str:
+    """Write the table of error codes.
+
+    Args:
+        language: Language of the words around the payer's texts, which are there in all three.
+
+    Returns:
+        A table in Markdown, a row for each meaning of each code.
+    """
+    return _table(_ERROR_HEAD[language], _error_rows(language))
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _error_rows(language: Language) -> Iterator[tuple[str, ...]]:
+    account = lookup(_RANGE[0])
+    assert account is not None  # noqa: S101 - the catalogue has the range
+    by_code = sorted([*ENTRIES, account], key=lambda entry: -entry.code)
+    for entry in by_code:
+        yield (
+            f"{_code(entry, language)}<br>{{py:exc}}`~payme.errors.{entry.kind}`",
+            "<br>".join(getattr(entry.text, name) for name in _first(language)),
+            getattr(entry.remedy, language),
+            _STANDINGS[language][entry.standing],
+        )
+
+
+def _first(language: Language) -> list[Language]:
+    return sorted(LANGUAGES, key=lambda other: other != language)
+
+
+def _code(entry: Entry, language: Language) -> str:
+    """Write the code, and when it means this."""
+    if entry.code == _RANGE[0]:
+        return f"`{_RANGE[0]}` … `{_RANGE[1]}`"
+    parts = [f"`{entry.code}`"]
+    if entry.methods:
+        named = _OR[language].join(f"`{method}`" for method in entry.methods)
+        parts.append(_IF_METHOD[language].format(named))
+    if entry.message:
+        words = entry.message.removeprefix("(?i)").split("|")
+        said = _OR[language].join(f"«{word}»" for word in words)
+        parts.append(_IF_MESSAGE[language].format(said))
+    if len(parts) == 1 and sum(other.code == entry.code for other in ENTRIES) > 1:
+        parts.append(_OTHERWISE[language])
+    return "<br>".join(parts)
+
+
+_STATE_HEAD: Final[dict[Language, tuple[str, ...]]] = {
+    "en": ("state", "`ReceiptState`", "meaning", "may become"),
+    "uz": ("holat", "`ReceiptState`", "maʼnosi", "keyin nima boʻlishi mumkin"),
+    "ru": ("состояние", "`ReceiptState`", "значение", "во что переходит"),
+}
+
+# Own words for Payme's page; the transitions beside them come from the table in the code.
+_MEANINGS: Final[dict[Language, dict[ReceiptState, str]]] = {
+    "en": {
+        S.CREATED: "created, nobody has paid",
+        S.BILLING_CREATE: "first checks; a transaction is being created in the merchant's billing",
+        S.DEBITING: "the card is being debited",
+        S.BILLING_PERFORM: "that transaction is being closed in the merchant's billing",
+        S.PAID: "**paid**",
+        S.HELD: "**the money is held** on the card",
+        S.HOLDING: "the hold is being placed; write to Payme if it stays so",
+        S.SUSPENDED: "paused for Payme's staff",
+        S.CANCEL_QUEUED: "queued for cancellation: can't be paid any more",
+        S.PERFORM_QUEUED: "queued for closing in the merchant's billing",
+        S.CANCELLED: "**cancelled**",
+    },
+    "uz": {
+        S.CREATED: "yaratilgan, hali hech kim toʻlamagan",
+        S.BILLING_CREATE: "dastlabki tekshiruv; sotuvchi billingida tranzaksiya yaratilmoqda",
+        S.DEBITING: "kartadan pul yechilmoqda",
+        S.BILLING_PERFORM: "sotuvchi billingida tranzaksiya yopilmoqda",
+        S.PAID: "**toʻlangan**",
+        S.HELD: "**mablagʻ kartada ushlab turilibdi** (hold)",
+        S.HOLDING: "hold buyrugʻi bajarilmoqda; uzoq turib qolsa, Payme texnik yordamiga yozing",
+        S.SUSPENDED: "toʻxtatilgan, Payme xodimlari hal qiladi",
+        S.CANCEL_QUEUED: "bekor qilish navbatida: endi toʻlab boʻlmaydi",
+        S.PERFORM_QUEUED: "sotuvchi billingida yopish navbatida",
+        S.CANCELLED: "**bekor qilingan**",
+    },
+    "ru": {
+        S.CREATED: "создан, ещё не оплачен",
+        S.BILLING_CREATE: "первые проверки; в биллинге продавца создаётся транзакция",
+        S.DEBITING: "деньги списываются с карты",
+        S.BILLING_PERFORM: "в биллинге продавца закрывается транзакция",
+        S.PAID: "**оплачен**",
+        S.HELD: "**деньги захолдированы** на карте",
+        S.HOLDING: "команда на холд выполняется; если надолго, напишите в Payme",
+        S.SUSPENDED: "приостановлен, решают сотрудники Payme",
+        S.CANCEL_QUEUED: "в очереди на отмену: оплатить уже нельзя",
+        S.PERFORM_QUEUED: "в очереди на закрытие в биллинге продавца",
+        S.CANCELLED: "**отменён**",
+    },
+}
+
+_LAST: Final[dict[Language, str]] = {"en": "nothing", "uz": "oʻzgarmaydi", "ru": "не меняется"}
+
+_CAPTION: Final[dict[Language, str]] = {
+    "en": "States of a receipt and how they follow one another",
+    "uz": "Chek holatlari va ularning almashinishi",
+    "ru": "Состояния чека и переходы между ними",
+}
+
+
+def states(language: Language) -> str:
+    """Write the table of a receipt's states.
+
+    Args:
+        language: Language of the table.
+
+    Returns:
+        A table in Markdown, a row for each state.
+    """
+    return _table(
+        _STATE_HEAD[language], (_state_row(state, language) for state in sorted(TRANSITIONS))
+    )
+
+
+def _state_row(state: ReceiptState, language: Language) -> tuple[str, ...]:
+    follow = ", ".join(str(int(after)) for after in sorted(TRANSITIONS[state]))
+    return (
+        str(int(state)),
+        f"`{state.name}`",
+        _MEANINGS[language][state],
+        follow or _LAST[language],
+    )
+
+
+_METHOD_HEAD: Final[dict[Language, tuple[str, ...]]] = {
+    "en": ("method", "`X-Auth`", "effect"),
+    "uz": ("metod", "`X-Auth`", "taʼsiri"),
+    "ru": ("метод", "`X-Auth`", "действие"),
+}
+
+_EFFECTS: Final[dict[Language, dict[Effect, str]]] = {
+    "en": {
+        Effect.READ: "reads",
+        Effect.CREATES: "changes something, moves no money",
+        Effect.MOVES_MONEY: "**moves money**",
+    },
+    "uz": {
+        Effect.READ: "faqat oʻqiydi",
+        Effect.CREATES: "nimanidir oʻzgartiradi, pulga taʼsir qilmaydi",
+        Effect.MOVES_MONEY: "**pulga taʼsir qiladi**",
+    },
+    "ru": {
+        Effect.READ: "только читает",
+        Effect.CREATES: "что-то меняет, денег не двигает",
+        Effect.MOVES_MONEY: "**двигает деньги**",
+    },
+}
+
+
+def methods(language: Language) -> str:
+    """Write the table of methods: what the header carries, what they do.
+
+    Args:
+        language: Language of the table.
+
+    Returns:
+        A table in Markdown, a row for each method.
+    """
+    return _table(
+        _METHOD_HEAD[language],
+        (
+            (f"`{name}`", f"`{method.credential.value}`", _EFFECTS[language][method.effect])
+            for name, method in METHODS.items()
+        ),
+    )
+
+
+_PROOF_HEAD: Final[dict[Language, tuple[str, ...]]] = {
+    "en": ("answer lost to", "states that prove something"),
+    "uz": ("javobi yoʻqolgan metod", "nimanidir isbotlaydigan holatlar"),
+    "ru": ("потерян ответ на", "состояния, которые что-то доказывают"),
+}
+
+_PROOFS: Final = {
+    "receipts.pay": PROVES_PAY,
+    "receipts.confirm_hold": PROVES_CONFIRM,
+    "receipts.cancel": PROVES_CANCEL,
+}
+
+
+def proofs(language: Language) -> str:
+    """Write the table of the states that `resolve()` waits for.
+
+    Args:
+        language: Language of the table.
+
+    Returns:
+        A table in Markdown, a row for each method that moves money.
+    """
+    return _table(
+        _PROOF_HEAD[language],
+        (
+            (f"`{name}`", ", ".join(f"{int(state)} `{state.name}`" for state in sorted(states)))
+            for name, states in _PROOFS.items()
+        ),
+    )
+
+
+class _Box(NamedTuple):
+    """Where a state stands: its middle."""
+
+    x: int
+    y: int
+
+
+Look = Literal["way", "stop", "back"]
+
+_WIDTH, _HEIGHT = 132, 38
+
+# Laid out by hand: the way to the money runs along the top, trouble in the middle, the way back at
+# the bottom. A new state without a place makes the tests fail.
+_PLACES: Final[dict[ReceiptState, _Box]] = {
+    S.CREATED: _Box(80, 130),
+    S.BILLING_CREATE: _Box(270, 130),
+    S.DEBITING: _Box(500, 130),
+    S.BILLING_PERFORM: _Box(685, 130),
+    S.PAID: _Box(895, 130),
+    S.HOLDING: _Box(365, 40),
+    S.HELD: _Box(775, 40),
+    S.SUSPENDED: _Box(487, 260),
+    S.PERFORM_QUEUED: _Box(685, 260),
+    S.CANCEL_QUEUED: _Box(895, 390),
+    S.CANCELLED: _Box(285, 390),
+}
+
+_COLOURS: Final[dict[Look, str]] = {
+    "way": "var(--color-brand-primary, #00a0a8)",
+    "stop": "var(--color-foreground-muted, #888)",
+    "back": "#d05050",
+}
+
+_WAY: Final = (
+    S.CREATED,
+    S.BILLING_CREATE,
+    S.HOLDING,
+    S.HELD,
+    S.DEBITING,
+    S.BILLING_PERFORM,
+    S.PAID,
+)
+_BACK: Final = (S.CANCEL_QUEUED, S.CANCELLED)
+
+
+def diagram(language: Language) -> str:
+    """Draw the states of a receipt.
+
+    Args:
+        language: Language of the caption.
+
+    Returns:
+        An SVG whose arrows are the table of transitions.
+    """
+    arrows = [
+        _arrow(before, after) for before, follow in TRANSITIONS.items() for after in sorted(follow)
+    ]
+    boxes = [_box(state) for state in TRANSITIONS]
+    title = escape(_CAPTION[language])
+    return "\n".join(
+        [
+            f'<svg class="payme-states" viewBox="0 0 975 425" role="img" aria-label="{title}"',
+            ' xmlns="http://www.w3.org/2000/svg" font-family="inherit" font-size="13">',
+            f"<title>{title}</title>",
+            *(_marker(look, colour) for look, colour in _COLOURS.items()),
+            *arrows,
+            *boxes,
+            "</svg>",
+        ]
+    )
+
+
+def _marker(look: Look, colour: str) -> str:
+    return (
+        f'<marker id="payme-{look}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+        f'markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="{colour}"/></marker>'
+    )
+
+
+def _look(before: ReceiptState, after: ReceiptState) -> Look:
+    if after in _BACK:
+        return "back"
+    return "way" if before in _WAY and after in _WAY else "stop"
+
+
+def _arrow(before: ReceiptState, after: ReceiptState) -> str:
+    look = _look(before, after)
+    start, end = _PLACES[before], _PLACES[after]
+    # An arrow and its opposite would lie on one another.
+    aside = 9 if before in TRANSITIONS[after] else 0
+    dx, dy = end.x - start.x, end.y - start.y
+    length = (dx * dx + dy * dy) ** 0.5
+    shift = (-dy / length * aside, dx / length * aside)
+    x1, y1 = _edge(start, dx, dy, shift)
+    x2, y2 = _edge(end, -dx, -dy, shift)
+    dash = ' stroke-dasharray="4 3"' if look == "stop" else ""
+    return (
+        f'<path data-from="{int(before)}" data-to="{int(after)}" '
+        f'd="M{x1:.0f} {y1:.0f}L{x2:.0f} {y2:.0f}" fill="none" stroke="{_COLOURS[look]}" '
+        f'stroke-width="1.6"{dash} marker-end="url(#payme-{look})"/>'
+    )
+
+
+def _edge(box: _Box, dx: float, dy: float, shift: tuple[float, float]) -> tuple[float, float]:
+    """Find where a line from the middle of a box leaves it."""
+    across = (_WIDTH / 2 + 3) / abs(dx) if dx else 1e9
+    along = (_HEIGHT / 2 + 3) / abs(dy) if dy else 1e9
+    part = min(across, along)
+    return box.x + dx * part + shift[0], box.y + dy * part + shift[1]
+
+
+def _box(state: ReceiptState) -> str:
+    x, y = _PLACES[state]
+    final = state in (S.PAID, S.HELD, S.CANCELLED)
+    return (
+        f'<g><rect x="{x - _WIDTH / 2:.0f}" y="{y - _HEIGHT / 2:.0f}" width="{_WIDTH}" '
+        f'height="{_HEIGHT}" rx="6" fill="var(--color-background-secondary, #f6f6f6)" '
+        f'stroke="currentColor" stroke-width="{2.4 if final else 1}"/>'
+        f'<text x="{x}" y="{y - 3}" text-anchor="middle" fill="currentColor" '
+        f'font-weight="bold">{int(state)}</text>'
+        f'<text x="{x}" y="{y + 12}" text-anchor="middle" fill="currentColor" '
+        f'font-size="11">{state.name}</text></g>'
+    )

@@ -1,0 +1,186 @@
+"""The documentation: the same in each language, complete where it is generated, no dead link."""
+
+import importlib.util
+import re
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from payme.errors import REJECTIONS
+from payme.errors.catalogue import ENTRIES
+from payme.protocol.calls import METHODS
+from payme.protocol.states import TRANSITIONS, ReceiptState
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+LANGUAGES = ("en", "uz", "ru")
+PAGES = sorted(page.name for page in (DOCS / "en").glob("*.md"))
+EVERY = [page for page in DOCS.rglob("*.md") if "_build" not in page.parts]
+READMES = [ROOT / "README.md", ROOT / "README.uz.md", ROOT / "README.ru.md"]
+
+FENCE = re.compile(r"^(`{3,})(.*?)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+# What a reader may copy. Diagrams and trees hold words, which are translated.
+COPIED = ("python", "console", "json")
+
+
+def _render() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("payme_docs_render", DOCS / "_ext" / "render.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+RENDER = _render()
+
+
+def read(*parts: str) -> str:
+    return DOCS.joinpath(*parts).read_text(encoding="utf-8")
+
+
+def code(text: str) -> list[tuple[str, str]]:
+    return [
+        (kind, re.sub(r"\s*#.*", "", block))
+        for _, kind, block in FENCE.findall(text)
+        if kind in COPIED
+    ]
+
+
+def anchors(text: str) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_language_has_the_same_pages():
+    assert len(PAGES) == 7
+    for language in LANGUAGES:
+        assert sorted(page.name for page in (DOCS / language).glob("*.md")) == PAGES
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_the_same_code_in_every_language(name):
+    english = code(read("en", name))
+    assert code(read("uz", name)) == english
+    assert code(read("ru", name)) == english
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_the_same_outline_in_every_language(name):
+    def outline(language):
+        text = FENCE.sub("", read(language, name))
+        return [line.partition(" ")[0] for line in text.splitlines() if line.startswith("#")]
+
+    assert outline("uz") == outline("ru") == outline("en")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_leads_to_the_other_languages(language, name):
+    others = [other for other in LANGUAGES if other != language]
+    assert all(f"](../{other}/{name})" in read(language, name) for other in others)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_generated_parts_are_in_the_language_of_their_page(language):
+    asked = [
+        (page.name, kind.split())
+        for page in (DOCS / language).glob("*.md")
+        for _, kind, _ in FENCE.findall(page.read_text(encoding="utf-8"))
+        if kind.startswith("{payme-")
+    ]
+    assert {kind[0] for _, kind in asked} == {
+        "{payme-errors}",
+        "{payme-states}",
+        "{payme-diagram}",
+        "{payme-methods}",
+        "{payme-proofs}",
+    }
+    assert all(kind[1:] == [language] for _, kind in asked)
+
+
+@pytest.mark.parametrize("page", EVERY, ids=lambda page: str(page.relative_to(DOCS)))
+def test_links_lead_somewhere(page):
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        if link.startswith(("https://", "http://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("readme", READMES, ids=lambda readme: readme.name)
+def test_readmes_lead_to_the_documentation(readme):
+    links = LINK.findall(readme.read_text(encoding="utf-8"))
+    inside = [link for link in links if link.startswith(("docs/", "README"))]
+    assert len(inside) >= 3
+    assert all((ROOT / link).exists() for link in inside)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_table_of_errors_has_every_code_class_and_text(language):
+    rows = RENDER.errors(language).splitlines()[2:]
+    assert len(rows) == len(ENTRIES) + 1  # the range of the merchant's own codes
+    table = "\n".join(rows)
+    for entry in ENTRIES:
+        assert f"| `{entry.code}`" in table
+        assert f"`~payme.errors.{entry.kind}`" in table
+        assert entry.kind in REJECTIONS
+        assert all(text in table for text in entry.text)
+        assert getattr(entry.remedy, language) in table
+    assert "`-31050` … `-31099`" in table
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_rows_of_one_code_say_when_each_applies(language):
+    first_cells = [row.split(" | ")[0] for row in RENDER.errors(language).splitlines()[2:]]
+    conditions = [cell.partition("<br>{py:exc}")[0] for cell in first_cells]
+    assert len(set(conditions)) == len(conditions)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("part", ["errors", "states", "methods", "proofs"])
+def test_generated_tables_are_whole(part, language):
+    rows = getattr(RENDER, part)(language).splitlines()
+    assert all(row.count(" | ") == after.count(" | ") for row, after in pairwise(rows))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_table_of_states_says_what_may_follow(language):
+    rows = [row.strip("| ").split(" | ") for row in RENDER.states(language).splitlines()[2:]]
+    told = {int(number): (name, follow) for number, name, _, follow in rows}
+    assert set(told) == set(TRANSITIONS) == set(ReceiptState)
+    for state, after in TRANSITIONS.items():
+        name, follow = told[state]
+        assert name == f"`{state.name}`"
+        assert {int(number) for number in re.findall(r"\d+", follow)} == after
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_drawing_has_every_state_and_arrow(language):
+    svg = RENDER.diagram(language)
+    drawn = re.findall(r'data-from="(\d+)" data-to="(\d+)"', svg)
+    assert sorted((int(before), int(after)) for before, after in drawn) == sorted(
+        (int(before), int(after)) for before, follow in TRANSITIONS.items() for after in follow
+    )
+    assert all(f">{state.name}</text>" in svg for state in TRANSITIONS)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_table_of_methods_has_every_method(language):
+    table = RENDER.methods(language)
+    for name, method in METHODS.items():
+        assert f"| `{name}` | `{method.credential.value}` |" in table
+
+
+UZBEK = [ROOT / "README.uz.md", *sorted((DOCS / "uz").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", UZBEK, ids=lambda page: page.name)
+def test_uzbek_letters_are_the_right_ones(page):
+    """Oʻ and gʻ have U+02BB, the tutuq belgisi is U+02BC; a keyboard gives an apostrophe."""
+    prose = re.sub(r"`[^`\n]*`", "", FENCE.sub("", page.read_text(encoding="utf-8")))
+    assert re.findall(r"\w*\w['’‘`´]\w+", prose) == []
+    assert re.findall(r"\w*[oOgG]ʼ\w*", prose) == []
