@@ -25,7 +25,7 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.setup: pyproject.toml requirements-dev.txt $(VENV)/.demo
-	$(PIP) -r requirements-dev.txt -e ".[sandbox,httpx2]"
+	$(PIP) -r requirements-dev.txt -e ".[sandbox,httpx2,qr,sqlalchemy,fastapi,flask,django]"
 	@touch $@
 
 setup: $(VENV)/.setup
