@@ -27,8 +27,8 @@ class Cards:
     ) -> Card:
         """Make a token for a card.
 
-        Card numbers may not pass through a merchant's server: this method is for a front end, a
-        bot or a test, and carries the cash-box id alone.
+        Card numbers may not pass through a merchant's server: this method is for a front end or a
+        test, and carries the cash-box id alone.
 
         Args:
             number: Card number, 13 to 18 digits; spaces are dropped.
@@ -136,8 +136,8 @@ class AsyncCards:
     ) -> Card:
         """Make a token for a card.
 
-        Card numbers may not pass through a merchant's server: this method is for a front end, a
-        bot or a test, and carries the cash-box id alone.
+        Card numbers may not pass through a merchant's server: this method is for a front end or a
+        test, and carries the cash-box id alone.
 
         Args:
             number: Card number, 13 to 18 digits; spaces are dropped.

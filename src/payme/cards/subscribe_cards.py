@@ -22,8 +22,9 @@ class PaymeSubscribeCards(SubscribeClient):
         >>> client = PaymeSubscribeCards(
         ...     base_url="https://checkout.test.paycom.uz/api/", paycom_id="..."
         ... )
-        >>> client.cards_create(number="8600069195406311", expire="0399",
-        save=True)["result"]["card"] {'number': '860006******6311', 'expire': '03/99', ...}
+        >>> answer = client.cards_create(number="8600069195406311", expire="0399", save=True)
+        >>> answer["result"]["card"]["number"]
+        '860006******6311'
     """
 
     _WITHOUT_ID: ClassVar = frozenset(

@@ -205,8 +205,8 @@ class Rejected(PaymeError):
         "Rejected",
         Text("Payme soʻrovni rad etdi.", "Payme отклонил запрос.", "Payme refused the request."),
         Text(
-            "Bu kod katalogda yoʻq: xabarni oʻqing va Payme'dan soʻrang.",
-            "Этого кода нет в каталоге: прочтите сообщение и спросите Payme.",
+            "Bu kod katalogda yoʻq: xabarni oʻqing va Payme texnik yordamiga yozing.",
+            "Этого кода нет в каталоге: прочтите сообщение и напишите в поддержку Payme.",
             "This code is not in the catalogue: read the message and ask Payme.",
         ),
         "our choice",

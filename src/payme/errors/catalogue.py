@@ -4,11 +4,11 @@ One code may mean different things for different methods, and -31301 and -31630 
 only in the text of the message. So an entry may be bound to methods and to a pattern of the
 message; the first entry that fits is taken, and the entry of a code without conditions stands last.
 
-Sources: https://developer.help.paycom.uz/initsializatsiya-platezhey/oshibki-otpravki-cheka for the
-    codes
-marked CONFIRMED among -316xx,
-https://developer.help.paycom.uz/protokol-merchant-api/obschie-oshibki for the protocol codes.
-There is no official list for the rest: they are OBSERVED in live answers and partner documents.
+Sources, below https://developer.help.paycom.uz/:
+``initsializatsiya-platezhey/oshibki-otpravki-cheka`` for the codes marked confirmed among -316xx,
+``protokol-merchant-api/obschie-oshibki`` for -32400 and -32504. There is no official list for the
+rest: they are observed in live answers and partner documents, and the other protocol codes are
+documented for the Merchant API only.
 """
 
 import re
@@ -50,7 +50,7 @@ class Entry(NamedTuple):
 
 
 _FIX_REQUEST = Text(
-    "Soʻrovni tuzatib, qaytadan yuboring: oʻsha soʻrov yana rad etiladi.",
+    "Soʻrovni tuzating: oʻzgarishsiz yuborilsa, yana rad etiladi.",
     "Исправьте запрос: тот же самый будет отклонён снова.",
     "Correct the request: the same one will be refused again.",
 )
@@ -121,8 +121,8 @@ _CASH_BOX_AMOUNT = Text(
     "Keep the amount within the limits of the cash-box settings (Payme Business cabinet).",
 )
 _CASH_BOX_ACCOUNT = Text(
-    "`account` maydoni va qiymati kassa sozlamalaridagiga mos boʻlsin; `data` kutilgan maydon "
-    "nomini aytadi.",
+    "`account` maydoni va qiymati kassa sozlamalaridagiga mos boʻlsin; kutilgan maydon nomi `data` "
+    "da keladi.",
     "Поле `account` и его значение должны соответствовать настройкам кассы; `data` называет "
     "ожидаемое поле.",
     "Make the `account` field and its value match the cash-box settings; `data` names the field "
@@ -141,9 +141,14 @@ _MERCHANT_ENDPOINT = Text(
     "Check your own Merchant API endpoint: it must be reachable and always answer HTTP 200 with "
     "JSON.",
 )
+_MERCHANT_SAID = Text(
+    "Oʻz Merchant API javobingizni koʻring: xatoning oʻzi `merchant_error` da.",
+    "Посмотрите ответ своего Merchant API: сама ошибка лежит в `merchant_error`.",
+    "Look at what your own Merchant API answered: its error is in `merchant_error`.",
+)
 _LOOK_LATER = Text(
     "Chek holatini qayta oʻqing: u oʻzgargan boʻlishi mumkin. Keyin bekor qilishni takrorlang "
-    "yoki Payme'ga yozing.",
+    "yoki Payme texnik yordamiga yozing.",
     "Перечитайте состояние чека: оно могло измениться. Затем повторите отмену или напишите в "
     "Payme.",
     "Read the receipt's state again: it may have changed. Then cancel again, or write to Payme.",
@@ -155,7 +160,9 @@ _NOT_ENOUGH = Text(
     "Not enough money on the card.",
 )
 _BLOCKED = Text("Karta bloklangan.", "Карта заблокирована.", "The card is blocked.")
-_EXPIRED = Text("Kartaning muddati tugagan.", "Срок действия карты истёк.", "The card has expired.")
+_EXPIRED = Text(
+    "Kartaning amal qilish muddati tugagan.", "Срок действия карты истёк.", "The card has expired."
+)
 _NO_SMS = Text(
     "Kartaga SMS-xabarnoma ulanmagan.",
     "К карте не подключено SMS-информирование.",
@@ -172,7 +179,7 @@ _CORPORATE = Text(
     "A corporate card can't be used for this payment.",
 )
 _CARD_FAILED = Text(
-    "Karta toʻlovni rad etdi.", "Оплата по карте отклонена.", "The card refused the payment."
+    "Karta orqali toʻlov rad etildi.", "Оплата по карте отклонена.", "The card refused the payment."
 )
 _NOT_SERVICED = Text(
     "Bu turdagi karta qabul qilinmaydi.",
@@ -186,8 +193,8 @@ _PROCESSING_DOWN = Text(
 )
 _NO_RECEIPT = Text("Chek topilmadi.", "Чек не найден.", "The receipt was not found.")
 _PAID_OR_GONE = Text(
-    "Chek topilmadi yoki toʻlangan.",
-    "Чек не найден или оплачен.",
+    "Chek topilmadi yoki allaqachon toʻlangan.",
+    "Чек не найден или уже оплачен.",
     "The receipt was not found or has been paid.",
 )
 _WRONG_CODE = Text("SMS-kod notoʻgʻri.", "Неверный SMS-код.", "Wrong SMS code.")
@@ -209,7 +216,7 @@ _PAY = ("receipts.pay",)
 
 # In Payme's own words these are Russian; both spellings of the messages were seen.
 _IS_FUNDS = r"(?i)недостаточно средств"
-_IS_BLOCKED = r"(?i)заблокирован|PIN"
+_IS_BLOCKED = r"(?i)заблокирован"
 _IS_EXPIRED = r"(?i)устарел|истек|истёк|просроч"
 _IS_SMS = r"(?i)смс|sms"
 _IS_NUMBER = r"(?i)неверный номер|неверно указан|с таким номером"
@@ -217,15 +224,15 @@ _IS_CORPORATE = r"(?i)корпоратив"
 
 ENTRIES: Final[tuple[Entry, ...]] = (
     # Protocol
-    Entry(-32300, "InvalidRequest", _BAD_REQUEST, _FIX_REQUEST, "confirmed"),
-    Entry(-32700, "InvalidRequest", _BAD_REQUEST, _FIX_REQUEST, "confirmed"),
-    Entry(-32600, "InvalidRequest", _BAD_REQUEST, _FIX_REQUEST, "confirmed"),
-    Entry(-32601, "InvalidRequest", _BAD_REQUEST, _FIX_REQUEST, "confirmed"),
+    Entry(-32300, "InvalidRequest", _BAD_REQUEST, _FIX_REQUEST, "observed"),
+    Entry(-32700, "InvalidRequest", _BAD_REQUEST, _FIX_REQUEST, "observed"),
+    Entry(-32600, "InvalidRequest", _BAD_REQUEST, _FIX_REQUEST, "observed"),
+    Entry(-32601, "InvalidRequest", _BAD_REQUEST, _FIX_REQUEST, "observed"),
     Entry(-32602, "InvalidRequest", _BAD_REQUEST, _FIX_REQUEST, "observed"),
     Entry(
         -32500,
         "InvalidRequest",
-        Text("Karta tokeni notoʻgʻri.", "Неверный токен карты.", "The card token is malformed."),
+        Text("Kartani qaytadan qoʻshing.", "Добавьте карту заново.", "Add the card again."),
         _BIND_AGAIN,
         "observed",
     ),
@@ -247,7 +254,11 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         -31001,
         "ServiceUnavailable",
-        Text("Payme vaqtincha ishlamayapti.", "Сервер Payme недоступен.", "Payme is unavailable."),
+        Text(
+            "Payme vaqtincha ishlamayapti.",
+            "Сервис Payme временно недоступен.",
+            "Payme is unavailable.",
+        ),
         _LATER_SAME_RECEIPT,
         "observed",
     ),
@@ -272,7 +283,11 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         -31102,
         "TooManyAttempts",
-        Text("Urinishlar soni tugadi.", "Попытки исчерпаны.", "Too many attempts."),
+        Text(
+            "Kod kiritish urinishlari tugadi.",
+            "Попытки ввода кода исчерпаны.",
+            "Too many attempts.",
+        ),
         _NEW_CODE,
         "observed",
         methods=_VERIFY,
@@ -311,7 +326,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "CardRejected",
         Text(
             "Karta balansini olib boʻlmadi.",
-            "Не удалось получить баланс.",
+            "Не удалось получить баланс карты.",
             "The balance can't be read.",
         ),
         _LATER,
@@ -334,7 +349,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(-31630, "InvalidCard", _WRONG_CARD, _CHECK_CARD, "confirmed", message=_IS_NUMBER),
     Entry(-31630, "CardNotServiced", _CORPORATE, _OTHER_CARD, "confirmed", message=_IS_CORPORATE),
     Entry(-31630, "CardRejected", _CARD_FAILED, _OTHER_CARD, "confirmed"),
-    Entry(-31640, "CardRejected", _CARD_FAILED, _OTHER_CARD, "observed"),
+    Entry(-31640, "CardRejected", _CARD_FAILED, _READ_RECEIPT, "observed"),
     # The receipt
     Entry(-31008, "NotFound", _NO_RECEIPT, _FIX_REQUEST, "observed"),
     Entry(-31401, "NotFound", _NO_RECEIPT, _FIX_REQUEST, "observed"),
@@ -354,14 +369,18 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
         -31611,
         "AmountTooSmall",
-        Text("Summa juda kichik.", "Сумма меньше допустимой.", "The amount is too small."),
+        Text(
+            "Summa ruxsat etilganidan kam.", "Сумма меньше допустимой.", "The amount is too small."
+        ),
         _CASH_BOX_AMOUNT,
         "confirmed",
     ),
     Entry(
         -31612,
         "AmountTooLarge",
-        Text("Summa juda katta.", "Сумма больше допустимой.", "The amount is too large."),
+        Text(
+            "Summa ruxsat etilganidan koʻp.", "Сумма больше допустимой.", "The amount is too large."
+        ),
         _CASH_BOX_AMOUNT,
         "confirmed",
     ),
@@ -380,7 +399,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "MerchantBlocked",
         Text(
             "Sotuvchi topilmadi yoki bloklangan.",
-            "Поставщик не найден или заблокирован.",
+            "Продавец не найден или заблокирован.",
             "The merchant was not found or is blocked.",
         ),
         _ASK_PAYME,
@@ -391,7 +410,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "MerchantUnavailable",
         Text(
             "Sotuvchi xizmati ishlamayapti.",
-            "Сервис поставщика недоступен.",
+            "Сервис продавца недоступен.",
             "The merchant's service is unavailable.",
         ),
         _MERCHANT_ENDPOINT,
@@ -402,10 +421,10 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         "MerchantRefused",
         Text(
             "Sotuvchi xizmati toʻlovni rad etdi.",
-            "Сервис поставщика работает некорректно.",
+            "Сервис продавца отклонил платёж.",
             "The merchant's service refused the payment.",
         ),
-        _MERCHANT_ENDPOINT,
+        _MERCHANT_SAID,
         "confirmed",
     ),
 )

@@ -1,11 +1,9 @@
 """In which order a store is asked, written once for blocking and asyncio stores.
 
-A flow yields steps; a store carries them out inside one database transaction, which it commits
-when the flow ends and rolls back when anything raises. The rule that keeps two payments of one
-order apart is
-here: the order is locked before anything about it is read for the decision, and what was read
-    before is
-read again.
+A flow yields steps; a store carries them out inside one database transaction, which it commits when
+the flow ends and rolls back when anything raises. The rule that keeps two payments of one order
+apart is here: the order is locked before anything about it is read for the decision, and what was
+read before is read again.
 """
 
 from collections.abc import Generator, Iterable

@@ -1,16 +1,13 @@
 """From what the transport saw to what is known: executed, refused, not sent, or unknown.
 
-======================================================  ===========  ==================
-==================== what happened                                           `READ`       `CREATES`
-`MOVES_MONEY` ======================================================  ===========
-================== ==================== nothing was sent
-resend       resend
-          resend, then NotSent sent, and no answer, or not an answer to this request   resend
-          OutcomeUnknown
-OutcomeUnknown JSON-RPC error with a final code                        Rejected     Rejected
-    Rejected JSON-RPC error -32400 or a code not in the catalogue    resend       OutcomeUnknown
-OutcomeUnknown ======================================================  ===========
-================== ====================
+=========================================  ========  ==============  ====================
+what happened                              READ      CREATES         MOVES_MONEY
+=========================================  ========  ==============  ====================
+nothing was sent                           resend    resend          resend, then NotSent
+sent, and no answer to this request        resend    OutcomeUnknown  OutcomeUnknown
+JSON-RPC error with a final code           Rejected  Rejected        Rejected
+-32400, or a code not in the catalogue     resend    OutcomeUnknown  OutcomeUnknown
+=========================================  ========  ==============  ====================
 """
 
 from collections.abc import Iterable
