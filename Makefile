@@ -4,11 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test check format setup bench docs clean
+.PHONY: help demo test check format setup shop bench docs clean
 
 help:
 	@echo "make demo    run a whole payment against the embedded sandbox"
 	@echo "make test    every check and every test"
+	@echo "make shop    a shop and the sandbox, wired together; SHOP=shop_flask, shop_django"
 	@echo "make check   ruff, pyright, mypy, import-linter"
 	@echo "make format  rewrite the code in the house style"
 	@echo "make bench   measure this package beside its peers"
@@ -24,7 +25,11 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 	$(PIP) -e ".[sandbox]"
 	@touch $@
 
+# The browser tests drive Debian's Chromium. It is installed where that can be done without asking;
+# elsewhere those tests are skipped, and say which package they miss.
 $(VENV)/.setup: pyproject.toml requirements-dev.txt $(VENV)/.demo
+	@test -x /usr/bin/chromium || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
+		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium; } >/dev/null || true
 	$(PIP) -r requirements-dev.txt -e ".[sandbox,httpx2,qr,sqlalchemy,fastapi,flask,django]"
 	@touch $@
 
@@ -32,6 +37,10 @@ setup: $(VENV)/.setup
 
 demo: $(VENV)/.demo
 	@$(BIN)/python -m payme.demo
+
+SHOP ?= shop_fastapi
+shop: setup
+	@$(BIN)/python -m examples.together --shop $(SHOP)
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -14,7 +14,7 @@ import threading
 
 from payme import Payme
 
-CALLS = 60
+CALLS = 30
 GIVE_UP = 4
 
 
@@ -99,7 +99,7 @@ def in_the_first_call(payme: Payme, receipts: list[str]) -> dict[str, object]:
     for thread in threads:
         thread.start()
     children = []
-    for _ in range(4):
+    for _ in range(3):
         pids = [fork(lambda: read(payme, receipts)) for _ in range(2)]
         children.extend(wait(pids))
     stop.set()

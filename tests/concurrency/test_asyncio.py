@@ -105,6 +105,7 @@ def test_client_is_used_in_two_loops_at_once(line, options, sandbox):
         tasks = (payme.receipts.get(receipts[number]) for _ in range(10))
         amounts[number] |= {receipt.amount for receipt in await asyncio.gather(*tasks)}
         # Each loop has a pool of its own and closes its own, the second after the first.
+        start.wait()
         if number:
             start.wait()
         await payme.aclose()

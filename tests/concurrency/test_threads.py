@@ -1,7 +1,10 @@
 """One blocking client, many threads."""
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from payme import Payme
 from payme.errors import OutcomeUnknown
@@ -60,6 +63,12 @@ def test_the_first_call_may_come_from_many_threads_at_once(line, options, sandbo
             assert set(threads.map(work, range(THREADS))) == {0}
     line.wait_until(lambda: line.open_connections == 0)
     assert line.connections <= THREADS
+
+
+def test_first_answers_may_come_in_many_threads_at_once():
+    script = Path(__file__).parent / "first_answers.py"
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_faults_of_one_thread_do_not_touch_the_others(line, options, sandbox):

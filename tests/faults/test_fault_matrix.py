@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -119,6 +120,7 @@ async def test_log_shows_no_secret_even_at_debug(kind, fault, connect, server, s
 async def test_silence_is_an_unknown_outcome_for_every_method(fault, connect, server, sandbox):
     server.otherwise = fault.act
     payme = connect(server.url, timeout=0.4)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(len(FOURTEEN)))
 
     async def call(method: str) -> None:
         state = prepare(sandbox, method)

@@ -75,19 +75,20 @@ def check_exception(error, sent, method, state, key):
     assert_hidden(secrets_of(state, key), texts_of(error))
 
 
-@pytest.mark.parametrize("method", CALLS)
 @pytest.mark.parametrize(("fault", "sent"), NO_ANSWER, ids=str)
 def test_no_answer_is_a_timeout_exception_that_says_whether_it_was_sent(
-    method, fault, sent, connect, server, sandbox
+    fault, sent, connect, server, sandbox
 ):
     server.otherwise = fault.act
-    state = prepare(sandbox, method)
-    with pytest.raises(PaymeTimeoutException) as raised:
-        call(method, connect(server.url), state)
-    check_exception(raised.value, sent, method, state, sandbox.key)
-    assert server.methods() == [method] * (3 if method in READS else 1)
-    expected = int(fault.executed and method == "receipts.pay")
-    assert sandbox.debits(state.unpaid) == expected
+    clients = connect(server.url)
+    for method in CALLS:
+        state = prepare(sandbox, method)
+        with pytest.raises(PaymeTimeoutException) as raised:
+            call(method, clients, state)
+        check_exception(raised.value, sent, method, state, sandbox.key)
+        assert server.methods().count(method) == (3 if method in READS else 1)
+        expected = int(fault.executed and method == "receipts.pay")
+        assert sandbox.debits(state.unpaid) == expected
 
 
 @pytest.mark.parametrize("fault", SILENT, ids=str)

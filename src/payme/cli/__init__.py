@@ -11,7 +11,7 @@ def main() -> None:
     try:
         from payme.cli.commands import payme
     except ModuleNotFoundError as error:
-        if error.name not in {"click", "rich"}:
+        if (error.name or "").partition(".")[0] not in {"click", "rich"}:
             raise
         sys.stderr.write(f"payme: {_INSTALL}\n")
         raise SystemExit(2) from None

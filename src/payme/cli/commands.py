@@ -1,13 +1,63 @@
 """The commands, as click reads them."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
+from rich.console import Console
 
-from payme.cli import serve
+from payme.cli import conformance, remote, serve
+from payme.sandbox import InvalidSetting
+from payme.sandbox.engine import rules
+from payme.sandbox.engine.durations import duration_ms, moment_ms
+from payme.sandbox.engine.progression import progression as read_progression
+from payme.sandbox.scenarios import SCENARIOS
 
 _PORTS = click.IntRange(0, 65535)
 _TIYIN = click.IntRange(min=1)
+
+
+_GRAMMAR = """Serve Payme's Subscribe API on this computer, with test cards and no money.
+
+\b
+A fault is METHOD WHEN ACTION [name=value ...]:
+  METHOD  a method or a glob: receipts.pay, receipts.*, *
+  WHEN    before    the call is not executed
+          after     it is executed, then the answer is lost or changed
+          mid_body  it is executed, and half of the answer arrives
+  ACTION  delay, drop, http_status, rpc_error, malformed, wrong_id, duplicate
+  names   times=N probability=0..1 priority=N delay=10s advance=12h
+          status=503 code=-32400 message=TEXT data=JSON
+          account.FIELD=VALUE amount=N amount=FROM..TO card=NUMBER
+
+\b
+  payme sandbox --fault 'receipts.pay after drop times=1'
+  payme sandbox --fault 'receipts.* before delay delay=10s probability=0.2' --seed 7
+  payme sandbox --scenario answer_lost_after_debit
+"""
+
+
+def _checked(check: Callable[[str], Any]) -> Callable[..., Any]:
+    """Make a callback that refuses what a check refuses, and passes on what was written."""
+
+    def callback(_context: click.Context, option: click.Parameter, given: Any) -> Any:
+        written: tuple[str | None, ...] = given if option.multiple else (given,)
+        try:
+            for one in written:
+                if one is not None:
+                    check(one)
+        except InvalidSetting as error:
+            raise click.BadParameter(str(error)) from None
+        return given
+
+    return callback
+
+
+def _show_scenarios(context: click.Context, _option: click.Parameter, wanted: object) -> None:
+    if wanted:
+        serve.print_scenarios(Console(highlight=False, soft_wrap=True))
+        context.exit()
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,7 +66,12 @@ def payme() -> None:
     """Take money with Payme."""
 
 
-@payme.command()
+payme.add_command(remote.faults)
+payme.add_command(remote.clock)
+payme.add_command(conformance.check_merchant)
+
+
+@payme.command(help=_GRAMMAR)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -40,6 +95,59 @@ def payme() -> None:
 )
 @click.option("--min-amount", type=_TIYIN, help="Smallest amount of a receipt, in tiyin.")
 @click.option("--max-amount", type=_TIYIN, help="Largest amount of a receipt, in tiyin.")
+@click.option(
+    "--receipt-ttl",
+    metavar="TIME",
+    callback=_checked(duration_ms),
+    help="How long a receipt can be paid, such as 24h; for ever if left out.",
+)
+@click.option(
+    "--merchant-url",
+    metavar="URL",
+    help="Endpoint of your billing: the sandbox calls it as Payme does.",
+)
+@click.option(
+    "--merchant-key", help="Password that your billing is called with; --key if left out."
+)
+@click.option(
+    "--progression",
+    default="at_once",
+    show_default=True,
+    metavar="HOW",
+    callback=_checked(read_progression),
+    help="How a paid receipt comes to its end: at_once, after_checks:N or clock:2s.",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="RULE",
+    callback=_checked(rules.from_text),
+    help="A fault, as described above; may be repeated.",
+)
+@click.option(
+    "--scenario",
+    type=click.Choice([*SCENARIOS]),
+    help="Play a scenario; --fault comes on top of it.",
+)
+@click.option(
+    "--scenarios",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_scenarios,
+    help="List the scenarios and exit.",
+)
+@click.option(
+    "--clock-start",
+    metavar="MOMENT",
+    callback=_checked(moment_ms),
+    help="Begin at this time, such as 2026-03-01T09:00:00+05:00; now if left out.",
+)
+@click.option("--freeze", is_flag=True, help="Begin with the clock stopped.")
+@click.option(
+    "--seed", type=int, help="Make ids, tokens and the chance in faults the same in every run."
+)
 @click.option("--quiet", is_flag=True, help="Print neither the banner nor the calls.")
 def sandbox(
     *,
@@ -51,9 +159,18 @@ def sandbox(
     account_fields: tuple[str, ...],
     min_amount: int | None,
     max_amount: int | None,
+    receipt_ttl: str | None,
+    merchant_url: str | None,
+    merchant_key: str | None,
+    progression: str,
+    faults: tuple[str, ...],
+    scenario: str | None,
+    clock_start: str | None,
+    freeze: bool,
+    seed: int | None,
     quiet: bool,
 ) -> None:
-    """Serve Payme's Subscribe API on this computer, with test cards and no money."""
+    """Start the sandbox; what the user reads about it is above."""
     options = serve.Options(
         host=host,
         port=port,
@@ -63,9 +180,15 @@ def sandbox(
         account_fields={name: name for name in account_fields},
         min_amount=min_amount,
         max_amount=max_amount,
+        receipt_ttl_ms=None if receipt_ttl is None else duration_ms(receipt_ttl),
+        merchant_url=merchant_url,
+        merchant_key=merchant_key,
+        progression=progression,
+        scenario=scenario,
+        seed=seed,
     )
     try:
-        serve.run(options, quiet=quiet)
+        serve.run(options, serve.Start(faults, clock_start, freeze), quiet=quiet)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except serve.FAILURES as error:

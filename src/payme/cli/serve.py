@@ -6,16 +6,17 @@ import threading
 import time
 from pathlib import Path
 from types import FrameType
-from typing import Final, TypedDict
+from typing import Final, NamedTuple, TypedDict
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from payme.sandbox import Sandbox, SandboxError
+from payme.sandbox import Sandbox, SandboxClock, SandboxError
 from payme.sandbox.engine import Answer
 from payme.sandbox.engine.testcards import CODE, TEST_CARDS
+from payme.sandbox.scenarios import SCENARIOS
 
 FAILURES: Final = (SandboxError, ImportError)
 
@@ -34,13 +35,29 @@ class Options(TypedDict):
     account_fields: dict[str, str]
     min_amount: int | None
     max_amount: int | None
+    receipt_ttl_ms: int | None
+    merchant_url: str | None
+    merchant_key: str | None
+    progression: str
+    scenario: str | None
+    seed: int | None
 
 
-def run(options: Options, *, quiet: bool) -> None:
+class Start(NamedTuple):
+    """What the command line says about how the sandbox begins."""
+
+    faults: tuple[str, ...] = ()
+    """Rules, a line each."""
+    clock_start: str | None = None
+    freeze: bool = False
+
+
+def run(options: Options, start: Start, *, quiet: bool) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
     Args:
-        options: What the command line says.
+        options: What the command line says about the sandbox.
+        start: What it says about how it begins.
         quiet: Print nothing but warnings.
 
     Raises:
@@ -57,7 +74,10 @@ def run(options: Options, *, quiet: bool) -> None:
     def log(answer: Answer) -> None:
         console.print(access_line(answer, time.strftime("%H:%M:%S")))
 
-    with Sandbox(**options, on_answer=None if quiet else log) as sandbox:
+    clock = SandboxClock(start=start.clock_start, frozen=start.freeze)
+    with Sandbox(**options, clock=clock, on_answer=None if quiet else log) as sandbox:
+        for line in start.faults:
+            sandbox.faults.add_text(line)
         if not quiet:
             print_banner(console, sandbox, options["db"])
         while not stopping.wait(_POLL_S):
@@ -73,10 +93,12 @@ def access_line(answer: Answer, at: str) -> Text:
         answer: The answer that is about to be sent.
         at: Time of day.
     """
-    outcome = "ok" if answer.reason is None else f"{answer.code} {answer.reason}"
+    outcome = "ok" if answer.code is None else f"{answer.code} {answer.reason or ''}".rstrip()
     method = answer.method or "-"
     line = f"{at}  {method:<24} {answer.receipt_id or '-':<24}  {outcome}"
-    return Text(line, style="" if answer.reason is None else "yellow")
+    if answer.fault:
+        return Text(f"{line}  [{answer.fault}]", style="red")
+    return Text(line, style="" if answer.code is None else "yellow")
 
 
 def print_banner(console: Console, sandbox: Sandbox, db: Path | None) -> None:
@@ -99,6 +121,20 @@ def print_banner(console: Console, sandbox: Sandbox, db: Path | None) -> None:
     console.print(_cards())
     console.print(Text(_example(sandbox)))
     console.print(Text("Ctrl-C stops it."))
+
+
+def print_scenarios(console: Console) -> None:
+    """Print every scenario with what it is about, in three languages.
+
+    Args:
+        console: Where to print.
+    """
+    for scenario in SCENARIOS.values():
+        console.print(Text(scenario.name, style="bold"))
+        for line in (scenario.uz, scenario.ru, scenario.en):
+            console.print(Text(f"  {line}"))
+        tried = f"{scenario.card}, {scenario.amount} tiyin; merchant: {scenario.merchant}"
+        console.print(Text(f"  try it with {tried}", style="dim"))
 
 
 def is_loopback(host: str) -> bool:

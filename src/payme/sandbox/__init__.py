@@ -11,17 +11,32 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from payme.sandbox.clock import SandboxClock
     from payme.sandbox.engine import LedgerEntry, Sms
-    from payme.sandbox.errors import SandboxError
+    from payme.sandbox.engine.faults import Fault
+    from payme.sandbox.errors import InvalidSetting, SandboxError, SandboxFault
     from payme.sandbox.sandbox import Sandbox
 
-__all__ = ["LedgerEntry", "Sandbox", "SandboxError", "Sms"]
+__all__ = [
+    "Fault",
+    "InvalidSetting",
+    "LedgerEntry",
+    "Sandbox",
+    "SandboxClock",
+    "SandboxError",
+    "SandboxFault",
+    "Sms",
+]
 
 # Lazy, so that the engine can be imported where the server's libraries are not installed.
 _HOMES = {
+    "Fault": "payme.sandbox.engine.faults",
+    "InvalidSetting": "payme.sandbox.errors",
     "LedgerEntry": "payme.sandbox.engine",
     "Sandbox": "payme.sandbox.sandbox",
+    "SandboxClock": "payme.sandbox.clock",
     "SandboxError": "payme.sandbox.errors",
+    "SandboxFault": "payme.sandbox.errors",
     "Sms": "payme.sandbox.engine",
 }
 

@@ -1,5 +1,68 @@
 """What the sandbox raises in the program that runs it."""
 
+from typing import Any, Final
+
+from payme import redact
+
+_MAX_SHOWN: Final = 60
+
 
 class SandboxError(RuntimeError):
     """The sandbox can't be started as asked; the text says what to change."""
+
+
+class SandboxFault(Exception):
+    """A fault that was asked for: `Sandbox.handle` has no whole answer to return.
+
+    Attributes:
+        reason: What happened, in words.
+        sent: Always true. As on a real wire, who lost the answer can't tell whether the request
+            arrived, not even when the fault struck before the effect.
+        status: HTTP status that was answered in place of 200; None when no answer came at all.
+        body: Body that came with `status`.
+    """
+
+    def __init__(self, reason: str, *, status: int | None = None, body: bytes = b"") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sent = True
+        self.status = status
+        self.body = body
+
+
+class InvalidSetting(ValueError):
+    """A fault, a time or an option that the sandbox does not understand.
+
+    Attributes:
+        argument: Name of the argument.
+        given: What was given, shortened and without secrets.
+        expected: What would have been right.
+    """
+
+    def __init__(self, argument: str, given: Any, expected: str) -> None:
+        self.argument = _cut(redact.scrub(argument))
+        self.given = _shown(argument, given)
+        self.expected = expected
+        super().__init__(f"{self.argument} is {self.given}: expected {expected}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (self.argument, self.given, self.expected)
+
+
+def _rebuilt(argument: str, shown: str, expected: str) -> InvalidSetting:
+    error = InvalidSetting(argument, None, expected)
+    error.given = shown
+    error.args = (f"{argument} is {shown}: expected {expected}",)
+    return error
+
+
+def _shown(argument: str, given: Any) -> str:
+    field = {"card": "number"}.get(argument, argument)
+    try:
+        return _cut(redact.scrub(repr(redact.tree(given, field))))
+    except RecursionError:
+        return "a value nested too deeply to show"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"

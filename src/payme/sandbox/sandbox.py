@@ -1,24 +1,36 @@
 """`Sandbox`: everything put together, with a start and a stop."""
 
-import time
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from payme.protocol.states import ReceiptState
-from payme.sandbox.engine import Card, Config, Engine, LedgerEntry, Receipt, Sms, ids
+from payme.sandbox import carriers
+from payme.sandbox.carriers import MerchantApp
+from payme.sandbox.clock import SandboxClock
+from payme.sandbox.engine import Answer, Card, Config, Engine, LedgerEntry, Receipt, Sms, ids
+from payme.sandbox.engine.progression import progression as read_progression
 from payme.sandbox.engine.testcards import TEST_CARDS
-from payme.sandbox.errors import SandboxError
+from payme.sandbox.errors import InvalidSetting, SandboxError, SandboxFault
+from payme.sandbox.faults import Faults
+from payme.sandbox.merchant import Desk, Merchant
 from payme.sandbox.runner import DirectRunner, GroupCommitRunner, Job, T
+from payme.sandbox.scenarios import Scenario, find
 from payme.sandbox.service import Listener, Service
 from payme.sandbox.store import SqliteState, connect
+from payme.sandbox.traffic import Traffic
 
 if TYPE_CHECKING:
     from payme.sandbox.server import HttpServer
 
-_INSTALL: Final = 'the sandbox needs starlette and uvicorn: pip install "payme-uz[sandbox]"'
+_MAX_PAUSES: Final = 10
+_MAX_PAUSE_S: Final = 60
+
+_LIBRARIES: Final = {"starlette", "uvicorn", "jinja2"}
+_INSTALL: Final = 'the sandbox needs starlette, uvicorn and jinja2: pip install "payme-uz[sandbox]"'
 
 
 class _Credentials(NamedTuple):
@@ -44,8 +56,24 @@ class Sandbox:
         max_amount: Largest amount of a receipt, in tiyin.
         cancel_after_ms: How long a paid receipt stays in the cancellation queue, in ms.
         slow_card_ms: How long the slow test card thinks, in ms.
-        clock: Tells the time in ms; by default the system's.
-        seed: Makes ids, tokens and credentials the same in every run.
+        receipt_ttl_ms: How long a receipt can be paid, in ms; by default for ever, since Payme
+            publishes no life span.
+        merchant_url: Endpoint of the merchant's billing. With it the sandbox plays Payme's side of
+            the Merchant API: it asks before a receipt is made, and has its payments created,
+            performed and cancelled there.
+        merchant_key: Password that the merchant is asked with; by default the cash-box's key.
+        merchant: A billing in this process in place of `merchant_url`: a function that takes a
+            request's body and headers and returns an HTTP status and a body. It is called in the
+            thread that calls `handle`.
+        merchant_timeout: Longest time that a request to the merchant may take, in seconds.
+        merchant_pauses: How long to wait before each repetition of a request that was not answered,
+            in seconds. When there are no more, the clock takes over: `merchant.run_due`.
+        progression: How a paid receipt comes to its end: `at_once`; `after_checks:N`, by the N-th
+            `receipts.check` or `receipts.get`; or `clock:2s`, which takes that long for each step.
+        clock: Where `sandbox.clock` takes the time from: a function that tells ms, or a
+            `SandboxClock` to use as it is; by default the system's.
+        scenario: Name of a scenario to play from the start, such as `declined`.
+        seed: Makes ids, tokens, credentials and the chance in faults the same in every run.
         on_answer: Called with every `Answer`, from the thread that serves it.
 
     Raises:
@@ -69,14 +97,30 @@ class Sandbox:
         max_amount: int | None = None,
         cancel_after_ms: int = 1000,
         slow_card_ms: int = 10_000,
+        receipt_ttl_ms: int | None = None,
+        merchant_url: str | None = None,
+        merchant_key: str | None = None,
+        merchant: MerchantApp | None = None,
+        merchant_timeout: float = 10.0,
+        merchant_pauses: Sequence[float] = (0.5, 2.0),
+        progression: str = "at_once",
         clock: Callable[[], int] | None = None,
+        scenario: str | None = None,
         seed: int | None = None,
         on_answer: Listener | None = None,
     ) -> None:
         self._address = host, port
-        self._clock = clock or _system_clock
+        self.clock = clock if isinstance(clock, SandboxClock) else SandboxClock(clock)
+        self._clock = self.clock.now
+        self._seed = seed
         self._rng = Random(seed)  # noqa: S311 - nothing here guards anything
+        self.faults = Faults(seed)
         _check_credentials(merchant_id, key)
+        if scenario is not None:
+            find(scenario)  # a misspelt name is told before anything is opened
+        pace = read_progression(progression)
+        pauses_ms = _pauses_ms(merchant_pauses)
+        carrier = carriers.carrier(merchant_url, merchant, merchant_timeout)
         connection = connect(db)
         self._runner = (DirectRunner if db is None else GroupCommitRunner)(connection)
         try:
@@ -92,11 +136,30 @@ class Sandbox:
             max_amount=max_amount,
             cancel_after_ms=cancel_after_ms,
             slow_card_ms=slow_card_ms,
+            receipt_ttl_ms=receipt_ttl_ms,
+            progression=pace,
+            merchant=carrier is not None,
+            merchant_key=merchant_key or credentials.key,
+            merchant_pauses_ms=pauses_ms,
         )
+        self._first_config = self.config
         self._engine = Engine(self.config, self._rng)
-        self._service = Service(self._engine, self._runner, self._clock, on_answer)
+        self.traffic = Traffic((self.config.key, self.config.merchant_key))
+        self._desk = Desk(self._engine, self._runner, self._clock, carrier)
+        self.merchant = Merchant(self._desk)
+        self._service = Service(
+            self._engine,
+            self._runner,
+            self.clock,
+            self.faults,
+            on_answer,
+            traffic=self.traffic,
+            desk=self._desk,
+        )
         self._server: HttpServer | None = None
         self._closed = False
+        if scenario is not None:
+            self.play(scenario)
 
     def __repr__(self) -> str:
         return f"Sandbox(merchant_id={self.merchant_id!r}, running={self._server is not None})"
@@ -110,6 +173,11 @@ class Sandbox:
     def key(self) -> str:
         """Key of the cash-box."""
         return self.config.key
+
+    @property
+    def host(self) -> str:
+        """Address that it was told to listen on."""
+        return self._address[0]
 
     @property
     def url(self) -> str:
@@ -135,14 +203,16 @@ class Sandbox:
         if self._closed:
             raise SandboxError("a stopped sandbox can't be started again: make a new one")
         if self._server is None:
-            server = _http_server(self._service, *self._address)
+            server = _http_server(self, self._service, *self._address)
             server.start()
             self._server = server
+            self._desk.start()
         return self
 
     def stop(self) -> None:
         """Stop listening and close the store. A second stop does nothing."""
         server, self._server = self._server, None
+        self._desk.close()
         if server is not None:
             server.stop()
         if not self._closed:
@@ -166,17 +236,107 @@ class Sandbox:
         """Stop the sandbox."""
         self.stop()
 
-    def handle(self, body: bytes, x_auth: str | None) -> bytes:
+    def handle(self, body: bytes, x_auth: str | None, timeout: float | None = None) -> bytes:
         """Serve one call without a socket. It is answered at once, whatever the card.
 
         Args:
             body: Body of the request.
             x_auth: Value of the X-Auth header, None when there is none.
+            timeout: How long the caller would wait for the answer, in seconds. Nobody waits: an
+                answer that takes longer is lost at once. None for a caller with patience.
 
         Returns:
             Body of the answer.
+
+        Raises:
+            SandboxFault: If a fault or `timeout` leaves the caller without a whole answer of status
+                200. The call may have been served all the same.
         """
-        return self._service.call(body, x_auth).body
+        answer = self._service.call(body, x_auth)
+        if answer.fault or timeout is not None:
+            _raise_if_lost(answer, timeout)
+        return answer.body
+
+    def play(self, scenario: str) -> Scenario:
+        """Play a scenario: its faults and options take the place of those that are set.
+
+        Args:
+            scenario: Such as `happy`, which takes every fault away.
+
+        Returns:
+            The scenario.
+
+        Raises:
+            InvalidSetting: If there is none of that name.
+        """
+        found = find(scenario)
+        self._configure(dataclasses.replace(self._first_config, **found.options))
+        self.faults.clear()
+        for fault in found.faults:
+            self.faults.add_json(fault)
+        return found
+
+    def reset(self) -> None:
+        """Make the sandbox as it was when it was made, but for its address and its credentials.
+
+        Cards, receipts, messages, ledgers and faults are forgotten, and the clock goes back. With a
+        seed, ids and tokens come again in the same order.
+        """
+
+        def job(state: SqliteState) -> None:
+            state.clear()
+            self._rng.seed(self._seed)
+            self._settle_credentials(state, None, None)
+
+        self._configure(self._first_config)
+        self.faults.reset()
+        self.clock.reset()
+        self.traffic.clear()
+        self._run(job)
+
+    def receipts(self, count: int = 50, offset: int = 0) -> list[Receipt]:
+        """List receipts, the newest first, each where the clock has brought it.
+
+        Args:
+            count: How many at most.
+            offset: How many of the newest to skip.
+        """
+
+        def job(state: SqliteState) -> list[Receipt]:
+            self._engine.settle(state, self._clock())
+            return state.list_receipts(None, count=count, offset=offset)
+
+        return self._run(job)
+
+    def receipt(self, receipt_id: str) -> Receipt | None:
+        """Find a receipt where the clock has brought it; None if there is none with that id."""
+
+        def job(state: SqliteState) -> Receipt | None:
+            self._engine.settle(state, self._clock())
+            return state.get_receipt(receipt_id)
+
+        return self._run(job)
+
+    def entries(self, receipt_id: str) -> list[LedgerEntry]:
+        """List the movements of money of one receipt, the oldest first."""
+        return self._run(lambda state: state.entries(receipt_id))
+
+    def cards(self, count: int = 50) -> list[Card]:
+        """List cards, the one that was used last first, removed ones included."""
+        return self._run(lambda state: state.last_cards(count))
+
+    def last_entries(self, count: int = 50) -> list[LedgerEntry]:
+        """List the end of the ledger, the newest entry first."""
+
+        def job(state: SqliteState) -> list[LedgerEntry]:
+            self._engine.settle(state, self._clock())
+            return state.last_entries(count)
+
+        return self._run(job)
+
+    def last_sms(self, count: int = 50) -> list[Sms]:
+        """List the end of the outbox, the newest message first."""
+        return self._run(lambda state: state.last_sms(count))
 
     def debits(self, receipt_id: str) -> int:
         """Count how often a card was debited or held for a receipt. More than 1 is a bug."""
@@ -254,7 +414,7 @@ class Sandbox:
         """
 
         def job(state: SqliteState) -> str:
-            now = self._clock()
+            now, lasts = self._clock(), self.config.receipt_ttl_ms
             number = state.next_number("receipt")
             receipt = Receipt(
                 id=receipt_id or ids.object_id(self._rng, now, number),
@@ -263,12 +423,17 @@ class Sandbox:
                 amount=amount,
                 account=dict.fromkeys(self.config.account_fields, ""),
                 state=ReceiptState.CREATED,
+                due_at=None if lasts is None else now + lasts,
                 hold=hold,
             )
             state.put_receipt(receipt)
             return receipt.id
 
         return self._run(job)
+
+    def _configure(self, config: Config) -> None:
+        self.config = config
+        self._engine.config = config
 
     def _run(self, job: Job[T]) -> T:
         return self._runner.run(job)
@@ -296,6 +461,12 @@ def _stored_or(state: SqliteState, name: str, given: str | None, fresh: str) -> 
     return stored
 
 
+def _pauses_ms(pauses: Sequence[float]) -> tuple[int, ...]:
+    if len(pauses) > _MAX_PAUSES or not all(0 <= pause <= _MAX_PAUSE_S for pause in pauses):
+        raise InvalidSetting("merchant_pauses", pauses, "up to 10 numbers of seconds, 0 to 60")
+    return tuple(round(pause * 1000) for pause in pauses)
+
+
 def _check_credentials(merchant_id: str | None, key: str | None) -> None:
     """Refuse what can't travel in the X-Auth header."""
     for name, value in (("merchant_id", merchant_id), ("key", key)):
@@ -307,14 +478,25 @@ def _check_credentials(merchant_id: str | None, key: str | None) -> None:
         raise ValueError("merchant_id must not contain a colon: X-Auth is divided at the first one")
 
 
-def _system_clock() -> int:
-    return time.time_ns() // 1_000_000
+def _raise_if_lost(answer: Answer, timeout: float | None) -> None:
+    late_ms = answer.delay_ms + answer.pause_ms
+    if timeout is not None and late_ms > timeout * 1000:
+        raise SandboxFault(f"no answer within {timeout:g} seconds {answer.fault}".rstrip())
+    if answer.arrives != "whole":
+        raise SandboxFault(
+            f"the connection was closed before the whole answer came ({answer.fault})"
+        )
+    if answer.status != 200:
+        reason = f"HTTP status {answer.status} ({answer.fault})"
+        raise SandboxFault(reason, status=answer.status, body=answer.body)
 
 
-def _http_server(service: Service, host: str, port: int) -> "HttpServer":
+def _http_server(sandbox: Sandbox, service: Service, host: str, port: int) -> "HttpServer":
     # Imported on start: `handle` serves without the server's libraries.
     try:
         from payme.sandbox.server import HttpServer
     except ModuleNotFoundError as error:
+        if error.name not in _LIBRARIES:
+            raise
         raise ImportError(_INSTALL) from error
-    return HttpServer(service, host, port)
+    return HttpServer(sandbox, service, host, port)

@@ -6,21 +6,28 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from threading import Event, Thread
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from payme.sandbox.engine import Reason
+from payme.sandbox import control, web
+from payme.sandbox.engine import Answer, Reason
 from payme.sandbox.engine.wire import MAX_BODY
 from payme.sandbox.errors import SandboxError
 from payme.sandbox.service import Service
+
+if TYPE_CHECKING:
+    from payme.sandbox.sandbox import Sandbox
+
+HangUp = Callable[[Scope], None]
+"""Closes the connection that a request came in on."""
 
 _BODY_TIMEOUT_S: Final = 30.0
 _START_TIMEOUT_S: Final = 10.0
@@ -29,11 +36,7 @@ _BACKLOG: Final = 1024
 _LINGER_S: Final = 1.0
 _LINGER_BYTES: Final = 16 * MAX_BODY
 _JSON: Final = (b"content-type", b"application/json; charset=utf-8")
-
-_WELCOME: Final = """This is a sandbox of Payme's Subscribe API (payme-uz). No money moves here.
-
-Send your calls to POST /api.
-"""
+_HTML: Final = (b"content-type", b"text/html; charset=utf-8")
 
 
 class Api:
@@ -45,11 +48,13 @@ class Api:
     Args:
         service: Serves the calls.
         stopping: Set when the server goes down, so that nobody waits for a slow card.
+        hang_up: Closes a connection, for the faults that do.
     """
 
-    def __init__(self, service: Service, stopping: asyncio.Event) -> None:
+    def __init__(self, service: Service, stopping: asyncio.Event, hang_up: HangUp) -> None:
         self._service = service
         self._stopping = stopping
+        self._hang_up = hang_up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -60,12 +65,33 @@ class Api:
         if isinstance(body, Reason):
             await _send_last(receive, send, self._service.turn_away(body).body)
             return
-        answer = await self._service.acall(body, _header(scope, b"x-auth"))
+        answer = await self._service.acall(body, _header(scope, b"x-auth"), self._wait)
         if answer.delay_ms:
             await self._wait(answer.delay_ms / 1000)
+        if answer.fault:
+            await self._send_disturbed(scope, receive, send, answer)
+            return
         await _send(send, answer.body)
 
+    async def _send_disturbed(
+        self, scope: Scope, receive: Receive, send: Send, answer: Answer
+    ) -> None:
+        """Send as much of an answer as its fault lets through."""
+        body, whole = answer.body, answer.arrives == "whole"
+        if answer.arrives != "none":
+            await _start(send, body, answer.status, _JSON if body[:1] == b"{" else _HTML)
+            half = len(body) // 2
+            await send({"type": "http.response.body", "body": body[:half], "more_body": True})
+            await self._wait(answer.pause_ms / 1000)
+            if whole:
+                await send({"type": "http.response.body", "body": body[half:]})
+        if not whole:
+            self._hang_up(scope)
+            await _gone(receive)
+
     async def _wait(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
@@ -74,12 +100,14 @@ class HttpServer:
     """Runs the sandbox on a socket.
 
     Args:
+        sandbox: The sandbox, for whoever looks into it or changes it.
         service: Serves the calls.
         host: Address to bind.
         port: Port to bind, 0 for a free one.
     """
 
-    def __init__(self, service: Service, host: str, port: int) -> None:
+    def __init__(self, sandbox: "Sandbox", service: Service, host: str, port: int) -> None:
+        self._sandbox = sandbox
         self._service = service
         self._socket = _bind(host, port)
         self.host, self.port = self._socket.getsockname()[:2]
@@ -116,7 +144,12 @@ class HttpServer:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         stopping = asyncio.Event()
-        server = _Server(_config(application(self._service, stopping)), stopping, self._ready)
+
+        def hang_up(scope: Scope) -> None:
+            server.hang_up(scope)
+
+        app = application(self._sandbox, self._service, stopping, hang_up)
+        server = _Server(_config(app), stopping, self._ready)
         self._stopping = stopping
         await server.serve(sockets=[self._socket])
 
@@ -140,27 +173,35 @@ class _Server(uvicorn.Server):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _TICK_S)
 
+    def hang_up(self, scope: Scope) -> None:
+        """Close the connection that a request came in on, once what was written has left."""
+        for connection in [*self.server_state.connections]:
+            peer: tuple[Any, ...] = connection.transport.get_extra_info("peername") or ()
+            if peer[:2] == tuple(scope["client"] or ()):
+                connection.transport.close()
 
-def application(service: Service, stopping: asyncio.Event) -> Starlette:
+
+def application(
+    sandbox: "Sandbox", service: Service, stopping: asyncio.Event, hang_up: HangUp
+) -> Starlette:
     """Make the ASGI application.
 
     Args:
+        sandbox: The sandbox, for whoever looks into it or changes it.
         service: Serves the calls.
         stopping: Set when the server goes down.
+        hang_up: Closes a connection, for the faults that do.
     """
-    api = Api(service, stopping)
+    api = Api(service, stopping, hang_up)
     return Starlette(
         routes=[
             Route("/api", api),
             Route("/api/", api),
-            Route("/", _welcome),
+            *control.routes(sandbox),
+            *web.routes(sandbox, service),
         ],
         exception_handlers={404: _not_found},
     )
-
-
-async def _welcome(_request: Request) -> Response:
-    return PlainTextResponse(_WELCOME)
 
 
 async def _not_found(_request: Request, _error: Exception) -> Response:
@@ -209,9 +250,19 @@ def _header(scope: Scope, name: bytes) -> str | None:
 
 
 async def _send(send: Send, body: bytes) -> None:
-    headers = [_JSON, (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await _start(send, body, 200, _JSON)
     await send({"type": "http.response.body", "body": body})
+
+
+async def _start(send: Send, body: bytes, status: int, kind: tuple[bytes, bytes]) -> None:
+    headers = [kind, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+async def _gone(receive: Receive) -> None:
+    """Wait until the connection is closed: before that, uvicorn would answer 500 of its own."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _send_last(receive: Receive, send: Send, body: bytes) -> None:
@@ -285,5 +336,7 @@ def _config(app: Any) -> uvicorn.Config:
         interface="asgi3",
         log_config=None,
         server_header=False,
+        # X-Forwarded-For must not change by which address a connection is found.
+        proxy_headers=False,
         timeout_graceful_shutdown=1,
     )

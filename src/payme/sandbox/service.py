@@ -1,14 +1,23 @@
 """The engine put together with a store, a clock and a log: one call in, one answer out."""
 
+import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+from payme.sandbox.clock import SandboxClock
 from payme.sandbox.engine import Answer, Engine, Reason
-from payme.sandbox.engine.core import refuse
+from payme.sandbox.engine import faults as engine_faults
+from payme.sandbox.engine.core import Asking, refuse
+from payme.sandbox.engine.faults import Facts, Steps, Wait
+from payme.sandbox.errors import InvalidSetting
+from payme.sandbox.faults import Faults
+from payme.sandbox.merchant import Desk
 from payme.sandbox.runner import Job, Runner
 from payme.sandbox.store import SqliteState
+from payme.sandbox.traffic import Traffic
 
 Listener = Callable[[Answer], None]
+Sleep = Callable[[float], Awaitable[object]]
 
 
 class Service:
@@ -17,57 +26,145 @@ class Service:
     Args:
         engine: Decides.
         runner: Stores.
-        clock: Tells the time in ms.
+        clock: Tells the time.
+        faults: What goes wrong on the way to the engine and back.
         listener: Told of every answer.
+        traffic: Where every call is recorded.
+        desk: Asks the merchant.
     """
 
     def __init__(
         self,
         engine: Engine,
         runner: Runner,
-        clock: Callable[[], int],
+        clock: SandboxClock,
+        faults: Faults,
         listener: Listener | None = None,
+        *,
+        traffic: Traffic | None = None,
+        desk: Desk,
     ) -> None:
         self._engine = engine
         self._runner = runner
         self._clock = clock
+        self._faults = faults
         self._listener = listener
+        self._traffic = traffic
+        self._desk = desk
 
     def call(self, body: bytes, x_auth: str | None) -> Answer:
-        """Serve one call from a thread that may wait.
+        """Serve one call from a thread, without waiting for what only passes time.
 
         Args:
             body: Body of the request.
             x_auth: Value of the X-Auth header, None when there is none.
         """
-        try:
-            answer = self._runner.run(self._job(body, x_auth))
-        except Exception:  # noqa: BLE001 - a caller always gets an answer of the protocol
-            answer = refuse(Reason.SYSTEM_ERROR, body)
-        return self._told(answer)
+        if self._faults.active:
+            answer = self._disturbed(body, x_auth)
+        else:
+            answer = self._served(body, x_auth)
+        return self._told(answer, body, x_auth)
 
-    async def acall(self, body: bytes, x_auth: str | None) -> Answer:
-        """Serve one call from an event loop."""
-        try:
-            answer = await self._runner.arun(self._job(body, x_auth))
-        except Exception:  # noqa: BLE001
-            answer = refuse(Reason.SYSTEM_ERROR, body)
-        return self._told(answer)
+    async def acall(self, body: bytes, x_auth: str | None, sleep: Sleep = asyncio.sleep) -> Answer:
+        """Serve one call from an event loop.
+
+        Args:
+            body: Body of the request.
+            x_auth: Value of the X-Auth header, None when there is none.
+            sleep: Waits for a number of seconds.
+        """
+        if self._faults.active:
+            answer = await self._adisturbed(body, x_auth, sleep)
+        else:
+            answer = await self._aserved(body, x_auth)
+        return self._told(answer, body, x_auth)
 
     def turn_away(self, reason: Reason) -> Answer:
         """Answer a request whose body is not for the engine."""
-        return self._told(refuse(reason))
+        return self._told(refuse(reason), b"", None)
 
-    def _job(self, body: bytes, x_auth: str | None) -> Job[Answer]:
+    def _served(self, body: bytes, x_auth: str | None) -> Answer:
+        try:
+            step = self._runner.run(self._job(body, x_auth))
+            return self._desk.drive(step) if isinstance(step, Asking) else step
+        except Exception:  # noqa: BLE001 - a caller always gets an answer of the protocol
+            return refuse(Reason.SYSTEM_ERROR, body)
+
+    async def _aserved(self, body: bytes, x_auth: str | None) -> Answer:
+        try:
+            step = await self._runner.arun(self._job(body, x_auth))
+            return await self._desk.adrive(step) if isinstance(step, Asking) else step
+        except Exception:  # noqa: BLE001
+            return refuse(Reason.SYSTEM_ERROR, body)
+
+    def _disturbed(self, body: bytes, x_auth: str | None) -> Answer:
+        try:
+            steps = self._steps(self._runner.run(_facts(body)))
+        except Exception:  # noqa: BLE001
+            steps = None
+        if steps is None:
+            return self._served(body, x_auth)
+        waited, answer = 0, None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                # A caller without a socket is not kept waiting, but may ask how long it would be.
+                done: Answer = end.value
+                return done._replace(delay_ms=done.delay_ms + waited)
+            answer = None
+            if isinstance(step, Wait):
+                waited += step.delay_ms
+                self._move_clock(step.advance_ms)
+            else:
+                answer = self._served(body, x_auth)
+
+    async def _adisturbed(self, body: bytes, x_auth: str | None, sleep: Sleep) -> Answer:
+        try:
+            steps = self._steps(await self._runner.arun(_facts(body)))
+        except Exception:  # noqa: BLE001
+            steps = None
+        if steps is None:
+            return await self._aserved(body, x_auth)
+        answer = None
+        while True:
+            try:
+                step = steps.send(answer)
+            except StopIteration as end:
+                done: Answer = end.value
+                return done
+            answer = None
+            if isinstance(step, Wait):
+                await sleep(step.delay_ms / 1000)
+                self._move_clock(step.advance_ms)
+            else:
+                answer = await self._aserved(body, x_auth)
+
+    def _steps(self, call: Facts) -> Steps | None:
+        fault = self._faults.choose(call)
+        return None if fault is None else engine_faults.play(fault, call)
+
+    def _move_clock(self, ms: int) -> None:
+        # At the end of time the clock stays where it is, and the call goes on.
+        with contextlib.suppress(InvalidSetting):
+            self._clock.advance(ms)
+
+    def _job(self, body: bytes, x_auth: str | None) -> Job[Answer | Asking]:
         # The clock is read inside the job: calls are served in the order of their times.
-        def job(state: SqliteState) -> Answer:
+        def job(state: SqliteState) -> Answer | Asking:
             return self._engine.answer(body, x_auth, state, self._clock())
 
         return job
 
-    def _told(self, answer: Answer) -> Answer:
+    def _told(self, answer: Answer, body: bytes, x_auth: str | None) -> Answer:
+        if self._traffic is not None:
+            self._traffic.record(self._clock(), body, x_auth, answer)
         if self._listener is not None:
             # The money has moved by now: a fault of whoever listens must not cost the answer.
             with contextlib.suppress(Exception):
                 self._listener(answer)
         return answer
+
+
+def _facts(body: bytes) -> Job[Facts]:
+    return lambda state: engine_faults.facts(body, state)

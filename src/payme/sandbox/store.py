@@ -10,10 +10,20 @@ from typing import Final
 
 import msgspec
 
-from payme.sandbox.engine.model import Card, LedgerEntry, Receipt, Sms
+from payme.sandbox.engine.model import (
+    Card,
+    Exchange,
+    LedgerEntry,
+    MerchantTransaction,
+    Receipt,
+    Sms,
+)
 from payme.sandbox.errors import SandboxError
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+
+MAX_EXCHANGES: Final = 10_000
+"""How many exchanges with the merchant are remembered."""
 
 # "Paym": tells the sandbox's files from all other SQLite files, so that none of those is changed.
 _APPLICATION_ID: Final = 0x5061796D
@@ -22,7 +32,7 @@ _BUSY_TIMEOUT_S: Final = 5.0
 
 # What a query reads stands in columns; the rest of a record is one MessagePack value, so that a new
 # field needs no new column.
-_SCHEMA: Final = f"""
+_SCHEMA: Final = """
 CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE card (token TEXT PRIMARY KEY, record BLOB NOT NULL);
@@ -40,9 +50,24 @@ CREATE TABLE ledger (
 );
 CREATE INDEX ledger_by_receipt ON ledger (receipt_id);
 CREATE TABLE sms (number INTEGER PRIMARY KEY, record BLOB NOT NULL);
+"""
+
+# What version 2 added: the other side's ledger, and how it came about.
+_MERCHANT_SCHEMA: Final = """
+CREATE TABLE exchange (
+    number INTEGER PRIMARY KEY, receipt_id TEXT NOT NULL, record BLOB NOT NULL
+);
+CREATE INDEX exchange_by_receipt ON exchange (receipt_id, number);
+CREATE TABLE merchant_ledger (receipt_id TEXT PRIMARY KEY, record BLOB NOT NULL);
+"""
+
+_MARKS: Final = f"""
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 """
+
+_MIGRATIONS: Final = (_SCHEMA, _MERCHANT_SCHEMA)
+"""The scripts that lead from each version to the next."""
 
 _COUNT: Final = """
 INSERT INTO counter VALUES (?, 1)
@@ -70,6 +95,8 @@ _read_card = msgspec.msgpack.Decoder(Card).decode
 _read_receipt = msgspec.msgpack.Decoder(Receipt).decode
 _read_entry = msgspec.msgpack.Decoder(LedgerEntry).decode
 _read_sms = msgspec.msgpack.Decoder(Sms).decode
+_read_exchange = msgspec.msgpack.Decoder(Exchange).decode
+_read_transaction = msgspec.msgpack.Decoder(MerchantTransaction).decode
 
 
 def connect(path: str | Path | None) -> sqlite3.Connection:
@@ -120,6 +147,11 @@ class SqliteState:
         """Store a card in place of the one with the same token."""
         self._execute("INSERT OR REPLACE INTO card VALUES (?, ?)", (card.token, _encode(card)))
 
+    def last_cards(self, count: int) -> list[Card]:
+        """List cards, the last one used first, removed ones included."""
+        rows = self._execute("SELECT record FROM card ORDER BY rowid DESC LIMIT ?", (count,))
+        return [_read_card(record) for (record,) in rows]
+
     def get_receipt(self, receipt_id: str) -> Receipt | None:
         """Find a receipt by its id."""
         row = self._execute("SELECT record FROM receipt WHERE id = ?", (receipt_id,)).fetchone()
@@ -156,6 +188,50 @@ class SqliteState:
             rows = self._execute(query, (receipt_id,))
         return [_read_entry(record) for (record,) in rows]
 
+    def last_entries(self, count: int) -> list[LedgerEntry]:
+        """List the end of the ledger, the newest first."""
+        rows = self._execute("SELECT record FROM ledger ORDER BY number DESC LIMIT ?", (count,))
+        return [_read_entry(record) for (record,) in rows]
+
+    def add_exchange(self, exchange: Exchange) -> None:
+        """Append to the exchanges with the merchant; the oldest are forgotten."""
+        row = (exchange.number, exchange.receipt_id, _encode(exchange))
+        self._execute("INSERT OR REPLACE INTO exchange VALUES (?, ?, ?)", row)
+        self._execute("DELETE FROM exchange WHERE number <= ?", (exchange.number - MAX_EXCHANGES,))
+
+    def exchanges(self, receipt_id: str | None = None) -> list[Exchange]:
+        """List the exchanges in the order they began, of one receipt or of all."""
+        if receipt_id is None:
+            rows = self._execute("SELECT record FROM exchange ORDER BY number")
+        else:
+            query = "SELECT record FROM exchange WHERE receipt_id = ? ORDER BY number"
+            rows = self._execute(query, (receipt_id,))
+        return [_read_exchange(record) for (record,) in rows]
+
+    def last_exchanges(self, count: int) -> list[Exchange]:
+        """List the last exchanges, the newest first."""
+        query = "SELECT record FROM exchange ORDER BY number DESC LIMIT ?"
+        return [_read_exchange(record) for (record,) in self._execute(query, (count,))]
+
+    def get_transaction(self, receipt_id: str) -> MerchantTransaction | None:
+        """Find what the merchant last said about a receipt's transaction."""
+        query = "SELECT record FROM merchant_ledger WHERE receipt_id = ?"
+        row = self._execute(query, (receipt_id,)).fetchone()
+        return None if row is None else _read_transaction(row[0])
+
+    def put_transaction(self, transaction: MerchantTransaction) -> None:
+        """Store what the merchant said in place of what it said before."""
+        row = (transaction.receipt_id, _encode(transaction))
+        self._execute("INSERT OR REPLACE INTO merchant_ledger VALUES (?, ?)", row)
+
+    def transactions(self, after: str = "", count: int = 1000) -> list[MerchantTransaction]:
+        """List a page of the merchant's ledger by receipt id, from the one after `after`."""
+        query = (
+            "SELECT record FROM merchant_ledger WHERE receipt_id > ? ORDER BY receipt_id LIMIT ?"
+        )
+        rows = self._execute(query, (after, count))
+        return [_read_transaction(record) for (record,) in rows]
+
     def add_sms(self, sms: Sms) -> None:
         """Append to the outbox."""
         self._execute("INSERT INTO sms (record) VALUES (?)", (_encode(sms),))
@@ -164,6 +240,17 @@ class SqliteState:
         """List the outbox in the order it was written."""
         rows = self._execute("SELECT record FROM sms ORDER BY number")
         return [_read_sms(record) for (record,) in rows]
+
+    def last_sms(self, count: int) -> list[Sms]:
+        """List the end of the outbox, the newest first."""
+        rows = self._execute("SELECT record FROM sms ORDER BY number DESC LIMIT ?", (count,))
+        return [_read_sms(record) for (record,) in rows]
+
+    def clear(self) -> None:
+        """Forget everything but the settings."""
+        query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'setting'"
+        for (table,) in self._execute(query).fetchall():
+            self._execute(f"DELETE FROM {table}")  # noqa: S608 - a name of the schema above
 
 
 def _open(name: str) -> sqlite3.Connection:
@@ -192,8 +279,9 @@ def _prepare(connection: sqlite3.Connection, name: str) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     # A payment that was answered must survive a power cut, so every commit reaches the disk.
     connection.execute("PRAGMA synchronous = FULL")
-    if version == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+    if version < SCHEMA_VERSION:
+        missing = "".join(_MIGRATIONS[version:])
+        connection.executescript(f"BEGIN IMMEDIATE; {missing} {_MARKS} COMMIT;")
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

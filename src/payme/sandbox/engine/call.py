@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from payme.sandbox.engine.model import State
+from payme.sandbox.engine.progression import AT_ONCE, Progression
 from payme.sandbox.engine.shapes import ReceiptShapes
 
 
@@ -23,6 +24,23 @@ class Config:
     """How long a paid receipt stays in the cancellation queue."""
     slow_card_ms: int = 10_000
     """How long the slow test card thinks."""
+    receipt_ttl_ms: int | None = None
+    """How long a receipt can be paid; None for ever."""
+    cancel_paid_after_ms: int | None = None
+    """How long after a payment Payme cancels it of its own accord; None for never."""
+    progression: Progression = AT_ONCE
+    """How a paid receipt comes to its end."""
+    merchant: bool = False
+    """Whether there is a merchant's billing to ask."""
+    merchant_key: str = field(default="", repr=False)
+    """Password that the billing is asked with."""
+    merchant_pauses_ms: tuple[int, ...] = (500, 2000)
+    """How long to wait before each repetition of a request that was not answered, in real ms."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no record of an exchange may show."""
+        return self.key, self.merchant_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +52,5 @@ class Call:
     rng: Random
     config: Config
     shapes: ReceiptShapes
+    asked: set[str]
+    """Ids of the receipts that the merchant is being asked about at this moment."""

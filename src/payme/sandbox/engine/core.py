@@ -1,13 +1,18 @@
 """From a request to an answer."""
 
+from collections.abc import Callable
+from functools import partial
 from random import Random
-from typing import Any, NamedTuple, cast
+from types import GeneratorType
+from typing import Any, Literal, NamedTuple, TypeVar, cast
 
-from payme.sandbox.engine import receipts, wire
+from payme.sandbox.engine import billing, ids, receipts, steps, wire
+from payme.sandbox.engine.asks import Ask, Heard
 from payme.sandbox.engine.auth import authenticate
 from payme.sandbox.engine.call import Call, Config
-from payme.sandbox.engine.methods import METHODS
+from payme.sandbox.engine.methods import FLOWS, METHODS
 from payme.sandbox.engine.model import State
+from payme.sandbox.engine.progression import AT_ONCE
 from payme.sandbox.engine.refusals import Reason, Refused
 from payme.sandbox.engine.shapes import ReceiptShapes
 
@@ -28,10 +33,34 @@ class Answer(NamedTuple):
     """`error.code`; None for a result."""
     reason: Reason | None = None
     """Why the call was refused; None for a result."""
+    status: int = 200
+    """HTTP status; only a fault makes it another."""
+    arrives: Literal["whole", "half", "none"] = "whole"
+    """How much of the answer goes out before the connection is closed; only a fault cuts it."""
+    pause_ms: int = 0
+    """How long to wait half way through the body."""
+    fault: str = ""
+    """Which fault struck the call; empty for none."""
 
     def __repr__(self) -> str:
         # The body may hold a token.
         return f"Answer({self.method!r}, {self.receipt_id!r}, code={self.code}, {self.reason!r})"
+
+
+T = TypeVar("T")
+
+
+class Asking(NamedTuple):
+    """A flow that waits for the merchant; what it has written is to be committed now."""
+
+    ask: Ask | None
+    """What to send; None when the flow goes on as soon as the commit is done."""
+    flow: billing.Flow[Any]
+    seal: Callable[[Any], Any]
+    """Turns what the flow returns, or the `Refused` that ends it, into the outcome."""
+
+    def __repr__(self) -> str:
+        return f"Asking({self.ask!r})"
 
 
 class Engine:
@@ -46,8 +75,13 @@ class Engine:
         self.config = config
         self._rng = rng
         self._shapes = ReceiptShapes(config.merchant_id, config.account_fields)
+        # Of this process alone: after a restart nobody is being asked.
+        self._asked: set[str] = set()
+        self._handlers = {name: method.handler for name, method in METHODS.items()}
+        if config.merchant or config.progression != AT_ONCE:
+            self._handlers |= FLOWS
 
-    def answer(self, request: bytes, x_auth: str | None, state: State, now: int) -> Answer:
+    def answer(self, request: bytes, x_auth: str | None, state: State, now: int) -> Answer | Asking:
         """Serve one call.
 
         Args:
@@ -58,7 +92,8 @@ class Engine:
             now: Time in ms.
 
         Returns:
-            The answer. Only a fault of the storage or of the sandbox itself raises.
+            The answer; or, when the merchant is to be asked first, what `resume` goes on with.
+            Only a fault of the storage or of the sandbox itself raises.
         """
         # Null until an id was read, as JSON-RPC asks of answers to calls that can't be read.
         call_id: wire.CallId = None
@@ -69,18 +104,56 @@ class Engine:
             call_id = wire.identifier(document)
             method = self._permit(wire.method_name(document), x_auth)
             result = self._serve(method, document, state, now)
+            if type(result) is GeneratorType:
+                flow = cast("billing.Flow[Any]", result)
+                seal = partial(_seal, call_id, method, document)
+                return cast("Answer | Asking", _go_on(flow, seal, None))
             return Answer(
                 wire.result(call_id, result), method=method, receipt_id=_subject(document, result)
             )
         except Refused as refused:
-            return Answer(
-                wire.error(call_id, refused),
-                refused.delay_ms,
-                method,
-                _subject(document),
-                refused.code,
-                refused.reason,
-            )
+            return _refusal(call_id, method, document, refused)
+
+    def begin(
+        self, start: Callable[[Call], billing.Flow[T]], state: State, now: int
+    ) -> T | Refused | Asking:
+        """Begin a flow that is no call of the Subscribe API.
+
+        Args:
+            start: Makes the flow.
+            state: Storage, inside one transaction.
+            now: Time in ms.
+
+        Returns:
+            What the flow returns, or what refused it; or what `resume` goes on with.
+        """
+        flow = start(self._call(state, now))
+        return cast("T | Refused | Asking", _go_on(flow, _as_it_is, None))
+
+    def resume(self, asking: Asking, heard: Heard | None, state: State, now: int) -> Any:
+        """Go on with a flow.
+
+        Args:
+            asking: What `answer`, `begin` or `resume` returned.
+            heard: What the merchant answered; None if it was not asked.
+            state: Storage, inside one transaction.
+            now: Time in ms.
+
+        Returns:
+            The outcome, or what to ask next.
+        """
+        return _go_on(asking.flow, asking.seal, (self._call(state, now), heard))
+
+    def overdue(self, state: State, now: int) -> list[str]:
+        """Make every move that is due by the clock, and list the receipts that need the merchant.
+
+        Args:
+            state: Storage, inside one transaction.
+            now: Time in ms.
+        """
+        call = self._call(state, now)
+        due = [receipts.settled(call, receipt) for receipt in state.due_receipts(now)]
+        return [one.id for one in due if steps.is_due(one, now) and one.id not in self._asked]
 
     def settle(self, state: State, now: int) -> None:
         """Make every move that is due by the clock, of receipts that nobody asks about too.
@@ -89,9 +162,7 @@ class Engine:
             state: Storage, inside one transaction.
             now: Time in ms.
         """
-        call = self._call(state, now)
-        for receipt in state.due_receipts(now):
-            receipts.settled(call, receipt)
+        self.overdue(state, now)
 
     def _permit(self, name: str, x_auth: str | None) -> str:
         has_key = authenticate(x_auth, self.config.merchant_id, self.config.key)
@@ -103,11 +174,49 @@ class Engine:
         return name
 
     def _serve(self, name: str, document: dict[str, Any], state: State, now: int) -> Any:
-        method = METHODS[name]
-        return method.handler(self._call(state, now), wire.params(document, method.params))
+        args = wire.params(document, METHODS[name].params)
+        return self._handlers[name](self._call(state, now), args)
 
     def _call(self, state: State, now: int) -> Call:
-        return Call(state, now, self._rng, self.config, self._shapes)
+        return Call(state, now, self._rng, self.config, self._shapes, self._asked)
+
+
+def _go_on(
+    flow: billing.Flow[Any],
+    seal: Callable[[Any], Any],
+    message: tuple[Call, Heard | None] | None,
+) -> Any:
+    try:
+        ask = next(flow) if message is None else flow.send(message)
+    except StopIteration as done:
+        return seal(done.value)
+    except Refused as refused:
+        return seal(refused)
+    return Asking(ask, flow, seal)
+
+
+def _seal(call_id: wire.CallId, method: str, document: dict[str, Any], outcome: Any) -> Answer:
+    if isinstance(outcome, Refused):
+        return _refusal(call_id, method, document, outcome)
+    body, receipt_id = wire.result(call_id, outcome), _subject(document, outcome)
+    return Answer(body, method=method, receipt_id=receipt_id)
+
+
+def _refusal(
+    call_id: wire.CallId, method: str, document: dict[str, Any], refused: Refused
+) -> Answer:
+    return Answer(
+        wire.error(call_id, refused),
+        refused.delay_ms,
+        method,
+        _subject(document),
+        refused.code,
+        refused.reason,
+    )
+
+
+def _as_it_is(outcome: T) -> T:
+    return outcome
 
 
 def refuse(reason: Reason, request: bytes = b"") -> Answer:
@@ -131,12 +240,8 @@ def _readable_id(request: bytes) -> wire.CallId:
 def _subject(document: dict[str, Any], result: Any = None) -> str:
     """Name the receipt that a call is about, if what it names has the form of a receipt's id."""
     named = _member(_member(result, "receipt"), "_id") or _member(_member(document, "params"), "id")
-    return named if isinstance(named, str) and _is_object_id(named) else ""
+    return named if isinstance(named, str) and ids.is_object_id(named) else ""
 
 
 def _member(value: Any, name: str) -> Any:
     return cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
-
-
-def _is_object_id(text: str) -> bool:
-    return len(text) == 24 and all(char in "0123456789abcdef" for char in text)

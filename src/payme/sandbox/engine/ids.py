@@ -25,6 +25,11 @@ def object_id(rng: Random, now: int, number: int) -> str:
     return f"{now // 1000 & 0xFFFFFFFF:08x}{rng.getrandbits(40):010x}{number & 0xFFFFFF:06x}"
 
 
+def is_object_id(text: str) -> bool:
+    """Tell whether a text has the form of such an id."""
+    return len(text) == 24 and all(char in _HEX for char in text)
+
+
 def token(rng: Random, now: int, number: int) -> str:
     """Make a card token: an id, an underscore and 390 letters and digits."""
     tail = "".join(rng.choices(_ALPHANUMERIC, k=_TOKEN_TAIL))

@@ -14,30 +14,46 @@ from payme.sandbox.engine.model import Card, EntryKind, LedgerEntry, Receipt, ma
 HOLD_MS: Final = 30 * 24 * 60 * 60 * 1000
 """A hold is released after 30 days (CONFIRMED for Uzcard; taken for every card here)."""
 
+EXPIRED: Final = "expired"
+"""`cancel_source` of a receipt that was not paid in time (our choice)."""
+
 S = ReceiptState
 
-Move = tuple[Receipt, LedgerEntry]
+Move = tuple[Receipt, LedgerEntry | None]
+"""A receipt as it will be, and what that means for the card: None when no money moves."""
 
 
-def pay(receipt: Receipt, card: Card, payer: dict[str, str] | None, now: int) -> Move:
+def pay(
+    receipt: Receipt,
+    card: Card,
+    payer: dict[str, str] | None,
+    now: int,
+    cancel_paid_after_ms: int | None = None,
+) -> Move:
     """Take the money of a receipt, or reserve it if the receipt asks for a hold."""
-    bound = replace(
+    bound = bind(receipt, card, payer)
+    if receipt.hold:
+        held = walk(bound, S.BILLING_CREATE, S.HOLDING, S.HELD)
+        return with_entry(replace(held, due_at=now + HOLD_MS), "hold", now)
+    paid = walk(bound, S.BILLING_CREATE, S.DEBITING, S.BILLING_PERFORM, S.PAID)
+    due_at = _due(now, cancel_paid_after_ms)
+    return with_entry(replace(paid, pay_time=now, taken_at=now, due_at=due_at), "debit", now)
+
+
+def bind(receipt: Receipt, card: Card, payer: dict[str, str] | None) -> Receipt:
+    """Note on a receipt which card pays for it, and who."""
+    return replace(
         receipt,
         card_number=mask_number(card.number),
         card_expire=card.expire[2:] + card.expire[:2],
         payer=payer,
     )
-    if receipt.hold:
-        held = _walk(bound, S.BILLING_CREATE, S.HOLDING, S.HELD)
-        return _with_entry(replace(held, due_at=now + HOLD_MS), "hold", now)
-    paid = _walk(bound, S.BILLING_CREATE, S.DEBITING, S.BILLING_PERFORM, S.PAID)
-    return _with_entry(replace(paid, pay_time=now), "debit", now)
 
 
 def confirm(receipt: Receipt, now: int) -> Move:
     """Take the money that was held."""
-    paid = replace(_walk(receipt, S.PAID), pay_time=now, due_at=None)
-    return _with_entry(paid, "capture", now)
+    paid = replace(walk(receipt, S.PAID), pay_time=now, taken_at=now, due_at=None)
+    return with_entry(paid, "capture", now)
 
 
 def cancel(receipt: Receipt, now: int, cancel_after_ms: int) -> Receipt:
@@ -49,16 +65,19 @@ def cancel(receipt: Receipt, now: int, cancel_after_ms: int) -> Receipt:
         return receipt
     marked = replace(receipt, cancel_source="subscribe")
     if receipt.state is S.CREATED:
-        return replace(_walk(marked, S.CANCELLED), cancel_time=now)
-    return replace(_walk(marked, S.CANCEL_QUEUED), due_at=now + cancel_after_ms)
+        return replace(walk(marked, S.CANCELLED), cancel_time=now, due_at=None)
+    return replace(walk(marked, S.CANCEL_QUEUED), due_at=now + cancel_after_ms)
 
 
-def settle(receipt: Receipt, now: int) -> Move | None:
-    """Make the move that the clock alone makes: the end of a cancellation, or of a hold.
+def settle(receipt: Receipt, now: int, cancel_after_ms: int) -> Move | None:
+    """Make one move that the clock alone makes.
+
+    It ends a cancellation, a hold or the life of an unpaid receipt, or cancels a paid one.
 
     Args:
         receipt: Receipt as stored.
         now: Time in ms.
+        cancel_after_ms: How long a paid receipt stays in the cancellation queue.
 
     Returns:
         None if there is nothing due yet.
@@ -66,13 +85,30 @@ def settle(receipt: Receipt, now: int) -> Move | None:
     due_at = receipt.due_at
     if due_at is None or now < due_at:
         return None
-    queued = _walk(receipt, S.CANCEL_QUEUED) if receipt.state is S.HELD else receipt
-    done = replace(_walk(queued, S.CANCELLED), cancel_time=due_at, due_at=None)
-    # Money that was only held never left the card, so it is released and not refunded.
-    return _with_entry(done, "refund" if receipt.pay_time else "release", due_at)
+    if receipt.state is S.CREATED:
+        over = replace(receipt, cancel_source=EXPIRED, cancel_time=due_at, due_at=None)
+        return walk(over, S.CANCELLED), None
+    if receipt.state is S.PAID:
+        taken_back = replace(walk(receipt, S.CANCEL_QUEUED), cancel_source="payme")
+        return replace(taken_back, due_at=due_at + cancel_after_ms), None
+    queued = walk(receipt, S.CANCEL_QUEUED) if receipt.state is S.HELD else receipt
+    return give_back(queued, due_at)
 
 
-def _walk(receipt: Receipt, *steps: ReceiptState) -> Receipt:
+def give_back(receipt: Receipt, now: int) -> Move:
+    """End a cancellation: the money goes back to the card."""
+    done = replace(walk(receipt, S.CANCELLED), cancel_time=now, due_at=None)
+    # Money that was only held never left the card, so it is released and not refunded. Files of
+    # earlier versions have only `pay_time`.
+    taken = receipt.taken_at or receipt.pay_time
+    return with_entry(done, "refund" if taken else "release", now)
+
+
+def _due(now: int, after_ms: int | None) -> int | None:
+    return None if after_ms is None else now + after_ms
+
+
+def walk(receipt: Receipt, *steps: ReceiptState) -> Receipt:
     """Move along the table, and fail loudly on a step that it does not have."""
     state = receipt.state
     for step in steps:
@@ -82,7 +118,8 @@ def _walk(receipt: Receipt, *steps: ReceiptState) -> Receipt:
     return replace(receipt, state=state)
 
 
-def _with_entry(receipt: Receipt, kind: EntryKind, time: int) -> Move:
+def with_entry(receipt: Receipt, kind: EntryKind, time: int) -> Move:
+    """Say with a move what it means for the card."""
     entry = LedgerEntry(
         receipt_id=receipt.id,
         card=receipt.card_number or "",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from payme.sandbox.engine import cards, params, receipts
+from payme.sandbox.engine import billing, cards, params, receipts
 
 
 class Method(NamedTuple):
@@ -40,4 +40,14 @@ METHODS: Final[dict[str, Method]] = {
     "receipts.get_all": _receipts(receipts.get_all, params.ReceiptsGetAll),
     "receipts.confirm_hold": _receipts(receipts.confirm_hold, params.ReceiptId),
     "receipts.set_fiscal_data": _receipts(receipts.set_fiscal_data, params.ReceiptsSetFiscalData),
+}
+
+# What serves a method when payments take steps; each returns a flow.
+FLOWS: Final[dict[str, Callable[..., billing.Flow[Any]]]] = {
+    "receipts.create": billing.create,
+    "receipts.pay": billing.pay,
+    "receipts.cancel": billing.cancel,
+    "receipts.check": billing.check,
+    "receipts.get": billing.get,
+    "receipts.confirm_hold": billing.confirm_hold,
 }

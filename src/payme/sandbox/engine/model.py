@@ -8,6 +8,15 @@ from payme.protocol.states import ReceiptState
 
 EntryKind = Literal["debit", "hold", "capture", "refund", "release"]
 
+Step = Literal["create", "debit", "perform", "cancel", "finish", "release", "withdraw", "fiscal"]
+"""What a payment does next: ask the merchant to create, perform or cancel the transaction; debit
+the card; finish a cancellation; release a hold; be cancelled by Payme; hand over the fiscal
+receipt."""
+
+Outcome = Literal["result", "error", "status", "malformed", "timeout", "lost", "unreachable"]
+"""How a request to the merchant ended: an answer of the protocol, one that is none (HTTP status,
+body), no answer (in time, or before the connection broke), or no connection."""
+
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """A card bound by `cards.create`; it is found by its token."""
@@ -30,7 +39,39 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         return f"Card(number={mask_number(self.number)!r}, verified={self.verified})"
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class Billing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a payment stands that takes more than one step, so that a restart can take it up."""
+
+    time: int
+    """`time` of the transaction, in ms."""
+    step: Step | None = None
+    """What comes next, as soon as `due_at` of the receipt has come; None when nothing does."""
+    token: str | None = None
+    """The card that will be debited; None once it was."""
+    attempts: int = 0
+    """How often the step was tried."""
+    until: int | None = None
+    """When the step is given up, in ms; None for never."""
+    reason: int = 0
+    """`reason` of CancelTransaction."""
+    source: str = ""
+    """Who asked for the cancellation."""
+    reached: int = 0
+    """How many CreateTransaction the merchant may have received."""
+    held_until: int = 0
+    """When the hold is released, in ms; 0 for a payment without one."""
+    checks: int = 0
+    """How often the receipt was looked at since it was paid for."""
+    failure: str = ""
+    """`Reason` for which the payment failed; empty for none."""
+    refusal: dict[str, Any] | None = None
+    """Error with which the merchant refused the last step."""
+
+    def __repr__(self) -> str:
+        return f"Billing(step={self.step!r}, attempts={self.attempts})"
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A receipt as it is stored; `shapes` turns it into what Payme answers."""
 
     id: str
@@ -56,6 +97,12 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     payer: dict[str, str] | None = None
     cancel_source: str | None = None
     fiscal: dict[str, Any] | None = None
+    taken_at: int = 0
+    """When the money left the card, in ms; 0 while it is there or on hold."""
+    error: dict[str, Any] | None = None
+    """Why the payment failed, as the receipt shows it."""
+    billing: Billing | None = None
+    """None for a payment that was made in one step."""
 
     def __repr__(self) -> str:
         return f"Receipt({self.id!r}, state={self.state!r}, amount={self.amount})"
@@ -71,6 +118,49 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Tiyin."""
     kind: EntryKind
     time: int
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """One request to the merchant and what came back, both redacted."""
+
+    number: int
+    """`id` of the request."""
+    time: int
+    """When it was over, in ms."""
+    receipt_id: str
+    """Empty when it was about no receipt."""
+    method: str
+    attempt: int
+    request: dict[str, Any]
+    """`params`."""
+    outcome: Outcome
+    answer: dict[str, Any] | None = None
+    """`result`, or the error object; None when no answer came."""
+    code: int | None = None
+    """`error.code`."""
+    status: int | None = None
+    """HTTP status."""
+    text: str = ""
+    """The beginning of an answer that was not the protocol's."""
+    elapsed_ms: int = 0
+
+
+class MerchantTransaction(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the merchant's ledger: what it last said about a transaction."""
+
+    receipt_id: str
+    state: int | None = None
+    """1, 2, -1 or -2; None while the merchant has told of none."""
+    transaction: str = ""
+    """The merchant's own number."""
+    create_time: int = 0
+    perform_time: int = 0
+    cancel_time: int = 0
+    reason: int | None = None
+    unanswered: str = ""
+    """The method that was sent last and that may have been executed without an answer."""
+    heard_at: int = 0
+    """When the merchant last answered, in ms."""
 
 
 class Sms(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +221,18 @@ class State(Protocol):
 
     def entries(self, receipt_id: str | None = None) -> list[LedgerEntry]:
         """List the ledger in the order it was written, of one receipt or of all."""
+        ...
+
+    def add_exchange(self, exchange: Exchange) -> None:
+        """Append to the exchanges with the merchant; the oldest are forgotten."""
+        ...
+
+    def get_transaction(self, receipt_id: str) -> MerchantTransaction | None:
+        """Find what the merchant last said about a receipt's transaction."""
+        ...
+
+    def put_transaction(self, transaction: MerchantTransaction) -> None:
+        """Store what the merchant said in place of what it said before."""
         ...
 
     def add_sms(self, sms: Sms) -> None:

@@ -5,17 +5,26 @@ from typing import Any
 from msgspec.structs import replace
 
 from payme.protocol.states import ReceiptState
-from payme.sandbox.engine import cards, ids, lifecycle, params
+from payme.sandbox.engine import cards, ids, lifecycle, params, steps
 from payme.sandbox.engine.call import Call
 from payme.sandbox.engine.model import Card, Receipt, Sms
 from payme.sandbox.engine.refusals import Reason, Refused
-from payme.sandbox.engine.testcards import TEST_CARDS
 
 
 def create(call: Call, args: params.ReceiptsCreate) -> dict[str, Any]:
     """Serve `receipts.create`."""
+    require_payable(call, args)
+    return make(call, args)
+
+
+def require_payable(call: Call, args: params.ReceiptsCreate) -> None:
+    """Refuse a receipt that the cash-box's settings don't allow."""
     _require_account(call, args.account)
     _require_amount(call, args.amount)
+
+
+def make(call: Call, args: params.ReceiptsCreate) -> dict[str, Any]:
+    """Make a receipt, and answer with it."""
     number = call.state.next_number("receipt")
     receipt = Receipt(
         id=ids.object_id(call.rng, call.now, number),
@@ -26,25 +35,39 @@ def create(call: Call, args: params.ReceiptsCreate) -> dict[str, Any]:
         description=args.description or "",
         detail=params.as_sent(args.detail),
         hold=args.hold,
+        due_at=None
+        if call.config.receipt_ttl_ms is None
+        else call.now + call.config.receipt_ttl_ms,
     )
-    return _store(call, receipt)
+    return store(call, receipt)
 
 
 def pay(call: Call, args: params.ReceiptsPay) -> dict[str, Any]:
     """Serve `receipts.pay`."""
+    receipt, card = payable(call, args)
+    steps.require_funds(call, card)
+    payer = params.as_sent(args.payer)
+    move = lifecycle.pay(receipt, card, payer, call.now, call.config.cancel_paid_after_ms)
+    if not card.recurrent:
+        cards.forget(call, card)
+    return store(call, _record(call, move))
+
+
+def payable(call: Call, args: params.ReceiptsPay) -> tuple[Receipt, Card]:
+    """Find the receipt and the card of a payment, and refuse what can't be begun."""
     receipt = find(call, args.id)
     # The receipt comes first: the second payment with a one-time token must hear that the receipt
     # is paid, and not that the token is gone.
+    if receipt.cancel_source == lifecycle.EXPIRED:
+        raise Refused(Reason.RECEIPT_EXPIRED)
     if receipt.state is not ReceiptState.CREATED:
         raise Refused(Reason.NOT_PAYABLE)
     if args.hold != receipt.hold:
         raise Refused(Reason.HOLD_MISMATCH, "hold")
     card = cards.find(call, args.token)
-    _require_able(call, card)
-    move = lifecycle.pay(receipt, card, params.as_sent(args.payer), call.now)
-    if not card.recurrent:
-        cards.forget(call, card)
-    return _store(call, _record(call, move))
+    if not card.verified:
+        raise Refused(Reason.CARD_NOT_VERIFIED, "not_verified")
+    return receipt, card
 
 
 def send(call: Call, args: params.ReceiptsSend) -> dict[str, Any]:
@@ -58,7 +81,11 @@ def send(call: Call, args: params.ReceiptsSend) -> dict[str, Any]:
 def cancel(call: Call, args: params.ReceiptId) -> dict[str, Any]:
     """Serve `receipts.cancel`."""
     receipt = find(call, args.id)
-    return _store(call, lifecycle.cancel(receipt, call.now, call.config.cancel_after_ms))
+    if receipt.state in steps.UNDERWAY or receipt.id in call.asked:
+        raise Refused(Reason.IN_PROGRESS)
+    if receipt.billing is None or receipt.state in steps.CANCELLING:
+        return store(call, lifecycle.cancel(receipt, call.now, call.config.cancel_after_ms))
+    return _settle(call, steps.cancel(call, receipt))
 
 
 def check(call: Call, args: params.ReceiptId) -> dict[str, Any]:
@@ -86,7 +113,9 @@ def confirm_hold(call: Call, args: params.ReceiptId) -> dict[str, Any]:
     receipt = find(call, args.id)
     if receipt.state is not ReceiptState.HELD:
         raise Refused(Reason.NOT_HELD)
-    return _store(call, _record(call, lifecycle.confirm(receipt, call.now)))
+    if receipt.billing is not None:
+        return _settle(call, steps.confirm(call, receipt))
+    return store(call, _record(call, lifecycle.confirm(receipt, call.now)))
 
 
 def set_fiscal_data(call: Call, args: params.ReceiptsSetFiscalData) -> dict[str, Any]:
@@ -109,23 +138,32 @@ def find(call: Call, receipt_id: str) -> Receipt:
 
 
 def settled(call: Call, receipt: Receipt) -> Receipt:
-    """Make the move that is due by the clock, if any, and store it."""
-    move = lifecycle.settle(receipt, call.now)
-    if move is None:
-        return receipt
-    moved = _record(call, move)
-    call.state.put_receipt(moved)
+    """Make the moves that are due by the clock, if any, and store where they lead."""
+    if receipt.billing is not None:
+        return steps.settled(call, receipt)
+    moved = receipt
+    while move := lifecycle.settle(moved, call.now, call.config.cancel_after_ms):
+        moved = _record(call, move)
+    if moved is not receipt:
+        call.state.put_receipt(moved)
     return moved
 
 
-def _store(call: Call, receipt: Receipt) -> dict[str, Any]:
+def store(call: Call, receipt: Receipt) -> dict[str, Any]:
+    """Store a receipt, and answer with it."""
     call.state.put_receipt(receipt)
     return {"receipt": call.shapes.single(receipt)}
 
 
+def _settle(call: Call, receipt: Receipt) -> dict[str, Any]:
+    call.state.put_receipt(receipt)
+    return {"receipt": call.shapes.single(steps.settled(call, receipt))}
+
+
 def _record(call: Call, move: lifecycle.Move) -> Receipt:
     receipt, entry = move
-    call.state.add_entry(entry)
+    if entry is not None:
+        call.state.add_entry(entry)
     return receipt
 
 
@@ -142,16 +180,3 @@ def _require_amount(call: Call, amount: int) -> None:
         raise Refused(Reason.AMOUNT_TOO_SMALL)
     if config.max_amount is not None and amount > config.max_amount:
         raise Refused(Reason.AMOUNT_TOO_LARGE)
-
-
-def _require_able(call: Call, card: Card) -> None:
-    """Refuse a card that can't pay; nothing has been written when this raises."""
-    if not card.verified:
-        raise Refused(Reason.CARD_NOT_VERIFIED, "not_verified")
-    behaviour = TEST_CARDS[card.number].behaviour
-    if behaviour == "system_error":
-        raise Refused(Reason.CARD_SYSTEM_ERROR)
-    if behaviour == "slow":
-        raise Refused(Reason.DEBIT_FAILED, delay_ms=call.config.slow_card_ms)
-    if behaviour == "insufficient_funds":
-        raise Refused(Reason.INSUFFICIENT_FUNDS)

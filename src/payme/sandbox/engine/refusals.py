@@ -43,9 +43,14 @@ class Reason(StrEnum):
     UNKNOWN_RECEIPT = "unknown_receipt"
     NOT_PAYABLE = "not_payable"
     NOT_HELD = "not_held"
+    RECEIPT_EXPIRED = "receipt_expired"
     WRONG_ACCOUNT = "wrong_account"
     AMOUNT_TOO_SMALL = "amount_too_small"
     AMOUNT_TOO_LARGE = "amount_too_large"
+    MERCHANT_UNAVAILABLE = "merchant_unavailable"
+    MERCHANT_REFUSED = "merchant_refused"
+    NOT_CANCELLABLE = "not_cancellable"
+    IN_PROGRESS = "in_progress"
 
 
 _R = Reason
@@ -86,9 +91,14 @@ ANSWERS: Final[dict[Reason, tuple[int, str]]] = {
     _R.UNKNOWN_RECEIPT: _NO_RECEIPT,
     _R.NOT_PAYABLE: _NO_RECEIPT,
     _R.NOT_HELD: _NO_RECEIPT,
+    _R.RECEIPT_EXPIRED: (-31403, "Срок действия чека истёк."),
     _R.WRONG_ACCOUNT: (-31610, "Неверные данные платежа."),
     _R.AMOUNT_TOO_SMALL: (-31611, "Сумма меньше допустимой."),
     _R.AMOUNT_TOO_LARGE: (-31612, "Сумма больше допустимой."),
+    _R.MERCHANT_UNAVAILABLE: (-31622, "Сервис поставщика услуг недоступен"),
+    _R.MERCHANT_REFUSED: (-31623, "Сервис поставщика услуг работает не корректно"),
+    _R.NOT_CANCELLABLE: (-31800, "Чек не может быть отменён автоматически."),
+    _R.IN_PROGRESS: (-31800, "Статус чека изменяется. Проверьте его и повторите попытку."),
 }
 
 

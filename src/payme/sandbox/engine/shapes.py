@@ -81,7 +81,7 @@ class ReceiptShapes:
             "external": False,
             "operation": -1,
             "category": None,
-            "error": None,
+            "error": receipt.error,
             "description": receipt.description,
             "detail": receipt.detail,
             "amount": receipt.amount,

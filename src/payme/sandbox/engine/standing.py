@@ -92,6 +92,10 @@ STANDINGS: Final[tuple[Behaviour, ...]] = (
     _B(
         "Unverified card: -31400 with data `not_verified`", "our choice", "the remedy is to bind it"
     ),
+    _B("An unpaid receipt lives for ever, unless `receipt_ttl_ms` is set", "our choice", "unknown"),
+    _B("Expired receipt: -31403 at receipts.pay", "observed", "error table of one client"),
+    _B("Expired receipt: state 50, `source_cancel` is `expired`", "our choice", "unknown"),
+    _B("Payment that Payme cancels: `source_cancel` is `payme`", "our choice", "unknown"),
     _B("Unknown receipt: -31602 in every method", "observed", "-31008 was seen too"),
     _B("`hold` on create and on pay", "confirmed", "hold page"),
     _B("`hold` on one of them only: -32602", "our choice", "unknown"),

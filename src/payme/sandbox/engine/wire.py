@@ -102,8 +102,13 @@ def result(call_id: CallId, value: Any) -> bytes:
 
 
 def error(call_id: CallId, refused: Refused) -> bytes:
+    """Write the answer of a refusal."""
+    return error_of(call_id, refused.code, refused.message, refused.data)
+
+
+def error_of(call_id: CallId, code: int, message: str, data: Any) -> bytes:
     """Write an error answer."""
-    value = {"code": refused.code, "message": refused.message, "data": refused.data}
+    value = {"code": code, "message": message, "data": data}
     if call_id is msgspec.UNSET:
         return _encode({"jsonrpc": "2.0", "error": value})
     return _encode({"jsonrpc": "2.0", "id": call_id, "error": value})

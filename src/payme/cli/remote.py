@@ -1,0 +1,211 @@
+"""`payme faults` and `payme clock`: commands that act on a sandbox that is running."""
+
+import json
+import shlex
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any, Final, cast
+from urllib.parse import quote, urlsplit
+
+import click
+
+from payme.sandbox.engine.faults import Rule
+
+_TIMEOUT_S: Final = 10.0
+_PREFIX: Final = "/_sandbox"
+
+# The sandbox is on this computer or beside it, never behind the proxy of the environment.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+with_url: Final[Callable[[Any], Any]] = click.option(
+    "--url",
+    default="http://127.0.0.1:3000",
+    show_default=True,
+    envvar="PAYME_SANDBOX_URL",
+    help="Address of the running sandbox; PAYME_SANDBOX_URL does as well.",
+)
+
+
+@click.group()
+def faults() -> None:
+    """Set, list and clear the faults of a running sandbox."""
+
+
+@faults.command("add")
+@click.argument("rule", nargs=-1, required=True)
+@with_url
+def add_fault(rule: tuple[str, ...], url: str) -> None:
+    """Set a fault: METHOD WHEN ACTION [name=value ...].
+
+    For example: payme faults add receipts.pay after drop times=1. `payme sandbox --help` has the
+    whole grammar.
+    """
+    line = rule[0] if len(rule) == 1 else shlex.join(rule)
+    fault = request(url, "POST", "/faults", {"rule": line})
+    click.echo(f"fault {fault['id']} is set")
+
+
+@faults.command("list")
+@with_url
+def list_faults(url: str) -> None:
+    """List the faults in the order in which they are tried."""
+    found: list[dict[str, Any]] = request(url, "GET", "/faults")["faults"]
+    if not found:
+        click.echo("no faults")
+        return
+    for fault in found:
+        left = "" if fault["left"] is None else f", {fault['left']} left"
+        click.echo(f"{fault['id']:>4}  {described(fault)}  ({fault['fired']} fired{left})")
+
+
+@faults.command("clear")
+@click.argument("fault_id", required=False, type=click.IntRange(min=1), metavar="[ID]")
+@with_url
+def clear_faults(fault_id: int | None, url: str) -> None:
+    """Take one fault away, or all of them."""
+    path = "/faults" if fault_id is None else f"/faults/{fault_id}"
+    click.echo(f"{request(url, 'DELETE', path)['removed']} removed")
+
+
+@click.group()
+def clock() -> None:
+    """Show and move the clock of a running sandbox."""
+
+
+@clock.command("show")
+@with_url
+def show_clock(url: str) -> None:
+    """Show what time it is in the sandbox."""
+    _tell(request(url, "GET", "/clock"))
+
+
+@clock.command("advance")
+@click.argument("by")
+@with_url
+def advance_clock(by: str, url: str) -> None:
+    """Move the clock forward, by 12h, 90s, 30d or 1h30m."""
+    _tell(request(url, "POST", "/clock", {"advance": by}))
+
+
+@clock.command("freeze")
+@click.argument("at", required=False)
+@with_url
+def freeze_clock(at: str | None, url: str) -> None:
+    """Stop the clock where it is, or AT a moment such as 2026-03-01T09:00:00+05:00."""
+    _tell(request(url, "POST", "/clock", {"freeze": True if at is None else at}))
+
+
+@clock.command("resume")
+@with_url
+def resume_clock(url: str) -> None:
+    """Let the clock run on from where it stands."""
+    _tell(request(url, "POST", "/clock", {"resume": True}))
+
+
+@clock.command("reset")
+@with_url
+def reset_clock(url: str) -> None:
+    """Put the clock back to how the sandbox was started."""
+    _tell(request(url, "POST", "/clock", {"reset": True}))
+
+
+def request(url: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Ask a running sandbox.
+
+    Args:
+        url: Its address, with `/api` or without.
+        method: HTTP method.
+        path: Path below `/_sandbox`.
+        body: JSON to send.
+
+    Raises:
+        click.UsageError: If the sandbox refuses what was asked.
+        click.ClickException: If no sandbox answers there.
+    """
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"}
+    # `_base` lets http and https pass and nothing else.
+    asked = urllib.request.Request(  # noqa: S310
+        _base(url) + _PREFIX + quote(path), data, headers, method=method
+    )
+    try:
+        with _opener.open(asked, timeout=_TIMEOUT_S) as answer:
+            return cast("dict[str, Any]", json.load(answer))
+    except urllib.error.HTTPError as error:
+        with error:
+            raise _refusal(error, url) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise click.ClickException(f"no sandbox answers at {url}: {reason}") from None
+
+
+def described(fault: dict[str, Any]) -> str:
+    """Write a fault as the line that sets it, as far as it differs from the defaults."""
+    usual = Rule()
+    words = [fault["method"], fault["when"], fault["action"]]
+    for name, value in fault.items():
+        if name in _WRITTEN and value != getattr(usual, name):
+            words += _WRITTEN[name](name, value)
+    return shlex.join(words)
+
+
+def _plain(name: str, value: Any) -> list[str]:
+    return [f"{name}={value}"]
+
+
+def _span(name: str, value: int) -> list[str]:
+    return [f"{name.removesuffix('_ms')}={value}ms"]
+
+
+def _range(name: str, value: tuple[int | None, int | None]) -> list[str]:
+    low, high = ("" if bound is None else str(bound) for bound in value)
+    return [f"{name}={low}" if low == high else f"{name}={low}..{high}"]
+
+
+def _fields(name: str, value: dict[str, str]) -> list[str]:
+    return [f"{name}.{field}={text}" for field, text in value.items()]
+
+
+def _json(name: str, value: Any) -> list[str]:
+    return [f"{name}={json.dumps(value, ensure_ascii=False)}"]
+
+
+_WRITTEN: Final[dict[str, Callable[[str, Any], list[str]]]] = {
+    "times": _plain,
+    "priority": _plain,
+    "probability": _plain,
+    "card": _plain,
+    "account": _fields,
+    "amount": _range,
+    "delay_ms": _span,
+    "advance_ms": _span,
+    "status": _plain,
+    "code": _plain,
+    "message": _plain,
+    "data": _json,
+}
+
+
+def _base(url: str) -> str:
+    try:
+        scheme, netloc, *_ = urlsplit(url)
+    except ValueError:
+        scheme = netloc = ""
+    if scheme not in {"http", "https"} or not netloc:
+        raise click.UsageError("--url must be an address such as http://127.0.0.1:3000")
+    return f"{scheme}://{netloc}"
+
+
+def _refusal(error: urllib.error.HTTPError, url: str) -> click.ClickException:
+    try:
+        message = json.load(error)["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        return click.ClickException(f"what answers at {url} is no sandbox of payme-uz")
+    if error.code == 400:
+        return click.UsageError(message)
+    return click.ClickException(message)
+
+
+def _tell(state: dict[str, Any]) -> None:
+    click.echo(f"{state['iso']}, {'frozen' if state['frozen'] else 'running'}")

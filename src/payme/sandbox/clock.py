@@ -1,0 +1,136 @@
+"""The sandbox's own clock: real time until you move it, stop it or set it."""
+
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import NamedTuple
+
+from payme.sandbox.engine.durations import (
+    MAX_MOMENT_MS,
+    Duration,
+    Moment,
+    duration_ms,
+    iso,
+    moment_ms,
+)
+from payme.sandbox.errors import InvalidSetting
+
+
+class _Setting(NamedTuple):
+    offset: int
+    """How far the clock is ahead of its source, in ms."""
+    frozen_at: int | None
+
+
+class SandboxClock:
+    """Tells the sandbox what time it is.
+
+    Everything timed in the sandbox asks this clock and no other: how long an SMS code is good for,
+    when a receipt expires, how long a cancellation is queued, when a hold is released. Delays of
+    answers are real time: the clock can't hold a socket back. Its position lives in memory: a
+    sandbox that is started again, with a database or without, starts at real time.
+
+    Args:
+        source: Tells the time in ms; by default the system's.
+        start: Moment to begin at; by default the source's.
+        frozen: Begin with the clock stopped.
+
+    Example:
+        >>> sandbox.clock.advance("12h")
+    """
+
+    def __init__(
+        self,
+        source: Callable[[], int] | None = None,
+        *,
+        start: Moment | None = None,
+        frozen: bool = False,
+    ) -> None:
+        self._source = source or system_ms
+        self._lock = Lock()
+        self._first = _Setting(0, None)
+        # Read without the lock by every call, and only ever replaced whole.
+        self._setting = self._first
+        if start is not None:
+            self._set(moment_ms(start, "start"))
+        if frozen:
+            self.freeze()
+        self._first = self._setting
+
+    def __call__(self) -> int:
+        """Tell the time in ms."""
+        return self.now()
+
+    def __repr__(self) -> str:
+        return f"SandboxClock({iso(self.now())}, frozen={self.frozen})"
+
+    def now(self) -> int:
+        """Tell the time in ms since 1970."""
+        offset, frozen_at = self._setting
+        return self._source() + offset if frozen_at is None else frozen_at
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the clock stands still."""
+        return self._setting.frozen_at is not None
+
+    def advance(self, by: Duration) -> int:
+        """Move the clock forward, whether it runs or stands.
+
+        Args:
+            by: Such as `"12h"`, `"1h30m"`, a timedelta, or a number of ms.
+
+        Returns:
+            The new time in ms.
+
+        Raises:
+            InvalidSetting: If it is no span of time, or leads beyond the year 9999.
+        """
+        ms = duration_ms(by, "advance")
+        with self._lock:
+            if self.now() + ms > MAX_MOMENT_MS:
+                raise InvalidSetting("advance", by, "a span that ends before the year 10000")
+            offset, frozen_at = self._setting
+            if frozen_at is None:
+                self._setting = _Setting(offset + ms, None)
+            else:
+                self._setting = _Setting(offset, frozen_at + ms)
+        return self.now()
+
+    def freeze(self, at: Moment | None = None) -> int:
+        """Stop the clock.
+
+        Args:
+            at: Where to stop it, be it in the past; by default where it is.
+
+        Returns:
+            The time in ms at which it stands.
+
+        Raises:
+            InvalidSetting: If it is no moment.
+        """
+        moment = None if at is None else moment_ms(at, "freeze")
+        with self._lock:
+            stands = self.now() if moment is None else moment
+            self._setting = _Setting(self._setting.offset, stands)
+        return stands
+
+    def resume(self) -> int:
+        """Let the clock run on from where it stands, without a jump. Returns the time in ms."""
+        with self._lock:
+            if self._setting.frozen_at is not None:
+                self._set(self._setting.frozen_at)
+        return self.now()
+
+    def reset(self) -> None:
+        """Put the clock back to how it was made."""
+        with self._lock:
+            self._setting = self._first
+
+    def _set(self, moment: int) -> None:
+        self._setting = _Setting(moment - self._source(), None)
+
+
+def system_ms() -> int:
+    """Tell the system's time in ms."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,324 @@
+"""Payme's calls to the merchant: how they are driven, and what came of them.
+
+The engine says what to ask and what follows from the answer (`engine.billing`); here the requests
+are sent and the flows are driven. Nothing of the store is held while the merchant thinks: it may
+call the sandbox from within its handler.
+"""
+
+import asyncio
+import base64
+import contextlib
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Event, Lock, Thread
+from typing import Any, Final, TypeVar, cast
+
+from payme.sandbox.carriers import Carrier, Unanswered
+from payme.sandbox.engine import Answer, Engine, Receipt, asks, billing, ledgers
+from payme.sandbox.engine.asks import Ask, Heard, MerchantRequest
+from payme.sandbox.engine.call import Call
+from payme.sandbox.engine.core import Asking
+from payme.sandbox.engine.ledgers import Difference
+from payme.sandbox.engine.model import Exchange, MerchantTransaction
+from payme.sandbox.engine.refusals import Refused
+from payme.sandbox.errors import SandboxError
+from payme.sandbox.runner import Runner
+from payme.sandbox.store import SqliteState
+
+T = TypeVar("T")
+
+LOGIN: Final = "Paycom"
+"""Login of the Basic authorization (CONFIRMED in Payme's templates)."""
+
+_POLL_S: Final = 0.1
+_THREADS: Final = 32
+_PAGE: Final = 500
+_NO_MERCHANT: Final = "the sandbox has no merchant to ask: give it merchant_url"
+
+
+class Desk:
+    """Drives flows: sends what they ask, commits between, and takes up what was left.
+
+    Args:
+        engine: Decides.
+        runner: Stores.
+        clock: Tells the time in ms.
+        carrier: Carries requests; None when there is no merchant.
+    """
+
+    def __init__(
+        self, engine: Engine, runner: Runner, clock: Callable[[], int], carrier: Carrier | None
+    ) -> None:
+        self.engine = engine
+        self.runner = runner
+        self.password: str | None = None
+        """Password that took the place of `merchant_key`."""
+        self._clock = clock
+        self._carrier = carrier
+        self._closing = Event()
+        self._passing = Lock()
+        self._pool = ThreadPoolExecutor(_THREADS, "payme-sandbox-merchant")
+        self._worker: Thread | None = None
+
+    def drive(self, step: Any) -> Any:
+        """Drive a flow to its end.
+
+        Args:
+            step: What the engine returned; anything but an `Asking` is the end already.
+
+        Returns:
+            The outcome.
+
+        Raises:
+            SandboxError: If the sandbox is stopped first. What is committed is taken up again when
+                it is started on the same file.
+        """
+        while isinstance(step, Asking):
+            try:
+                heard = None if step.ask is None else self._hear(step.ask)
+                step = self._resume(step, heard)
+            except BaseException:
+                step.flow.close()
+                raise
+        return step
+
+    async def adrive(self, step: Asking) -> Answer:
+        """Drive a flow from an event loop."""
+        loop = asyncio.get_running_loop()
+        return cast("Answer", await loop.run_in_executor(self._pool, self.drive, step))
+
+    def flow(self, start: Callable[[Call], billing.Flow[T]]) -> T | Refused:
+        """Begin a flow and drive it to its end."""
+
+        def job(state: SqliteState) -> Any:
+            return self.engine.begin(start, state, self._clock())
+
+        return cast("T | Refused", self.drive(self.runner.run(job)))
+
+    def start(self) -> None:
+        """Take up by itself, from now on, what is due."""
+        if self._carrier is not None and self._worker is None:
+            self._worker = Thread(target=self._work, name="payme-sandbox-due", daemon=True)
+            self._worker.start()
+
+    def close(self) -> None:
+        """Give up what is under way. It is stored as far as it came."""
+        self._closing.set()
+        inline = self._carrier is not None and self._carrier.inline
+        if self._carrier is not None:
+            self._carrier.close()
+        if self._worker is not None:
+            self._worker.join()
+        # A merchant in this process can't be interrupted, and is not waited for.
+        self._pool.shutdown(wait=not inline, cancel_futures=True)
+
+    def run_due(self) -> None:
+        """Take every step that is due by the clock. Returns when it is done."""
+        if self._carrier is None or self._closing.is_set():
+            return
+        with self._passing:
+            due = self.runner.run(lambda state: self.engine.overdue(state, self._clock()))
+            if self._carrier.inline:
+                for receipt_id in due:
+                    self._take_up(receipt_id)
+            elif due:
+                with ThreadPoolExecutor(min(len(due), _THREADS)) as pool:
+                    list(pool.map(self._take_up, due))
+
+    def catch_up(self) -> None:
+        """Take every step that is due, unless the sandbox does so by itself."""
+        if self._worker is None:
+            self.run_due()
+
+    def _take_up(self, receipt_id: str) -> None:
+        self.flow(lambda call: billing.take_up(call, receipt_id))
+
+    def _work(self) -> None:
+        while not self._closing.wait(_POLL_S):
+            # A locked file or a stop: what is due stays due.
+            with contextlib.suppress(Exception):
+                self.run_due()
+
+    def _resume(self, asking: Asking, heard: Heard | None) -> Any:
+        def job(state: SqliteState) -> Any:
+            return self.engine.resume(asking, heard, state, self._clock())
+
+        return self.runner.run(job)
+
+    def _hear(self, ask: Ask) -> Heard:
+        if self._closing.wait(ask.pause_ms / 1000):
+            raise SandboxError("the sandbox is closed")
+        began = time.perf_counter()
+        heard = self._send(ask.request)
+        if self._closing.is_set():
+            # What came of it is not known: the request is sent again after the restart.
+            raise SandboxError("the sandbox is closed")
+        return heard._replace(elapsed_ms=round((time.perf_counter() - began) * 1000))
+
+    def _send(self, request: MerchantRequest) -> Heard:
+        if self._carrier is None:
+            raise SandboxError(_NO_MERCHANT)
+        try:
+            status, body = self._carrier.send(request.body(), self._headers())
+        except Unanswered as none:
+            return asks.silence(none.outcome)
+        return asks.read(request, status, body)
+
+    def _headers(self) -> dict[str, str]:
+        pair = f"{LOGIN}:{self.password or self.engine.config.merchant_key}".encode()
+        return {
+            "Authorization": f"Basic {base64.b64encode(pair).decode()}",
+            "Content-Type": "text/json; charset=UTF-8",
+            "User-Agent": "payme-uz-sandbox",
+        }
+
+
+class Merchant:
+    """The merchant's side of a sandbox: what it was asked, what it said, where it differs.
+
+    Args:
+        desk: Drives the calls.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def __repr__(self) -> str:
+        return f"Merchant(asked={self._desk.engine.config.merchant})"
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is a merchant that the sandbox asks."""
+        return self._desk.engine.config.merchant
+
+    def exchanges(self, receipt_id: str | None = None) -> list[Exchange]:
+        """List what the merchant was asked and what it answered, without secrets.
+
+        Args:
+            receipt_id: Only those about this receipt. CheckPerformTransaction is about none: it is
+                asked before there is one.
+        """
+        return self._desk.runner.run(lambda state: state.exchanges(receipt_id))
+
+    def last_exchanges(self, count: int = 50) -> list[Exchange]:
+        """List the last exchanges, the newest first."""
+        return self._desk.runner.run(lambda state: state.last_exchanges(count))
+
+    def ledger(self, count: int = 1000) -> list[MerchantTransaction]:
+        """List what the merchant last said about each transaction, by receipt id."""
+        return self._desk.runner.run(lambda state: state.transactions(count=count))
+
+    def transaction(self, receipt_id: str) -> MerchantTransaction | None:
+        """Find what the merchant last said about a receipt's transaction."""
+        return self._desk.runner.run(lambda state: state.get_transaction(receipt_id))
+
+    def difference(self) -> list[Difference]:
+        """Compare Payme's ledger with what the merchant answered.
+
+        Returns:
+            One row for each matter in which they disagree, or in which the merchant's last word is
+            missing. What is still under way shows as well.
+        """
+        self._desk.catch_up()
+        rows: list[Difference] = []
+        for receipt, transaction in self._pairs():
+            rows += ledgers.difference(receipt, transaction)
+        return rows
+
+    def reconcile(self) -> list[Difference]:
+        """Ask the merchant about every transaction, and compare what it says with Payme's ledger.
+
+        CheckTransaction is sent for each, then GetStatement for the whole time.
+
+        Raises:
+            SandboxError: If GetStatement is not answered as it must be.
+        """
+        self._desk.catch_up()
+        for transaction in [transaction for _, transaction in self._pairs()]:
+            self.check(transaction.receipt_id)
+        rows = self.difference()
+        ours = {receipt.id: receipt for receipt, known in self._pairs() if known.state is not None}
+        times = [receipt.billing.time for receipt in ours.values() if receipt.billing is not None]
+        if not times:
+            return rows
+        heard = self.statement(min(times), max(times))
+        if heard.result is None:
+            raise SandboxError(f"GetStatement was not answered: {heard.outcome}")
+        found = ledgers.compare_statement(ours, heard.result["transactions"])
+        return rows + [row for row in found if row not in rows]
+
+    def check(self, receipt_id: str) -> Heard:
+        """Ask CheckTransaction."""
+        return self._ask("CheckTransaction", {"id": receipt_id}, receipt_id)
+
+    def statement(self, from_: int, to: int) -> Heard:
+        """Ask GetStatement.
+
+        Args:
+            from_: First moment in ms.
+            to: Last moment in ms.
+        """
+        return self._ask("GetStatement", {"from": from_, "to": to})
+
+    def change_password(self, password: str) -> Heard:
+        """Ask ChangePassword; if the merchant agrees, it is asked with the new one from then on.
+
+        Payme's templates have the method, its pages no longer do.
+        """
+        heard = self._ask("ChangePassword", {"password": password})
+        if heard.agreed:
+            self._desk.password = password
+        return heard
+
+    def retry(self, receipt_id: str) -> Receipt:
+        """Take up a payment before its time, or one that was left to a person (state 20).
+
+        Returns:
+            The receipt as it is then.
+
+        Raises:
+            SandboxError: If there is no such receipt.
+        """
+        self._require()
+        receipt = self._desk.flow(lambda call: billing.resume(call, receipt_id))
+        if isinstance(receipt, Refused):
+            raise SandboxError(receipt.message)
+        return receipt
+
+    def run_due(self) -> None:
+        """Take every step that is due by the clock: repetitions, cancellations, timeouts.
+
+        A sandbox that was started does this by itself within a tenth of a second.
+        """
+        self._desk.run_due()
+
+    def _ask(self, method: str, params: dict[str, Any], receipt_id: str = "") -> Heard:
+        self._require()
+        return cast(
+            "Heard",
+            self._desk.flow(lambda call: billing.inquire(call, method, params, receipt_id)),
+        )
+
+    def _require(self) -> None:
+        if not self.asked:
+            raise SandboxError(_NO_MERCHANT)
+
+    def _pairs(self) -> list[tuple[Receipt, MerchantTransaction]]:
+        """Read both ledgers, page by page: no call of the API waits for all of it."""
+        pairs: list[tuple[Receipt, MerchantTransaction]] = []
+        after: str | None = ""
+        while after is not None:
+            page, after = self._desk.runner.run(partial(_page, after))
+            pairs += page
+        return pairs
+
+
+def _page(
+    after: str, state: SqliteState
+) -> tuple[list[tuple[Receipt, MerchantTransaction]], str | None]:
+    transactions = state.transactions(after, _PAGE)
+    found = ((state.get_receipt(one.receipt_id), one) for one in transactions)
+    pairs = [(receipt, one) for receipt, one in found if receipt is not None]
+    return pairs, transactions[-1].receipt_id if len(transactions) == _PAGE else None

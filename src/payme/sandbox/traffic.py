@@ -1,0 +1,222 @@
+"""The last calls that the sandbox served, for the dashboard and for the export.
+
+Recording is one append, since every call pays for it. Bodies are kept as they came and are redacted
+when somebody looks: what leaves this module through `entries` holds no secret.
+"""
+
+import itertools
+import json
+import re
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Final, Literal, NamedTuple, cast
+
+import msgspec
+
+from payme import redact
+from payme.errors.catalogue import lookup
+from payme.sandbox.engine import Answer
+
+Credential = Literal["none", "id", "id:key"]
+
+CAPACITY: Final = 500
+"""How many calls are remembered."""
+
+MAX_KEPT: Final = 16 * 1024
+"""Longest body that is remembered, in bytes: a ring of pages of receipts must not fill memory."""
+
+_MAX_SHOWN: Final = 2000
+
+_DIGITS: Final = re.compile(r"[0-9]{4,}")
+
+_read_json = msgspec.json.Decoder[Any](Any).decode
+
+
+class Recorded(NamedTuple):
+    """One call as it was, secrets and all; only the export reads it."""
+
+    number: int
+    at: int
+    credential: Credential
+    request: bytes | None
+    """None when it was too long to keep."""
+    response: bytes | None
+    """None when it was too long to keep."""
+    answer: Answer
+
+    def __repr__(self) -> str:
+        return f"Recorded({self.number}, {self.answer.method!r})"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One call as anybody may see it.
+
+    Attributes:
+        number: Place in the order of calls, from 1.
+        at: When it was answered, in ms.
+        method: Name of the method; empty when the call did not name one that exists.
+        receipt_id: The receipt that it was about; empty when there was none.
+        credential: What the X-Auth header carried.
+        code: `error.code`; None for a result.
+        reason: Why it was refused; empty for a result.
+        message: `error.message`; empty for a result.
+        remedy: What the developer should do about it; empty for a result.
+        fault: The fault that struck it; empty when there was none.
+        delay_ms: How long the answer was held back, in ms.
+        request: Body of the request, redacted.
+        response: Body of the answer, redacted.
+    """
+
+    number: int
+    at: int
+    method: str
+    receipt_id: str
+    credential: Credential
+    code: int | None
+    reason: str
+    message: str
+    remedy: str
+    fault: str
+    delay_ms: int
+    request: str
+    response: str
+
+    @property
+    def refused(self) -> bool:
+        """Whether the answer was an error."""
+        return self.code is not None
+
+
+class Traffic:
+    """A ring of the last calls.
+
+    Args:
+        secrets: Strings that are secret here whatever they look like, such as the key.
+        capacity: How many calls are remembered.
+    """
+
+    def __init__(self, secrets: Iterable[str] = (), *, capacity: int = CAPACITY) -> None:
+        self._secrets = tuple(secrets)
+        self._ring: deque[Recorded] = deque(maxlen=capacity)
+        self._numbers = itertools.count(1)
+        self._lock = Lock()
+
+    def __repr__(self) -> str:
+        return f"Traffic({len(self._ring)} calls)"
+
+    def record(self, at: int, request: bytes, x_auth: str | None, answer: Answer) -> None:
+        """Remember a call.
+
+        Args:
+            at: Time of the answer in ms.
+            request: Body of the request.
+            x_auth: Value of the X-Auth header; only its form is remembered.
+            answer: The answer.
+        """
+        body = answer.body
+        with self._lock:
+            self._ring.append(
+                Recorded(
+                    next(self._numbers),
+                    at,
+                    "none" if x_auth is None else "id:key" if ":" in x_auth else "id",
+                    request if len(request) <= MAX_KEPT else None,
+                    body if len(body) <= MAX_KEPT else None,
+                    answer,
+                )
+            )
+
+    def recorded(self) -> list[Recorded]:
+        """List the calls as they were, the oldest first. They hold secrets."""
+        with self._lock:
+            return list(self._ring)
+
+    def entries(self, count: int = CAPACITY, *, receipt_id: str = "") -> list[Entry]:
+        """List the calls, the newest first, without secrets.
+
+        Args:
+            count: How many at most.
+            receipt_id: Only the calls about this receipt; empty for all.
+        """
+        found = (
+            call
+            for call in reversed(self.recorded())
+            if not receipt_id or call.answer.receipt_id == receipt_id
+        )
+        return [self._shown(call) for call in itertools.islice(found, count)]
+
+    def clear(self) -> None:
+        """Forget every call."""
+        with self._lock:
+            self._ring.clear()
+
+    def _shown(self, call: Recorded) -> Entry:
+        answer = call.answer
+        response = _parsed(call.response)
+        message = redact.scrub(_message(response), self._secrets)
+        return Entry(
+            number=call.number,
+            at=call.at,
+            method=answer.method,
+            receipt_id=answer.receipt_id,
+            credential=call.credential,
+            code=answer.code,
+            reason=answer.reason or "",
+            message=message,
+            remedy=_remedy(answer, message),
+            fault=str(getattr(answer, "fault", "") or ""),
+            delay_ms=answer.delay_ms,
+            request=self._text(call.request, _parsed(call.request)),
+            response=self._text(call.response, response),
+        )
+
+    def _text(self, body: bytes | None, parsed: Any) -> str:
+        if body is None:
+            return f"(more than {MAX_KEPT} bytes, not kept)"
+        try:
+            if isinstance(parsed, dict | list):
+                return _written(_redacted(cast("Any", parsed), self._secrets))
+            text = redact.scrub(body.decode("utf-8", "replace"), self._secrets)
+            # Nothing tells an SMS code from another number where there are no names.
+            return _DIGITS.sub("<digits>", text)[:_MAX_SHOWN]
+        except RecursionError:
+            return "(nested too deeply to show)"
+
+
+def _parsed(body: bytes | None) -> Any:
+    try:
+        return _read_json(body or b"")
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def _redacted(document: Any, secrets: Iterable[str]) -> Any:
+    clean = redact.tree(document, secrets=secrets)
+    # `code` is masked wherever it stands, because SMS codes are called so; an error's is no secret.
+    code = _member(_member(document, "error"), "code")
+    if isinstance(code, int):
+        clean["error"]["code"] = code
+    return clean
+
+
+def _written(document: Any) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _message(response: Any) -> str:
+    found = _member(_member(response, "error"), "message")
+    return found if isinstance(found, str) else ""
+
+
+def _member(value: Any, name: str) -> Any:
+    return cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
+
+
+def _remedy(answer: Answer, message: str) -> str:
+    if answer.code is None:
+        return ""
+    meaning = lookup(answer.code, answer.method, message)
+    return meaning.remedy.en if meaning else ""

@@ -1,0 +1,28 @@
+"""The sandbox's pages: the dashboard at `/`, and the checkout page that a payer sees."""
+
+from typing import TYPE_CHECKING
+
+from payme.sandbox.web.backend import Backend
+from payme.sandbox.web.dashboard import Dashboard
+from payme.sandbox.web.pages import Pages
+from payme.sandbox.web.payment import Checkout
+
+if TYPE_CHECKING:
+    from starlette.routing import Route
+
+    from payme.sandbox.sandbox import Sandbox
+    from payme.sandbox.service import Service
+
+__all__ = ["routes"]
+
+
+def routes(sandbox: "Sandbox", service: "Service") -> "list[Route]":
+    """Make the routes of all pages. The last one takes every path: mount them after all others.
+
+    Args:
+        sandbox: The sandbox that they show.
+        service: Serves its calls.
+    """
+    backend = Backend(sandbox, service)
+    pages = Pages(sandbox.host)
+    return [*Dashboard(backend, pages).routes(), *Checkout(backend, pages).routes()]

@@ -1,0 +1,57 @@
+"""What the pages reach of the sandbox that they show."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
+
+from starlette.concurrency import run_in_threadpool
+
+from payme.sandbox.engine import LedgerEntry, Receipt
+from payme.sandbox.engine.model import Exchange
+from payme.sandbox.service import Service
+from payme.sandbox.traffic import Entry
+
+if TYPE_CHECKING:
+    from payme.sandbox.sandbox import Sandbox
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class History(NamedTuple):
+    """A receipt and all that happened to it."""
+
+    receipt: Receipt
+    entries: list[LedgerEntry]
+    calls: list[Entry]
+    exchanges: list[Exchange]
+
+
+class Backend:
+    """A running sandbox, as its pages see it.
+
+    Args:
+        sandbox: The sandbox.
+        service: Serves its calls.
+    """
+
+    def __init__(self, sandbox: "Sandbox", service: Service) -> None:
+        self.sandbox = sandbox
+        self.service = service
+
+    async def read(self, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Look something up without holding up the event loop: a file may make it wait."""
+        return await run_in_threadpool(look, *args, **kwargs)
+
+    async def receipt(self, receipt_id: str) -> Receipt | None:
+        """Find a receipt, where the clock has brought it."""
+        return await self.read(self.sandbox.receipt, receipt_id)
+
+    async def history(self, receipt_id: str) -> History | None:
+        """Find a receipt and all that happened to it."""
+        receipt = await self.receipt(receipt_id)
+        if receipt is None:
+            return None
+        entries = await self.read(self.sandbox.entries, receipt_id)
+        calls = await self.read(self.sandbox.traffic.entries, receipt_id=receipt_id)
+        exchanges = await self.read(self.sandbox.merchant.exchanges, receipt_id)
+        return History(receipt, entries, calls, exchanges)

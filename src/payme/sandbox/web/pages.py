@@ -1,0 +1,185 @@
+"""How a page is made: templates, headers that let nothing in from outside, forms."""
+
+import asyncio
+import datetime as dt
+import json
+from collections.abc import Awaitable, Callable
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Match, Route
+from starlette.types import Scope
+
+from payme import redact
+from payme.money import format_som
+from payme.protocol.states import ReceiptState
+from payme.sandbox.web.security import FIELD, Guard, allowed_host
+
+MAX_FORM: Final = 256 * 1024
+"""Longest form that is read, in bytes."""
+
+_MAX_FIELDS: Final = 500
+_OWN: Final = ("/_sandbox", "/api", "/checkout", "/dashboard")
+_BODY_TIMEOUT_S: Final = 30.0
+
+# Everything comes from this server, and nothing may frame its pages: a click on "pay" must be the
+# user's own.
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+# Tashkent keeps one time all year round.
+_TASHKENT: Final = dt.timezone(dt.timedelta(hours=5))
+
+Form = dict[str, str]
+Handler = Callable[[Request, Form], Awaitable[Response]]
+
+
+class RestRoute(Route):
+    """Takes what no other route is meant for: a link is any path, but not everything is a link."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Leave other verbs, and the paths of the sandbox's own pages, to be not found."""
+        own: str = scope["path"]
+        if scope["method"] not in {"GET", "HEAD"} or own.startswith(_OWN):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+class Pages:
+    """Renders templates.
+
+    Args:
+        bound: Host that the server was told to listen on.
+    """
+
+    def __init__(self, bound: str = "") -> None:
+        self._bound = bound
+        self._guard = Guard()
+
+    def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+        """Render a template.
+
+        Args:
+            template: Name of the file.
+            status: HTTP status.
+            context: What the template shows.
+        """
+        text = self._templates.get_template(template).render(
+            csrf_field=FIELD, csrf_token=self._guard.token, **context
+        )
+        return HTMLResponse(text, status, HEADERS)
+
+    def route(
+        self,
+        path: str,
+        handler: Handler,
+        *,
+        post: bool = False,
+        open_to_all: bool = False,
+        kind: type[Route] = Route,
+    ) -> Route:
+        """Make a route whose requests are checked first.
+
+        Args:
+            path: Path.
+            handler: Called with the request and the form; the form is empty for GET.
+            post: Serve POST in place of GET.
+            open_to_all: Take forms without our token: the merchant's own page posts them.
+            kind: Class of the route.
+        """
+
+        async def endpoint(request: Request) -> Response:
+            if not allowed_host(request.scope, self._bound):
+                return refused("This sandbox answers under the names of this computer only.")
+            form = await read_form(request) if post else {}
+            if (
+                post
+                and not open_to_all
+                and not self._guard.accepts(request.scope, form.get(FIELD, ""))
+            ):
+                return refused("The form is not from this sandbox, or from before its last start.")
+            return await handler(request, form)
+
+        return kind(path, endpoint, methods=["POST"] if post else ["GET"])
+
+    @cached_property
+    def _templates(self) -> Any:
+        # Loaded with the first page: a sandbox that only serves calls needs no templates.
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+
+        environment = Environment(
+            loader=PackageLoader("payme.sandbox.web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.filters |= {
+            "som": format_som,
+            "time": format_time,
+            "state": state_name,
+            "phone": redact.phone,
+            "card": redact.card_number,
+            "account": redact.account_value,
+            "pretty": pretty,
+        }
+        return environment
+
+
+def refused(text: str) -> Response:
+    """Refuse a request that is none of a user's."""
+    return PlainTextResponse(f"{text}\n", 403, HEADERS)
+
+
+def see_other(path: str, query: dict[str, str] | None = None) -> Response:
+    """Send the browser to another page of ours, as a GET."""
+    address = f"{path}?{urlencode(query)}" if query else path
+    return RedirectResponse(address, 303, HEADERS)
+
+
+async def read_form(request: Request) -> Form:
+    """Read an urlencoded form; of a field that is there twice, the last one counts.
+
+    Raises:
+        HTTPException: If it is too long, or does not come.
+    """
+    body = b""
+    try:
+        async with asyncio.timeout(_BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_FORM:
+                    raise HTTPException(413)
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS))
+    except TimeoutError:
+        raise HTTPException(408) from None
+    except ValueError:
+        raise HTTPException(400) from None
+
+
+def format_time(ms: int) -> str:
+    """Write a moment as it is in Tashkent."""
+    moment = dt.datetime.fromtimestamp(ms / 1000, _TASHKENT)
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def pretty(value: object) -> str:
+    """Write a JSON value over several lines."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def state_name(state: int) -> str:
+    """Write a state as number and name: `4 paid`."""
+    return f"{int(state)} {ReceiptState(state).name.lower().replace('_', ' ')}"

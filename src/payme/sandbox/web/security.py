@@ -1,0 +1,76 @@
+"""Who may use the pages: this computer's browser, on the user's own behalf, and nobody else.
+
+A page on the internet can make a browser send requests to 127.0.0.1. Two checks stop that. A name
+that somebody points at 127.0.0.1 is refused by its Host header, and a form that another site posts
+lacks the token that only our pages know.
+"""
+
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Iterable
+from typing import Final
+
+from starlette.types import Scope
+
+FIELD: Final = "csrf"
+"""Name of the input that carries the token."""
+
+
+def allowed_host(scope: Scope, bound: str = "") -> bool:
+    """Tell whether the Host header names this computer.
+
+    Args:
+        scope: ASGI scope of the request.
+        bound: Host that the server was told to listen on, which is a good name for it too.
+
+    Returns:
+        True for loopback names and addresses, for the address that the connection came in on, and
+        for `bound`.
+    """
+    hosts = [value for name, value in _headers(scope) if name == b"host"]
+    if len(hosts) != 1:
+        return False
+    host = _without_port(hosts[0].decode("latin-1")).lower()
+    server = scope.get("server")
+    return _is_loopback(host) or host in {bound.lower(), str(server[0]) if server else ""} - {""}
+
+
+class Guard:
+    """Makes and checks the token of the forms. It lives as long as the sandbox."""
+
+    def __init__(self) -> None:
+        self.token: Final = secrets.token_urlsafe(24)
+
+    def __repr__(self) -> str:
+        return "Guard()"
+
+    def accepts(self, scope: Scope, sent: str) -> bool:
+        """Tell whether a form was posted by one of our own pages.
+
+        Args:
+            scope: ASGI scope of the request.
+            sent: The token that came with the form.
+        """
+        site = [value for name, value in _headers(scope) if name == b"sec-fetch-site"]
+        if site and site[0] != b"same-origin":
+            return False
+        return hmac.compare_digest(sent.encode("utf-8", "replace"), self.token.encode())
+
+
+def _headers(scope: Scope) -> Iterable[tuple[bytes, bytes]]:
+    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    return headers
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
