@@ -1,0 +1,11 @@
+"""The shop's addresses, with Payme at `/payme`."""
+
+from django.urls import include, path, re_path
+
+from examples.shop_django import views
+
+urlpatterns = [
+    path("orders", views.create_order),
+    path("orders/<order_id>", views.show_order),
+    re_path("^payme/?", include("payme.merchant.django.urls")),
+]

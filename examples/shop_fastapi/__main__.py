@@ -1,0 +1,11 @@
+"""Start the shop: `python -m examples.shop_fastapi --port 8000 --key KEY`."""
+
+import uvicorn
+
+from examples.options import read_options
+from examples.shop_fastapi.app import create_app
+
+if __name__ == "__main__":
+    options = read_options("examples.shop_fastapi")
+    app = create_app(options.database, options.key, options.merchant_id, options.checkout_url)
+    uvicorn.run(app, host="127.0.0.1", port=options.port, log_level="warning")

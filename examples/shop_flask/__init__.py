@@ -1,0 +1,1 @@
+"""A shop in Flask, with a blocking database driver."""

@@ -1,0 +1,58 @@
+"""The shop's orders: a table, and the few things Payme needs to know about it."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from payme.merchant.core import Order, Transaction
+from payme.merchant.stores.sqlalchemy import Orders
+
+metadata = sa.MetaData()
+
+orders = sa.Table(
+    "shop_order",
+    metadata,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, server_default="waiting"),
+    # A real shop sends an e-mail or a parcel here; this one counts, so that a test can look.
+    sa.Column("paid_events", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("cancelled_events", sa.Integer, nullable=False, server_default="0"),
+)
+
+
+def number(text: object) -> int | None:
+    """Read an order's number as Payme sends it: a string or an integer, or not a number at all."""
+    digits = str(text)
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
+
+
+class ShopOrders(Orders):
+    """What Payme may ask about an order, and what it may change."""
+
+    def find(self, connection: sa.Connection, account: dict[str, Any]) -> Order | None:
+        """Find the order that `order_id` names."""
+        wanted = sa.select(orders).where(orders.c.id == number(account.get("order_id")))
+        row = connection.execute(wanted).one_or_none()
+        return row and Order(id=str(row.id), amount=row.amount, state=row.state)
+
+    def paid(self, connection: sa.Connection, transaction: Transaction) -> None:
+        """Hand the goods over."""
+        self._move(connection, transaction, "paid", orders.c.paid_events)
+
+    def cancelled(self, connection: sa.Connection, transaction: Transaction) -> None:
+        """Take the goods back: the order is closed."""
+        self._move(connection, transaction, "closed", orders.c.cancelled_events)
+
+    def _move(
+        self,
+        connection: sa.Connection,
+        transaction: Transaction,
+        state: str,
+        counter: sa.Column[int],
+    ) -> None:
+        connection.execute(
+            sa.update(orders)
+            .where(orders.c.id == int(transaction.order_id))
+            .values({orders.c.state: state, counter: counter + 1})
+        )

@@ -1,0 +1,127 @@
+"""The setting `PAYME` of a Django project.
+
+| key | meaning | default |
+|---|---|---|
+| `KEYS` | keys of the cash-box that are accepted, a list | none: required |
+| `ORDERS` | dotted path of the class that implements `Orders` | none: required |
+| `LOGIN` | login of the Basic scheme | `Paycom` |
+| `ALLOWED_ADDRESSES` | who may call; `payme.merchant.auth.PAYME_ADDRESSES` is Payme | any |
+| `TRUSTED_PROXIES` | whose `X-Forwarded-For` is believed | nobody |
+"""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Final, cast
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from payme.errors import ConfigurationError
+from payme.merchant.auth import LOGIN, AllowList, Keys
+from payme.merchant.django.orders import Orders
+from payme.merchant.service import Merchant
+
+_KNOWN: Final = {"KEYS", "ORDERS", "LOGIN", "ALLOWED_ADDRESSES", "TRUSTED_PROXIES"}
+_METHODS: Final = ("find", "paid", "cancelled")
+
+
+@lru_cache(maxsize=1)
+def configured() -> Merchant:
+    """Make the endpoint that the settings describe, once.
+
+    Returns:
+        The endpoint, on the ORM.
+
+    Raises:
+        ConfigurationError: Something is missing or can't be right.
+    """
+    from payme.merchant.django.store import DjangoStore
+
+    given = section()
+    login = given.get("LOGIN", LOGIN)
+    return Merchant(DjangoStore(orders(given)), keys(given), login=login, allow=allow_list(given))
+
+
+def section() -> Mapping[str, Any]:
+    """Read `settings.PAYME`.
+
+    Raises:
+        ConfigurationError: It is not there, or has keys that mean nothing.
+    """
+    given = getattr(settings, "PAYME", None)
+    if not isinstance(given, Mapping):
+        raise ConfigurationError('PAYME: expected a dict with "KEYS" and "ORDERS"')
+    checked = cast("Mapping[str, Any]", given)
+    unknown = sorted(str(name) for name in checked if name not in _KNOWN)
+    if unknown:
+        # A key that is misspelt would be a protection that is not there.
+        raise ConfigurationError(f"PAYME: got {', '.join(unknown)}, expected {_listed(_KNOWN)}")
+    return checked
+
+
+def keys(given: Mapping[str, Any]) -> list[str]:
+    """Read the keys of the cash-box.
+
+    Raises:
+        ConfigurationError: There is none, or one that can't be right.
+    """
+    found = given.get("KEYS")
+    listed = [found] if isinstance(found, str) else _list("KEYS", found)
+    Keys(listed, given.get("LOGIN", LOGIN))
+    return listed
+
+
+def orders(given: Mapping[str, Any]) -> Orders:
+    """Load the shop's side.
+
+    Raises:
+        ConfigurationError: It can't be imported, or lacks a method.
+    """
+    path = given.get("ORDERS")
+    if not isinstance(path, str) or not path:
+        raise ConfigurationError("ORDERS: expected a dotted path, such as shop.payme.Orders")
+    try:
+        loaded = import_string(path)()
+    except Exception as error:
+        raise ConfigurationError(f"ORDERS: {path} could not be made: {error!r}") from error
+    _require_methods(path, loaded)
+    return cast("Orders", loaded)
+
+
+def _require_methods(path: str, loaded: object) -> None:
+    methods = {name: getattr(loaded, name, None) for name in _METHODS}
+    missing = [name for name, method in methods.items() if not callable(method)]
+    if missing:
+        raise ConfigurationError(f"ORDERS: {path} has no {_listed(missing)}")
+    methods["released"] = getattr(loaded, "released", None)
+    asynchronous = [name for name, one in methods.items() if inspect.iscoroutinefunction(one)]
+    if asynchronous:
+        raise ConfigurationError(f"ORDERS: {path}: `async def` {_listed(asynchronous)}, not `def`")
+
+
+def allow_list(given: Mapping[str, Any]) -> AllowList | None:
+    """Read who may call; None for anybody who has the key.
+
+    Raises:
+        ConfigurationError: One is no address.
+    """
+    proxies = _list("TRUSTED_PROXIES", given.get("TRUSTED_PROXIES"))
+    addresses = given.get("ALLOWED_ADDRESSES")
+    if addresses is None:
+        AllowList((), proxies)
+        return None
+    return AllowList(_list("ALLOWED_ADDRESSES", addresses), proxies)
+
+
+def _list(name: str, given: object) -> list[str]:
+    if given is None:
+        return []
+    # A bare string is a sequence too, of addresses with one character each.
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ConfigurationError(f"{name}: expected a list")
+    return list(cast("Iterable[str]", given))
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,84 @@
+"""What is stored. Times are ms since 1970 UTC, amounts are tiyin."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from payme.merchant import core
+from payme.merchant.django.fields import ExactJSONField
+
+
+class State(models.IntegerChoices):
+    """State of a transaction, with Payme's numbers."""
+
+    CREATED = core.TransactionState.CREATED, "waiting"
+    PERFORMED = core.TransactionState.PERFORMED, "paid"
+    CANCELLED = core.TransactionState.CANCELLED, "cancelled"
+    REFUNDED = core.TransactionState.REFUNDED, "refunded"
+
+
+class Reason(models.IntegerChoices):
+    """Why a transaction was cancelled, with Payme's numbers."""
+
+    RECEIVER = core.Reason.RECEIVER, "receiver not found"
+    DEBIT = core.Reason.DEBIT, "debit failed"
+    EXECUTION = core.Reason.EXECUTION, "transaction failed"
+    TIMEOUT = core.Reason.TIMEOUT, "timed out"
+    REFUND = core.Reason.REFUND, "refund"
+    UNKNOWN = core.Reason.UNKNOWN, "unknown"
+
+
+class Transaction(models.Model):
+    """One attempt to pay an order; see `payme.merchant.core.Transaction`."""
+
+    id: models.CharField[str, str] = models.CharField(
+        "id at Payme", primary_key=True, max_length=64
+    )
+    order_id: models.CharField[str, str] = models.CharField("order", max_length=255)
+    holds: models.CharField[str | None, str | None] = models.CharField(
+        max_length=255,
+        null=True,
+        help_text="The order, while no other attempt may be made.",
+    )
+    time: models.BigIntegerField[int, int] = models.BigIntegerField("created at Payme, ms")
+    amount: models.BigIntegerField[int, int] = models.BigIntegerField("amount, tiyin")
+    account: ExactJSONField = ExactJSONField()
+    create_time: models.BigIntegerField[int, int] = models.BigIntegerField("created, ms")
+    perform_time: models.BigIntegerField[int, int] = models.BigIntegerField("paid, ms", default=0)
+    cancel_time: models.BigIntegerField[int, int] = models.BigIntegerField(
+        "cancelled, ms", default=0
+    )
+    state: models.SmallIntegerField[int, int] = models.SmallIntegerField(
+        choices=State.choices, default=State.CREATED
+    )
+    reason: models.BigIntegerField[int | None, int | None] = models.BigIntegerField(
+        null=True, choices=Reason.choices
+    )
+    receivers: ExactJSONField = ExactJSONField(default=list)
+    fiscal: ExactJSONField = ExactJSONField("fiscal receipts", default=dict)
+
+    class Meta:
+        """Keys of the table."""
+
+        constraints = (
+            # NULLs are equal to nothing: ended attempts, and accounts that can be topped up any
+            # number of times, are as many as they like, in every database.
+            models.UniqueConstraint(fields=["holds"], name="payme_one_living_transaction"),
+        )
+        indexes = (
+            models.Index(fields=["time", "id"], name="payme_transaction_statement"),
+            models.Index(fields=["order_id"], name="payme_transaction_order"),
+        )
+        ordering = ("-time", "-id")
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class OrderLock(models.Model):
+    """A row to lock for each order, in databases without locks of another kind."""
+
+    order_id: models.CharField[str, str] = models.CharField(primary_key=True, max_length=255)
+
+    def __str__(self) -> str:
+        return self.order_id

@@ -1,0 +1,81 @@
+"""The endpoint as a Django view, under WSGI and ASGI."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.db import connections, transaction
+from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
+
+from payme.errors import ConfigurationError
+from payme.merchant import wire
+from payme.merchant.django.configuration import configured
+from payme.merchant.service import CONTENT_TYPE, Incoming, Merchant
+
+_LOG = logging.getLogger("payme.merchant")
+
+View = Callable[[HttpRequest], HttpResponse]
+AnyView = TypeVar("AnyView", bound=Callable[..., Any])
+
+
+def _outside_of_transactions(view: AnyView) -> AnyView:
+    """Exempt a view from `ATOMIC_REQUESTS`: what it answers is committed before, not after."""
+    for alias in connections:
+        view = transaction.non_atomic_requests(using=alias)(view)
+    return view
+
+
+def merchant_view(merchant: Merchant) -> View:
+    """Make a view of an endpoint, for a project with several cash-boxes.
+
+    Args:
+        merchant: The endpoint, such as `Merchant(DjangoStore(Orders()), keys)`.
+
+    Returns:
+        The view. It answers every request with HTTP 200.
+
+    Example:
+        >>> urlpatterns = [path("payme/second", merchant_view(second))]
+    """
+
+    def view(request: HttpRequest) -> HttpResponse:
+        return _respond(merchant.answer(_read(request)))
+
+    return csrf_exempt(_outside_of_transactions(view))
+
+
+@csrf_exempt
+@_outside_of_transactions
+def payme(request: HttpRequest) -> HttpResponse:
+    """Answer Payme, as the setting `PAYME` says."""
+    try:
+        merchant = configured()
+    except ConfigurationError:
+        # A server started without `manage.py check`: nobody is let in, and the log says why.
+        _LOG.exception("the Merchant API is not configured")
+        return _respond(wire.encode(None, wire.SYSTEM_ERROR))
+    return _respond(merchant.answer(_read(request)))
+
+
+def _respond(body: bytes) -> HttpResponse:
+    return HttpResponse(body, content_type=CONTENT_TYPE)
+
+
+def _read(request: HttpRequest) -> Incoming:
+    return Incoming(
+        request.method or "",
+        _body(request),
+        request.headers.get("Authorization"),
+        request.META.get("REMOTE_ADDR"),
+        request.headers.get("X-Forwarded-For"),
+    )
+
+
+def _body(request: HttpRequest) -> bytes:
+    # `request.body` would answer HTTP 400 to what is longer than DATA_UPLOAD_MAX_MEMORY_SIZE.
+    try:
+        return request.read(wire.MAX_BODY + 1)
+    except UnreadablePostError:
+        return b""

@@ -1,0 +1,47 @@
+"""Stores on SQLAlchemy 2 Core, blocking and asyncio: `pip install "payme-uz[sqlalchemy]"`.
+
+Proved on PostgreSQL and SQLite. The merchant subclasses `Orders` (or `AsyncOrders`): how an order
+is found, and what to do when it is paid or taken back. All of it happens on one connection, in one
+database transaction and under a lock of the order, so the goods and the payment are stored
+together or not at all.
+
+`metadata` holds the one table, `payme_transaction`. Give it to Alembic next to your own
+(`target_metadata = [Base.metadata, payme.merchant.stores.sqlalchemy.metadata]`), or call
+`create_all()` of a store.
+
+Example:
+    >>> class ShopOrders(Orders):
+    ...     def find(self, connection, account):
+    ...         row = connection.execute(select(orders).where(orders.c.id == account["order_id"]))
+    ...         return Order(id=str(row.id), amount=row.amount, state=row.state)
+    ...
+    ...     def paid(self, connection, transaction):
+    ...         connection.execute(update(orders).where(…).values(state="paid"))
+    ...
+    ...     def cancelled(self, connection, transaction):
+    ...         connection.execute(update(orders).where(…).values(state="closed"))
+    >>> merchant = Merchant(SqlAlchemyStore(engine, ShopOrders()), keys=os.environ["PAYME_KEY"])
+"""
+
+try:
+    import sqlalchemy as _sqlalchemy
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        'payme.merchant.stores.sqlalchemy needs SQLAlchemy: pip install "payme-uz[sqlalchemy]"',
+        name=error.name,
+    ) from error
+
+from payme.merchant.stores.sqlalchemy.orders import AsyncOrders, Orders
+from payme.merchant.stores.sqlalchemy.schema import metadata, transactions
+from payme.merchant.stores.sqlalchemy.store import AsyncSqlAlchemyStore, SqlAlchemyStore
+
+del _sqlalchemy
+
+__all__ = [
+    "AsyncOrders",
+    "AsyncSqlAlchemyStore",
+    "Orders",
+    "SqlAlchemyStore",
+    "metadata",
+    "transactions",
+]

@@ -1,0 +1,90 @@
+"""What the merchant implements: finding an order, and what to do when it is paid or taken back."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from payme.merchant.core import Order, Transaction
+
+
+class Orders(ABC):
+    """The merchant's orders, blocking.
+
+    Every method gets the connection of the running database transaction. Work on that connection
+    alone, and neither commit nor roll back: the store does, once, after the last method returned.
+    Whatever is raised takes everything back, and Payme repeats the request later. What can't be
+    taken back, such as an e-mail, is best written down here and sent afterwards.
+
+    Example:
+        >>> class ShopOrders(Orders):
+        ...     def find(self, connection, account):
+        ...         row = connection.execute(order_by_id(account.get("order_id"))).first()
+        ...         return None if row is None else Order(id=str(row.id), amount=row.amount)
+    """
+
+    @abstractmethod
+    def find(self, connection: sa.Connection, account: dict[str, Any]) -> Order | None:
+        """Find the order that an account names; asked again once the order is locked.
+
+        Args:
+            connection: Of the running database transaction.
+            account: As Payme sent it.
+
+        Returns:
+            The order in its present state, or None if there is none.
+
+        Raises:
+            AccountError: The account can't be paid; the payer sees why.
+        """
+
+    @abstractmethod
+    def paid(self, connection: sa.Connection, transaction: Transaction) -> None:
+        """Hand the goods over: mark the order as paid. Called exactly once for a payment.
+
+        Args:
+            connection: Of the running database transaction.
+            transaction: As it is stored, performed.
+        """
+
+    @abstractmethod
+    def cancelled(self, connection: sa.Connection, transaction: Transaction) -> None:
+        """Take a paid order back: the money went back. Called at most once, after `paid`.
+
+        Args:
+            connection: Of the running database transaction.
+            transaction: As it is stored, refunded.
+        """
+
+    # Optional: most orders stay as they are when an attempt to pay them fails.
+    def released(  # noqa: B027
+        self, connection: sa.Connection, transaction: Transaction
+    ) -> None:
+        """Learn that an attempt failed or timed out: nothing was paid or handed over.
+
+        Args:
+            connection: Of the running database transaction.
+            transaction: As it is stored, cancelled.
+        """
+
+
+class AsyncOrders(ABC):
+    """The merchant's orders under asyncio; methods as for `Orders`."""
+
+    @abstractmethod
+    async def find(self, connection: AsyncConnection, account: dict[str, Any]) -> Order | None:
+        """Find the order that an account names; see `Orders.find`."""
+
+    @abstractmethod
+    async def paid(self, connection: AsyncConnection, transaction: Transaction) -> None:
+        """Hand the goods over; see `Orders.paid`."""
+
+    @abstractmethod
+    async def cancelled(self, connection: AsyncConnection, transaction: Transaction) -> None:
+        """Take a paid order back; see `Orders.cancelled`."""
+
+    async def released(  # noqa: B027 - optional
+        self, connection: AsyncConnection, transaction: Transaction
+    ) -> None:
+        """Learn that an attempt failed or timed out; see `Orders.released`."""

@@ -1,0 +1,122 @@
+"""The table, and what is read from it and written to it."""
+
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+
+from payme.merchant.core import Receiver, Transaction, TransactionState
+
+metadata: Final = sa.MetaData()
+"""Holds `payme_transaction`; for Alembic and `create_all`."""
+
+LIVING: Final = (TransactionState.CREATED, TransactionState.PERFORMED)
+
+transactions: Final = sa.Table(
+    "payme_transaction",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("order_id", sa.String(255), nullable=False),
+    # Times are ms since 1970 UTC and amounts are tiyin: both outgrow 32 bits.
+    sa.Column("time", sa.BigInteger, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("account", sa.JSON, nullable=False),
+    sa.Column("create_time", sa.BigInteger, nullable=False),
+    sa.Column("perform_time", sa.BigInteger, nullable=False),
+    sa.Column("cancel_time", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.SmallInteger, nullable=False),
+    sa.Column("reason", sa.BigInteger, nullable=True),
+    sa.Column("receivers", sa.JSON, nullable=False),
+    sa.Column("fiscal", sa.JSON, nullable=False),
+    # The order that this transaction holds: set while it lives, unless the account is cumulative.
+    # Plainly unique, since NULL equals nothing: no database needs a partial index for it.
+    sa.Column("holds", sa.String(255), nullable=True),
+    sa.CheckConstraint("holds IS NULL OR state IN (1, 2)", name="payme_transaction_living"),
+    sa.Index("payme_transaction_holds", "holds", unique=True),
+    sa.Index("payme_transaction_statement", "time", "id"),
+)
+"""One row for each transaction of Payme."""
+
+# The statements are built once: SQLAlchemy keeps their text, and only the parameters are new.
+
+_KEPT: Final = [column for column in transactions.c if column.name != "holds"]
+
+_PAGE: Final = 1_000
+"""Rows of a statement that are fetched at once."""
+
+BY_ID: Final = sa.select(*_KEPT).where(transactions.c.id == sa.bindparam("id"))
+"""A transaction by Payme's id."""
+
+HOLDER: Final = sa.select(*_KEPT).where(
+    transactions.c.holds == sa.bindparam("order_id"),
+    transactions.c.state == int(TransactionState.CREATED),
+)
+"""The transaction of a one-time order that waits to be performed."""
+
+CREATED_BETWEEN: Final = (
+    sa.select(*_KEPT)
+    .where(transactions.c.time >= sa.bindparam("from"), transactions.c.time <= sa.bindparam("to"))
+    .order_by(transactions.c.time, transactions.c.id)
+    .execution_options(yield_per=_PAGE)
+)
+"""A statement: both ends included, by Payme's time, streamed."""
+
+INSERT: Final = sa.insert(transactions)
+"""A new transaction."""
+
+_CHANGING: Final = ("perform_time", "cancel_time", "state", "reason", "fiscal")
+
+CHANGE: Final = (
+    sa.update(transactions)
+    .where(
+        transactions.c.id == sa.bindparam("its_id"),
+        transactions.c.state == sa.bindparam("state_before"),
+    )
+    .values({name: sa.bindparam(name) for name in _CHANGING})
+)
+"""A transaction that is still in the state that was decided upon."""
+
+END: Final = CHANGE.values(holds=sa.null())
+"""The same, for one that lives no more: its order is free."""
+
+TOUCH: Final = sa.update(transactions).where(sa.false()).values(state=transactions.c.state)
+"""Change nothing, as a write."""
+
+LOCK: Final = sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("key", type_=sa.BigInteger)))
+"""Wait for an advisory lock of PostgreSQL, until the transaction ends."""
+
+_BIGGEST: Final = 2**63 - 1
+
+
+def period(from_: int, to: int) -> dict[str, Any]:
+    """Make the parameters of `CREATED_BETWEEN`; Payme's numbers may be any."""
+    return {"from": max(from_, -_BIGGEST), "to": min(to, _BIGGEST)}
+
+
+def new(transaction: Transaction, *, cumulative: bool) -> dict[str, Any]:
+    """Make the parameters of `INSERT`; a one-time order can be held by one alone."""
+    return {
+        **msgspec.structs.asdict(transaction),
+        "state": int(transaction.state),
+        "receivers": msgspec.to_builtins(list(transaction.receivers)),
+        "holds": None if cumulative else transaction.order_id,
+    }
+
+
+def changed(before: Transaction, after: Transaction) -> dict[str, Any]:
+    """Make the parameters of `CHANGE` and `END`."""
+    values = {name: getattr(after, name) for name in _CHANGING}
+    return {
+        **values,
+        "state": int(after.state),
+        "its_id": before.id,
+        "state_before": int(before.state),
+    }
+
+
+def read(row: sa.RowMapping) -> Transaction:
+    """Make the transaction of a row."""
+    fields: dict[str, Any] = dict(row)
+    fields["state"] = TransactionState(fields["state"])
+    fields["receivers"] = tuple(Receiver(**part) for part in fields["receivers"])
+    return Transaction(**fields)

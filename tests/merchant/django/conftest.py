@@ -1,0 +1,161 @@
+"""One Django project per process, on SQLite and on PostgreSQL."""
+
+import copy
+import json
+import os
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from scenarios import AUTH, Requests
+
+from support.postgres import postgres_database
+
+HERE = Path(__file__).parent
+
+sys.path.insert(0, str(HERE))
+os.environ["DJANGO_SETTINGS_MODULE"] = "shopfront.settings"
+# Where they are is filled in by the fixtures, before the first connection.
+os.environ["SHOPFRONT_DATABASES"] = json.dumps(
+    {
+        "sqlite": {"ENGINE": "django.db.backends.sqlite3", "NAME": "", "OPTIONS": {"timeout": 30}},
+        "postgresql": {"ENGINE": "django.db.backends.postgresql"},
+    }
+)
+
+import django  # noqa: E402
+
+django.setup()
+
+from django.conf import settings  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.db import connections  # noqa: E402
+from django.test import Client  # noqa: E402
+from django.test.utils import setup_test_environment, teardown_test_environment  # noqa: E402
+from shopfront import routing  # noqa: E402
+from shopfront.models import Event, Order  # noqa: E402
+from shopfront.orders import Orders  # noqa: E402
+
+from payme.merchant.django.configuration import configured  # noqa: E402
+from payme.merchant.django.models import Transaction  # noqa: E402
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _pages_tell_their_context():
+    setup_test_environment()
+    yield
+    teardown_test_environment()
+
+
+def _server(url):
+    parts = urlsplit(url)
+    return {
+        "NAME": parts.path[1:],
+        "USER": parts.username or "",
+        "PASSWORD": parts.password or "",
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+    }
+
+
+def _prepare(alias, **where):
+    settings.DATABASES[alias].update(where)
+    before, routing.chosen = routing.chosen, alias
+    call_command("migrate", database=alias, run_syncdb=True, verbosity=0)
+    routing.chosen = before
+
+
+@pytest.fixture(scope="session")
+def sqlite(tmp_path_factory):
+    _prepare("sqlite", NAME=str(tmp_path_factory.mktemp("shopfront") / "shop.sqlite3"))
+    yield "sqlite"
+    connections["sqlite"].close()
+
+
+@pytest.fixture(scope="session")
+def postgresql(postgres_server):
+    with postgres_database() as url:
+        _prepare("postgresql", **_server(url))
+        yield "postgresql"
+        connections["postgresql"].close()
+
+
+def empty():
+    for model in (Transaction, Order, Event):
+        model.objects.all().delete()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def alias(request):
+    """Empty tables in one of the databases, which everything uses from here on."""
+    routing.chosen = request.getfixturevalue(request.param)
+    empty()
+    yield request.param
+    Orders.fails = Orders.then = None
+
+
+class Shop(Requests):
+    """The shop seen from Payme's side, its diary, and its time."""
+
+    def __init__(self, *names):
+        self.client = Client()
+        configured()._clock = lambda: self.now
+        Order.objects.create(name="gone", state="closed")
+        Order.objects.bulk_create(Order(name=name) for name in names)
+
+    def with_client(self, client):
+        """The same shop, called through another client, for another thread."""
+        other = copy.copy(self)
+        other.client = client
+        return other
+
+    def answer(self, incoming):
+        return self.send(incoming.body, incoming.authorization, incoming.method)
+
+    def send(self, body, auth=AUTH, method="POST", **extra):
+        headers = {} if auth is None else {"HTTP_AUTHORIZATION": auth}
+        response = self.client.generic(
+            method, "/payme/", body, "text/json; charset=UTF-8", **headers, **extra
+        )
+        assert response.status_code == 200
+        assert response["Content-Type"] == "application/json; charset=utf-8"
+        return response.content
+
+    def events(self):
+        return list(Event.objects.order_by("pk").values_list("event", "name"))
+
+    def state(self, name):
+        return Order.objects.get(pk=name).state
+
+    @property
+    def fails(self):
+        return Orders.fails
+
+    @fails.setter
+    def fails(self, failure):
+        Orders.fails = failure
+
+
+@pytest.fixture
+def shop(alias):
+    return Shop("a", "b")
+
+
+class ShopOfPayments(Shop):
+    """With the diary where the machine `Payments` looks for it."""
+
+    @property
+    def events(self):
+        return super().events()
+
+
+@pytest.fixture
+def make_shop(alias):
+    """Make a new shop in the same database, with what the former one left gone."""
+
+    def make():
+        empty()
+        return ShopOfPayments("a", "b")
+
+    return make

@@ -1,0 +1,1 @@
+"""A Django project with a shop, for the tests of the app."""

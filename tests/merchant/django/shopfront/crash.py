@@ -1,0 +1,58 @@
+"""Serve one request of each transaction and be killed in the middle, at another step each time."""
+
+import os
+import signal
+import sys
+
+import django
+
+django.setup()
+
+from payme.merchant import core, flows  # noqa: E402
+from payme.merchant.django import store  # noqa: E402
+from shopfront.orders import Orders  # noqa: E402
+
+
+def request(method, number, now):
+    if method == "create":
+        return core.Create(f"{number:024x}", now, 50_000, {"order_id": str(number)})
+    if method == "perform":
+        return core.Perform(f"{number:024x}")
+    return core.Cancel(f"{number:024x}", 5)
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def serve(asked, now, steps):
+    """Serve a request, and die after so many steps, or after the commit when they were fewer."""
+    carry_out = store._Run.carry_out
+    done = 0
+
+    def counted(self, step):
+        nonlocal done
+        if done == steps:
+            die()
+        came = carry_out(self, step)
+        done += 1
+        if done == steps and isinstance(step, flows.Store):
+            die()
+        return came
+
+    store._Run.carry_out = counted
+    store.DjangoStore(Orders()).run(flows.serve(asked, now))
+    die()
+
+
+def main(method, count, now):
+    for number in range(count):
+        child = os.fork()
+        if child == 0:
+            serve(request(method, number, now), now, number)
+        _, status = os.waitpid(child, 0)
+        assert os.WTERMSIG(status) == signal.SIGKILL, status
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,68 @@
+"""People look at transactions in the admin, and change nothing."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from payme.merchant.django.models import OrderLock, Transaction
+
+LIST = "/admin/payme/transaction/"
+ID = f"{1:024x}"
+PAGE = f"{LIST}{ID}/change/"
+
+
+@pytest.fixture
+def admin(shop):
+    User.objects.all().delete()
+    client = Client()
+    client.force_login(User.objects.create_superuser("admin"))
+    shop.create(1)
+    shop.perform(1)
+    return client
+
+
+def test_list_shows_what_was_paid_as_people_write_it(admin):
+    response = admin.get(LIST)
+    assert response.status_code == 200
+    page = response.content.decode()
+    assert ID in page
+    assert "500.00" in page
+    assert "paid" in page
+
+
+@pytest.mark.parametrize(
+    ("query", "hits"),
+    [(f"q={ID}", 1), ("q=a", 1), ("q=b", 0), ("state__exact=2", 1), ("state__exact=-1", 0)],
+)
+def test_list_is_searched_and_filtered(admin, query, hits):
+    response = admin.get(f"{LIST}?{query}")
+    assert response.status_code == 200
+    assert len(response.context["cl"].result_list) == hits
+
+
+def test_page_shows_everything_and_offers_no_field(admin):
+    response = admin.get(PAGE)
+    assert response.status_code == 200
+    page = response.content.decode()
+    assert "order_id" in page
+    assert 'name="_save"' not in page
+    assert not response.context["adminform"].form.fields
+
+
+@pytest.mark.parametrize("path", [f"{LIST}add/", f"{LIST}{ID}/delete/"])
+def test_nothing_is_added_or_deleted(admin, path):
+    assert admin.get(path).status_code == 403
+    assert admin.post(path, {"post": "yes"}).status_code == 403
+    assert Transaction.objects.count() == 1
+
+
+def test_nothing_is_changed(admin):
+    assert admin.post(PAGE, {"state": "-2", "amount": "1"}).status_code == 403
+    delete = {"action": "delete_selected", "_selected_action": ID, "post": "yes"}
+    admin.post(LIST, delete)
+    assert Transaction.objects.get().state == 2
+
+
+def test_rows_are_named_by_what_they_are(alias):
+    assert str(Transaction(id=ID)) == ID
+    assert str(OrderLock("7")) == "7"

@@ -1,0 +1,118 @@
+"""Two requests at the same moment, in threads with connections of their own."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connections, transaction
+from django.test import Client
+from scenarios import code
+from shopfront import routing
+from shopfront.models import Event, Order
+
+from payme.merchant.django import locks
+from payme.merchant.django.models import OrderLock, Transaction
+
+RACES = 500
+GIVE_UP = 60
+
+
+def race(attempt, rounds=RACES):
+    """Let two threads make each attempt at once; gives the pairs of their answers."""
+    barrier = threading.Barrier(2)
+
+    def run(side):
+        client = Client()
+        answers = []
+        try:
+            for number in range(rounds):
+                barrier.wait(GIVE_UP)
+                answers.append(attempt(client, side, number))
+        except BaseException:
+            barrier.abort()
+            raise
+        finally:
+            connections.close_all()
+        return answers
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(zip(*pool.map(run, range(2)), strict=True))
+
+
+@pytest.fixture
+def crowd(shop):
+    """A shop with an order for each race."""
+    Order.objects.bulk_create(Order(name=str(name)) for name in range(RACES))
+    return shop
+
+
+def test_of_two_creates_for_an_order_exactly_one_is_accepted(crowd):
+    def create(client, side, one):
+        return crowd.with_client(client).create(2 * one + side, str(one))
+
+    for pair in race(create):
+        assert sorted("result" in answer for answer in pair) == [False, True]
+        assert {code(answer) for answer in pair} == {None, -31008}
+    assert Transaction.objects.count() == RACES
+
+
+def test_repeated_create_at_the_same_moment_gives_the_same_answer(crowd):
+    def create(client, side, one):
+        return crowd.with_client(client).create(one, str(one))
+
+    for first, second in race(create, 100):
+        assert first == second
+        assert first["result"]["state"] == 1
+
+
+def test_one_id_for_two_orders_at_the_same_moment_is_accepted_once(crowd):
+    def create(client, side, one):
+        return crowd.with_client(client).create(one, str((one + 50 * side) % 100))
+
+    for pair in race(create, 100):
+        assert {code(answer) for answer in pair} <= {None, -31008}
+    assert Transaction.objects.count() == 100
+
+
+def test_repeated_perform_at_the_same_moment_tells_the_shop_once(crowd):
+    for one in range(RACES):
+        crowd.create(one, str(one))
+    for first, second in race(lambda client, side, one: crowd.with_client(client).perform(one)):
+        assert first == second
+        assert first["result"]["state"] == 2
+    told = crowd.events()
+    assert len(told) == len(set(told)) == RACES
+
+
+def test_perform_and_cancel_at_the_same_moment_agree(crowd):
+    for one in range(100):
+        crowd.create(one, str(one))
+
+    def either(client, side, one):
+        mine = crowd.with_client(client)
+        return mine.cancel(one) if side else mine.perform(one)
+
+    told = []
+    for one, (performed, cancelled) in enumerate(race(either, 100)):
+        if "result" in performed:
+            assert cancelled["result"]["state"] == -2
+            told += [("paid", str(one)), ("cancelled", str(one))]
+        else:
+            assert (code(performed), cancelled["result"]["state"]) == (-31008, -1)
+            told += [("released", str(one))]
+    assert sorted(crowd.events(), key=lambda event: int(event[1])) == told
+
+
+def test_row_locks_keep_two_apart_where_there_are_no_other_locks(postgresql, monkeypatch):
+    monkeypatch.setattr(routing, "chosen", postgresql)
+    OrderLock.objects.all().delete()
+    Event.objects.all().delete()
+
+    def count(client, side, one):
+        with transaction.atomic(using=postgresql):
+            locks.lock_row(postgresql, f"counter {one}")
+            Event.objects.create(event="count", name=str(Event.objects.count()))
+
+    race(count, 100)
+    assert sorted(int(event.name) for event in Event.objects.all()) == list(range(200))
+    assert OrderLock.objects.count() == 100

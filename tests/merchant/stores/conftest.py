@@ -1,0 +1,23 @@
+from pathlib import Path
+
+import pytest
+from sqlshop import AsyncShop, BlockingShop, opened
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of either kind; SQLite's is a file."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'shop.db'}"
+    return request.getfixturevalue("postgres_db")
+
+
+@pytest.fixture(params=[BlockingShop, AsyncShop], ids=["blocking", "asyncio"])
+def kind(request: pytest.FixtureRequest) -> type[BlockingShop | AsyncShop]:
+    return request.param
+
+
+@pytest.fixture
+def shop(kind, url):
+    with opened(kind, url, "a", "b") as shop:
+        yield shop

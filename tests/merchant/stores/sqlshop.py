@@ -1,0 +1,216 @@
+"""A shop on SQLAlchemy, blocking and asyncio, that writes its orders and a diary of its events."""
+
+import asyncio
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from scenarios import KEY, Requests, order_of
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from payme.merchant.service import AsyncMerchant, Merchant
+from payme.merchant.stores.sqlalchemy import (
+    AsyncOrders,
+    AsyncSqlAlchemyStore,
+    Orders,
+    SqlAlchemyStore,
+    transactions,
+)
+from payme.merchant.stores.sqlalchemy import metadata as payme_metadata
+
+shop_metadata = sa.MetaData()
+
+orders = sa.Table(
+    "shop_order",
+    shop_metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+)
+events = sa.Table(
+    "shop_event",
+    shop_metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("event", sa.String(16), nullable=False),
+    sa.Column("order_id", sa.String(64), nullable=False),
+)
+
+
+def state_of(name):
+    return sa.select(orders.c.state).where(orders.c.id == name)
+
+
+def note(name, what):
+    """The statements that write down an event of an order."""
+    yield sa.insert(events).values(event=what, order_id=name)
+    if what != "released":
+        after = {"paid": "paid", "cancelled": "closed"}[what]
+        yield sa.update(orders).where(orders.c.id == name).values(state=after)
+
+
+class ShopOrders(Orders):
+    """`fails` is raised by a hook after it has done its work; `between` is called before that."""
+
+    fails = None
+
+    def between(self, connection):
+        pass
+
+    def find(self, connection, account):
+        name = str(account.get("order_id"))
+        return order_of(name, connection.scalar(state_of(name)))
+
+    def paid(self, connection, transaction):
+        self.note(connection, transaction.order_id, "paid")
+
+    def cancelled(self, connection, transaction):
+        self.note(connection, transaction.order_id, "cancelled")
+
+    def released(self, connection, transaction):
+        self.note(connection, transaction.order_id, "released")
+
+    def note(self, connection, name, what):
+        for statement in note(name, what):
+            connection.execute(statement)
+        self.between(connection)
+        if self.fails is not None:
+            raise self.fails
+
+
+class AsyncShopOrders(AsyncOrders):
+    fails = None
+
+    async def between(self, connection):
+        pass
+
+    async def find(self, connection, account):
+        name = str(account.get("order_id"))
+        return order_of(name, await connection.scalar(state_of(name)))
+
+    async def paid(self, connection, transaction):
+        await self.note(connection, transaction.order_id, "paid")
+
+    async def cancelled(self, connection, transaction):
+        await self.note(connection, transaction.order_id, "cancelled")
+
+    async def released(self, connection, transaction):
+        await self.note(connection, transaction.order_id, "released")
+
+    async def note(self, connection, name, what):
+        for statement in note(name, what):
+            await connection.execute(statement)
+        await self.between(connection)
+        if self.fails is not None:
+            raise self.fails
+
+
+class Database(Requests):
+    """What a test looks at; `engine` is blocking, also beside the asyncio store."""
+
+    orders: ShopOrders | AsyncShopOrders
+
+    def __init__(self, url, **options):
+        self.engine = sa.create_engine(blocking_url(url), **options)
+        self.store = None
+
+    def fill(self, *names):
+        """Make the tables and some orders."""
+        for metadata in (payme_metadata, shop_metadata):
+            metadata.create_all(self.engine)
+        return self.refill(*names)
+
+    def refill(self, *names):
+        """Forget everything, and take some orders."""
+        rows = [{"id": name, "state": "waiting"} for name in names]
+        with self.engine.begin() as connection:
+            for table in (transactions, orders, events):
+                connection.execute(sa.delete(table))
+            connection.execute(sa.insert(orders), [*rows, {"id": "gone", "state": "closed"}])
+        return self
+
+    @property
+    def fails(self):
+        return self.orders.fails
+
+    @fails.setter
+    def fails(self, failure):
+        self.orders.fails = failure
+
+    def rows(self, statement):
+        with self.engine.connect() as connection:
+            return connection.execute(statement).all()
+
+    def events(self):
+        columns = (events.c.event, events.c.order_id)
+        return [tuple(row) for row in self.rows(sa.select(*columns).order_by(events.c.number))]
+
+    def state(self, name):
+        ((state,),) = self.rows(state_of(name))
+        return state
+
+    def close(self):
+        self.engine.dispose()
+
+
+class BlockingShop(Database):
+    def __init__(self, url, **options):
+        super().__init__(url, **options)
+        self.orders = ShopOrders()
+        self.store = SqlAlchemyStore(self.engine, self.orders)
+        self.merchant = Merchant(self.store, KEY, clock=lambda: self.now)
+
+    def answer(self, incoming):
+        return self.merchant.answer(incoming)
+
+
+class AsyncShop(Database):
+    """Its store lives on a loop of its own, so that the scenarios are the same."""
+
+    def __init__(self, url, **options):
+        super().__init__(url)
+        self.runner = asyncio.Runner()
+        self.runner.get_loop()
+        self.async_engine = create_async_engine(asyncio_url(url), **options)
+        self.orders = AsyncShopOrders()
+        self.store = AsyncSqlAlchemyStore(self.async_engine, self.orders)
+        self.merchant = AsyncMerchant(self.store, KEY, clock=lambda: self.now)
+
+    def answer(self, incoming):
+        return self.runner.run(self.merchant.answer(incoming))
+
+    def close(self):
+        self.runner.run(self.async_engine.dispose())
+        self.runner.close()
+        super().close()
+
+
+def blocking_url(url):
+    return url.replace("postgresql://", "postgresql+psycopg://")
+
+
+def asyncio_url(url):
+    return blocking_url(url).replace("sqlite://", "sqlite+aiosqlite://")
+
+
+@contextmanager
+def opened(kind, url, *names, **options):
+    """Open a shop with orders that wait for payment."""
+    shop = kind(url, **options)
+    try:
+        yield shop.fill(*names) if names else shop
+    finally:
+        shop.close()
+
+
+@contextmanager
+def statements(engine):
+    """Collect the SQL that an engine sends."""
+    seen = []
+
+    def note_statement(connection, cursor, statement, *rest):
+        seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note_statement)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note_statement)

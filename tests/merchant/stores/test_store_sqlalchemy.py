@@ -1,0 +1,398 @@
+"""What the stores ask of an engine and of a merchant's code, and what they do about misuse."""
+
+import asyncio
+import logging
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata, produce_migrations
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from scenarios import START, code, number
+from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import StaticPool
+from sqlshop import (
+    AsyncShop,
+    AsyncShopOrders,
+    BlockingShop,
+    ShopOrders,
+    asyncio_url,
+    opened,
+    orders,
+    shop_metadata,
+    statements,
+)
+
+from payme.errors import ConfigurationError
+from payme.merchant import flows
+from payme.merchant.core import Create, Perform
+from payme.merchant.stores.sqlalchemy import (
+    AsyncSqlAlchemyStore,
+    SqlAlchemyStore,
+    metadata,
+    transactions,
+)
+from payme.merchant.stores.sqlalchemy.plan import lock_key
+
+
+def update(name, state):
+    return sa.update(orders).where(orders.c.id == name).values(state=state)
+
+
+# The database transaction ...............................................................
+
+
+def test_hook_that_commits_or_rolls_back_is_an_error_and_a_repetition_goes_through(shop):
+    shop.create(1)
+    for method in ("rollback", "commit"):
+        if isinstance(shop, AsyncShop):
+
+            async def between(connection, method=method):
+                await getattr(connection, method)()
+        else:
+
+            def between(connection, method=method):
+                getattr(connection, method)()
+
+        shop.orders.between = between
+        assert code(shop.perform(1)) == -32400
+        del shop.orders.between
+        state = {"rollback": 1, "commit": 2}[method]
+        assert shop.check(1)["result"]["state"] == state
+        assert shop.state("a") == {1: "waiting", 2: "paid"}[state]
+    assert shop.perform(1)["result"]["state"] == 2
+    assert shop.events() == [("paid", "a")]
+
+
+def test_hook_may_use_a_savepoint(shop):
+    shop.create(1)
+    undone = update("b", "lost")
+    if isinstance(shop, AsyncShop):
+
+        async def between(connection):
+            savepoint = await connection.begin_nested()
+            await connection.execute(undone)
+            await savepoint.rollback()
+    else:
+
+        def between(connection):
+            savepoint = connection.begin_nested()
+            connection.execute(undone)
+            savepoint.rollback()
+
+    shop.orders.between = between
+    assert shop.perform(1)["result"]["state"] == 2
+    assert (shop.state("a"), shop.state("b")) == ("paid", "waiting")
+
+
+def test_integrity_error_of_a_hook_is_no_answer(shop):
+    shop.create(1)
+    shop.fails = IntegrityError("INSERT", {}, Exception("the shop's own"))
+    assert code(shop.perform(1)) == -32400
+    shop.fails = None
+    assert shop.perform(1)["result"]["state"] == 2
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE", "AUTOCOMMIT"])
+@pytest.mark.parametrize("style", [BlockingShop, AsyncShop])
+def test_isolation_of_the_engine_does_not_matter(postgres_db, level, style):
+    with opened(style, postgres_db, "a", isolation_level=level) as shop:
+        shop.create(1)
+        shop.fails = KeyError("no goods")
+        assert code(shop.perform(1)) == -32400
+        assert (shop.events(), shop.check(1)["result"]["state"]) == ([], 1)
+        seen = []
+        shop.fails = None
+        if style is BlockingShop:
+            shop.orders.between = lambda connection: seen.append(connection.get_isolation_level())
+            shop.perform(1)
+            assert seen == ["READ COMMITTED"]
+            with shop.engine.connect() as connection:  # The pool's connections are as before.
+                if level != "AUTOCOMMIT":
+                    assert connection.get_isolation_level() == level
+
+
+def begin_by_event(engine):
+    """What SQLAlchemy's documentation recommends for SQLite."""
+
+    @event.listens_for(engine, "connect")
+    def connected(connection, record):
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def begun(connection):
+        connection.exec_driver_sql("BEGIN")
+
+
+@pytest.mark.parametrize("style", ["legacy", "event", "autocommit"])
+def test_sqlite_is_locked_before_anything_is_read(tmp_path, style):
+    path = tmp_path / "shop.db"
+    options = {"isolation_level": "AUTOCOMMIT"} if style == "autocommit" else {}
+    with opened(BlockingShop, f"sqlite:///{path}", **options) as shop:
+        if style == "event":
+            begin_by_event(shop.engine)
+        shop.fill("a")
+        other = sqlite3.connect(path, timeout=0, isolation_level=None)
+        refused = []
+
+        class Watched(ShopOrders):
+            def find(self, connection, account):
+                try:
+                    other.execute("UPDATE shop_order SET state = 'closed'")
+                except sqlite3.OperationalError as error:
+                    refused.append(str(error))
+                return super().find(connection, account)
+
+        store = SqlAlchemyStore(shop.engine, Watched())
+        store.run(flows.serve(Create(number(1), START, 50_000, {"order_id": "a"}), START))
+        other.close()
+        assert refused == ["database is locked"] * 2
+        # Whatever begins the transaction, what raises takes it back.
+        shop.fails = KeyError("no goods")
+        assert code(shop.perform(1)) == -32400
+        assert (shop.state("a"), shop.check(1)["result"]["state"]) == ("waiting", 1)
+        shop.fails = None
+        assert shop.perform(1)["result"]["state"] == 2
+
+
+def test_busy_database_is_a_system_error_and_never_a_wrong_answer(tmp_path, caplog):
+    path = tmp_path / "shop.db"
+    with opened(BlockingShop, f"sqlite:///{path}", "a", connect_args={"timeout": 0.01}) as shop:
+        shop.create(1)
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with caplog.at_level(logging.ERROR, logger="payme.merchant"):
+            assert code(shop.perform(1)) == -32400
+        other.close()
+        assert shop.perform(1)["result"]["state"] == 2
+
+
+# The order's lock .......................................................................
+
+
+def test_each_order_waits_only_for_itself():
+    keys = {lock_key(f"order {number}") for number in range(10_000)}
+    assert len(keys) == 10_000
+    assert all(-(2**63) <= key < 2**63 for key in keys)
+    # Every process of every release must compute the same.
+    assert lock_key("заказ 7") == 5098195245412082657
+
+
+def test_lock_is_held_from_before_the_second_reading_until_the_end(postgres_db):
+    """A transaction of another connection can't take it while the hook runs, and can afterwards."""
+    tried = sa.text("SELECT pg_try_advisory_xact_lock(:key)").bindparams(key=lock_key("a"))
+    with opened(BlockingShop, postgres_db, "a") as shop:
+        shop.create(1)
+        taken = []
+        shop.orders.between = lambda connection: taken.extend(shop.rows(tried))
+        shop.perform(1)
+        assert [tuple(row) for row in [*taken, *shop.rows(tried)]] == [(False,), (True,)]
+
+
+def test_pool_that_is_empty_is_a_system_error(postgres_db):
+    options = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 0.01}
+    with opened(BlockingShop, postgres_db, "a", **options) as shop:
+        shop.create(1)
+        with shop.engine.connect():
+            assert code(shop.perform(1)) == -32400
+        assert shop.perform(1)["result"]["state"] == 2
+        assert shop.events() == [("paid", "a")]
+
+
+def test_server_that_dropped_the_connection_is_a_system_error_once(postgres_db):
+    drop = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+    with opened(BlockingShop, postgres_db, "a") as shop:
+        shop.create(1)
+        shop.orders.between = lambda connection: connection.exec_driver_sql(drop)
+        assert code(shop.perform(1)) == -32400
+        del shop.orders.between
+        assert shop.perform(1)["result"]["state"] == 2
+        assert shop.events() == [("paid", "a")]
+
+
+# The second line of defence ..............................................................
+
+
+def test_order_that_was_paid_here_is_not_paid_again_whatever_its_shop_says(shop, caplog):
+    shop.create(1)
+    shop.perform(1)
+    with shop.engine.begin() as connection:
+        connection.execute(update("a", "waiting"))
+    with caplog.at_level(logging.WARNING, logger="payme.merchant"):
+        assert code(shop.create(2)) == -31008
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert code(shop.check(2)) == -31003
+    shop.cancel(1, reason=5)
+    with shop.engine.begin() as connection:
+        connection.execute(update("a", "waiting"))
+    assert shop.create(3)["result"]["state"] == 1
+
+
+def test_row_that_somebody_changed_without_the_lock_is_a_system_error(url):
+    class Meddler(ShopOrders):
+        meddles = False
+
+        def find(self, connection, account):
+            if self.meddles:
+                connection.execute(sa.update(transactions).values(state=-1, holds=None))
+            return super().find(connection, account)
+
+    with opened(BlockingShop, url, "a") as shop:
+        shop.create(1)
+        shop.orders.__class__ = Meddler
+        shop.orders.meddles = True
+        assert code(shop.perform(1)) == -32400
+        shop.orders.meddles = False
+        assert shop.perform(1)["result"]["state"] == 2
+
+
+def test_dead_transaction_cannot_hold_an_order(shop):
+    shop.create(1)
+    with pytest.raises(IntegrityError), shop.engine.begin() as connection:
+        connection.execute(sa.update(transactions).values(state=-1))
+
+
+def test_several_attempts_to_top_up_one_account_live_side_by_side(shop):
+    for count in (1, 2, 3):
+        assert shop.create(count, "phone", amount=100 * count)["result"]["state"] == 1
+    for count in (3, 1, 2):
+        assert shop.perform(count)["result"]["state"] == 2
+    assert [event for event, _ in shop.events()] == ["paid"] * 3
+
+
+# Construction and misuse ................................................................
+
+
+def test_stores_refuse_what_they_cannot_work_with(tmp_path):
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'shop.db'}")
+    async_engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'shop.db'}")
+    mock = sa.create_mock_engine("sqlite://", print)
+    for kind, args, said in (
+        (SqlAlchemyStore, (async_engine, ShopOrders()), "engine: got AsyncEngine"),
+        (SqlAlchemyStore, (mock, ShopOrders()), "engine: got MockConnection"),
+        (SqlAlchemyStore, (engine, AsyncShopOrders()), "orders: got AsyncShopOrders"),
+        (AsyncSqlAlchemyStore, (engine, AsyncShopOrders()), "engine: got Engine"),
+        (AsyncSqlAlchemyStore, (async_engine, ShopOrders()), "orders: got ShopOrders"),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            kind(*args)
+
+
+def test_databases_without_a_proof_are_refused(tmp_path, monkeypatch):
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'shop.db'}")
+    monkeypatch.setattr(engine.dialect, "name", "mssql")
+    with pytest.raises(ConfigurationError, match="got mssql, expected postgresql or sqlite"):
+        SqlAlchemyStore(engine, ShopOrders())
+
+
+def test_orders_that_lack_a_method_cannot_be_made():
+    class Half(ShopOrders.__base__):
+        def find(self, connection, account):
+            return None
+
+    with pytest.raises(TypeError, match="cancelled"):
+        Half()
+
+
+def test_coroutine_in_a_blocking_shop_is_an_error_and_not_a_payment_without_goods(tmp_path):
+    class Mixed(ShopOrders):
+        async def paid(self, connection, transaction):
+            raise AssertionError("nobody runs this")
+
+    with opened(BlockingShop, f"sqlite:///{tmp_path / 'shop.db'}", "a") as shop:
+        shop.create(1)
+        shop.orders.__class__ = Mixed
+        assert code(shop.perform(1)) == -32400
+        assert shop.check(1)["result"]["state"] == 1
+
+
+def test_flow_without_steps_needs_no_statement(shop):
+    with statements(shop.engine) as seen:
+        assert code(shop.call("ChangePassword", password="x" * 36)) == -32601
+    assert seen == []
+
+
+def test_missing_sqlalchemy_is_told_with_the_extra():
+    hidden = "import sys; sys.modules['sqlalchemy'] = None\nimport payme.merchant.stores.sqlalchemy"
+    ended = subprocess.run(
+        [sys.executable, "-c", hidden], capture_output=True, text=True, check=False
+    )
+    assert 'pip install "payme-uz[sqlalchemy]"' in ended.stderr
+
+
+# SQLite in memory, cancelled tasks .......................................................
+
+
+@pytest.mark.anyio
+async def test_memory_that_all_tasks_share_is_used_in_turns():
+    engine = create_async_engine("sqlite+aiosqlite://", poolclass=StaticPool)
+    store = AsyncSqlAlchemyStore(engine, AsyncShopOrders())
+    await store.create_all()
+    async with engine.begin() as connection:
+        await connection.run_sync(shop_metadata.create_all)
+        rows = [{"id": f"o{n}", "state": "waiting"} for n in range(20)]
+        await connection.execute(sa.insert(orders), rows)
+    asked = [
+        store.run(
+            flows.serve(Create(number(2 * n + side), START, 50_000, {"order_id": f"o{n}"}), START)
+        )
+        for n in range(20)
+        for side in (0, 1)
+    ]
+    answers = await asyncio.gather(*asked)
+    assert sum(isinstance(answer, dict) for answer in answers) == 20
+    await engine.dispose()
+
+
+@pytest.mark.anyio
+async def test_task_that_is_cancelled_in_a_hook_leaves_nothing(url):
+    reached = asyncio.Event()
+
+    class Slow(AsyncShopOrders):
+        async def between(self, connection):
+            reached.set()
+            await asyncio.Event().wait()
+
+    shop = await asyncio.to_thread(lambda: BlockingShop(url).fill("a"))
+    shop.create(1)
+    engine = create_async_engine(asyncio_url(url))
+    store = AsyncSqlAlchemyStore(engine, Slow())
+    task = asyncio.create_task(store.run(flows.serve(Perform(number(1)), START)))
+    await asyncio.wait_for(reached.wait(), 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (shop.state("a"), shop.check(1)["result"]["state"]) == ("waiting", 1)
+    assert shop.perform(1)["result"]["state"] == 2
+    await engine.dispose()
+    shop.close()
+
+
+# The schema ..............................................................................
+
+
+def test_alembic_migrates_an_empty_database_and_finds_nothing_more_to_do(url):
+    with opened(BlockingShop, url) as shop, shop.engine.begin() as connection:
+        context = MigrationContext.configure(connection)
+        script = produce_migrations(context, metadata)
+        operations = Operations(context)
+        waiting = list(script.upgrade_ops.ops)
+        while waiting:
+            operation = waiting.pop(0)
+            waiting[:0] = getattr(operation, "ops", [])
+            if not hasattr(operation, "ops"):
+                operations.invoke(operation)
+        assert compare_metadata(context, metadata) == []
+        assert sa.inspect(connection).get_table_names() == ["payme_transaction"]
+
+
+def test_create_all_makes_the_table_once(shop):
+    create = shop.store.create_all
+    for _ in range(2):
+        shop.runner.run(create()) if isinstance(shop, AsyncShop) else create()
+    assert shop.create(1)["result"]["state"] == 1
