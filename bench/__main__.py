@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 from bench.client.measure import measure as client
 from bench.report import Report, markdown, show
+from bench.sandbox.measure import measure as sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 RESULTS = Path(__file__).with_name("results.md")
-BENCHES: dict[str, Callable[[bool], Report]] = {"client": client}
+BENCHES: dict[str, Callable[[bool], Iterable[Report]]] = {
+    "client": lambda quick: [client(quick)],
+    "sandbox": sandbox,
+}
 
 
 def arguments() -> argparse.Namespace:
@@ -35,9 +39,9 @@ def main() -> None:
     options = arguments()
     reports = []
     for name in options.names or BENCHES:
-        report = BENCHES[name](options.quick)
-        show(report)
-        reports.append(report)
+        for report in BENCHES[name](options.quick):
+            show(report)
+            reports.append(report)
     if options.save:
         RESULTS.write_text(markdown(reports), encoding="utf-8")
 
