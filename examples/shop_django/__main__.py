@@ -2,8 +2,7 @@
 
 import os
 
-import django
-from django.core.management import call_command
+from django.core.management import execute_from_command_line
 
 from examples.options import read_options
 
@@ -16,9 +15,8 @@ def main() -> None:
     os.environ["PAYME_KEY"] = options.key
     os.environ["PAYME_MERCHANT_ID"] = options.merchant_id
     os.environ["PAYME_CHECKOUT_URL"] = options.checkout_url or ""
-    django.setup()
-    call_command("migrate", verbosity=0)
-    call_command("runserver", f"127.0.0.1:{options.port}", use_reloader=False)
+    execute_from_command_line(["shop", "migrate", "--verbosity=0"])
+    execute_from_command_line(["shop", "runserver", "--noreload", f"127.0.0.1:{options.port}"])
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ CONTRAST = """() => {
 }"""
 
 UNNAMED = """() => [...document.querySelectorAll("input, select, button, a")]
-  .filter((e) => e.type !== "hidden" && !e.labels?.length && !e.ariaLabel && !e.innerText.trim())
+  .filter((e) => e.type !== "hidden" && !e.labels?.length && !e.ariaLabel && !e.textContent.trim())
   .map((e) => e.outerHTML)"""
 
 

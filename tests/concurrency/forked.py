@@ -149,4 +149,4 @@ if __name__ == "__main__":
     faulthandler.register(signal.SIGALRM, chain=True)
     name, url, merchant_id, key, ca, *receipts = sys.argv[1:]
     with client(url, merchant_id, key, ca) as payme:
-        print(json.dumps(SCENARIOS[name](payme, receipts)))  # noqa: T201
+        print(json.dumps(SCENARIOS[name](payme, receipts)))

@@ -366,7 +366,7 @@ def test_no_request_makes_the_sandbox_fail(world):
 
     run()
     figures = dict(sorted(world.seen.items()))
-    print(sum(figures.values()), "requests:", figures)  # noqa: T201 - shown by `pytest -rP`
+    print(sum(figures.values()), "requests:", figures)
     assert sum(world.seen.values()) >= REQUESTS * 0.9
     assert {200, 303, 400, 403, 404, 405} <= set(world.seen), world.seen
     assert world.exchange("POST", "/api", b"{}")[0] == 200

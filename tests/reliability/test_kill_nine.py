@@ -139,7 +139,7 @@ def test_what_clients_were_told_is_what_the_ledger_says(tmp_path):
     everybody = told.paid | resolved_paid | resolved_cancelled | told.never_paid
     assert entries.keys() <= everybody, "a card was debited and nobody was told"
     figures = f"{KILLS} kills, {len(told.paid)} payments answered, {len(told.lost)} answers lost"
-    print(figures)  # noqa: T201 - shown by `pytest -rP`
+    print(figures)
 
 
 def entries_by_receipt(db: Path) -> dict[str, list[str]]:

@@ -45,7 +45,7 @@ class Transaction:
 
 @dataclass
 class Shop:
-    """One merchant. Orders are paid once; `order_id` 404 is none, amount 666 is wrong."""
+    """One merchant: orders are paid once, but for "many"; 404 is no order, 666 no amount."""
 
     clock: Callable[[], int]
     password: str | None = None
@@ -114,7 +114,7 @@ class Shop:
             raise No(-31001)
         for other in self.transactions.values():
             taken = other.account == account and other.id != own and other.state > 0
-            if taken and account.get("order_id") != "many":
+            if taken and account.get("order_id", "many") != "many":
                 raise No(-31008)
 
     def find(self, id: str) -> Transaction:

@@ -1,4 +1,5 @@
 import pickle
+import sys
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -171,15 +172,20 @@ def test_time_ends_and_the_clock_stays_where_it_is(clock: SandboxClock) -> None:
 
 def test_no_advance_is_lost_between_threads(clock: SandboxClock) -> None:
     def turn() -> None:
-        for _ in range(200):
+        for _ in range(500):
             clock.advance(1)
 
-    threads = [threading.Thread(target=turn) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert clock.now() == START + 1600
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=turn) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert clock.now() == START + 4000
 
 
 def test_the_sandbox_takes_a_function_or_a_clock() -> None:

@@ -246,6 +246,22 @@ class TestChance:
         faulty.sandbox.faults.add("*", when="after", action="delay", probability=0.5)
         assert [plain.card() for _ in range(5)] == [faulty.card() for _ in range(5)]
 
+    def test_a_rule_that_is_sure_draws_no_chance(self) -> None:
+        def struck(sure: int) -> list[bool]:
+            sandbox = Sandbox(seed=3)
+            sandbox.faults.add("*", action="delay", priority=1, times=sure or None)
+            if not sure:
+                sandbox.faults.clear()
+            fault = sandbox.faults.add("*", action="delay", probability=0.5)
+            found = []
+            for _ in range(40 + sure):
+                before = fault.fired
+                sandbox.handle(b"{}", None)
+                found.append(fault.fired > before)
+            return found[sure:]
+
+        assert struck(0) == struck(7)
+
     def test_a_reset_begins_the_same_run_again(self) -> None:
         sandbox = Sandbox(seed=4, clock=lambda: 0)
         runs = []

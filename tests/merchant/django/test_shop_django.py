@@ -39,27 +39,38 @@ def payme(port, method, **params):
     return answer
 
 
-def start(port, database, key=KEY, **options):
+def start(port, database, key=KEY):
     command = [sys.executable, "-W", "error", "-m", "examples.shop_django", "--port", str(port)]
     command += ["--database", database, "--key", key, "--checkout-url", "http://127.0.0.1:3000"]
     return subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, **options
+        command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
+
+
+def refused(database, key=KEY):
+    """Start a shop that can't be; gives what it says."""
+    with start(1, database, key) as process:
+        try:
+            said = process.communicate(timeout=30)[1]
+        finally:
+            process.kill()
+    assert process.returncode != 0
+    return said
 
 
 @contextmanager
 def served(database):
-    """Serve a shop; gives its port and its process. Ctrl-C ends it well."""
+    """Serve a shop; gives its port. Ctrl-C ends it well."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with start(port, database) as process:
         try:
-            # It says on standard error when it has begun to read; until then nobody listens.
             wait_for(port, process)
             yield port
-        finally:
             process.send_signal(signal.SIGINT)
-            said = process.communicate(timeout=30)[1].decode()
+            said = process.communicate(timeout=30)[1]
+        finally:
+            process.kill()
     assert process.returncode == 0, said
     assert "Traceback" not in said
 
@@ -67,7 +78,7 @@ def served(database):
 def wait_for(port, process):
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        assert process.poll() is None, process.stderr.read().decode()
+        assert process.poll() is None, process.stderr.read()
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except ConnectionRefusedError:
@@ -161,15 +172,10 @@ def test_unknown_order_is_not_found(port, number):
 
 
 def test_shop_without_a_key_does_not_start(tmp_path):
-    with start(1, f"sqlite:///{tmp_path / 'shop.db'}", key="") as process:
-        said = process.communicate(timeout=30)[1].decode()
-    assert process.returncode != 0
-    assert "keys:" in said
+    assert "keys:" in refused(f"sqlite:///{tmp_path / 'shop.db'}", key="")
 
 
 def test_shop_on_an_unknown_database_does_not_start():
-    with start(1, "oracle://scott:tiger@127.0.0.1/orders") as process:
-        said = process.communicate(timeout=30)[1].decode()
-    assert process.returncode != 0
+    said = refused("oracle://scott:tiger@127.0.0.1/orders")
     assert "expected sqlite:/// or postgresql://" in said
     assert "tiger" not in said

@@ -109,7 +109,8 @@ class Database(Requests):
     orders: ShopOrders | AsyncShopOrders
 
     def __init__(self, url, **options):
-        self.engine = sa.create_engine(blocking_url(url), **options)
+        self.engine = sa.create_engine(blocking_url(url), **patient(url, options))
+        hasten(self.engine)
         self.store = None
 
     def fill(self, *names):
@@ -169,7 +170,8 @@ class AsyncShop(Database):
         super().__init__(url)
         self.runner = asyncio.Runner()
         self.runner.get_loop()
-        self.async_engine = create_async_engine(asyncio_url(url), **options)
+        self.async_engine = create_async_engine(asyncio_url(url), **patient(url, options))
+        hasten(self.async_engine.sync_engine)
         self.orders = AsyncShopOrders()
         self.store = AsyncSqlAlchemyStore(self.async_engine, self.orders)
         self.merchant = AsyncMerchant(self.store, KEY, clock=lambda: self.now)
@@ -181,6 +183,23 @@ class AsyncShop(Database):
         self.runner.run(self.async_engine.dispose())
         self.runner.close()
         super().close()
+
+
+def patient(url, options):
+    """SQLite's writers wait longer for each other than on a machine that has nothing else to do."""
+    return {"connect_args": {"timeout": 60}, **options} if url.startswith("sqlite") else options
+
+
+def hasten(engine):
+    """Let SQLite's commits not wait for the disk: no test takes the power away."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _without_sync)
+
+
+def _without_sync(connection, record):
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous = OFF")
+    cursor.close()
 
 
 def blocking_url(url):
