@@ -56,7 +56,7 @@ class Visitor:
     def keep(self, name: str) -> None:
         """Keep a screenshot for the README, when that is asked for."""
         if os.environ.get("PAYME_SCREENSHOTS"):
-            self.page.screenshot(path=IMAGES / f"{name}.png")
+            self.page.screenshot(path=IMAGES / f"{name}.png", full_page=True)
 
 
 class Shop:

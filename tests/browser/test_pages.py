@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser_tools import Look, Shop, Visitor
+from browser_tools import LOOKS, Look, Shop, Visitor
 
 from payme import checkout
 from payme.sandbox import Sandbox
@@ -79,7 +79,12 @@ def fits(visitor: Visitor, look: Look) -> None:
     assert page.evaluate(UNNAMED) == [], page.url
 
 
-@pytest.mark.parametrize("spoken", ["uz", "ru", "en"])
+@pytest.mark.parametrize(
+    ("spoken", "look"),
+    [*(("uz", look) for look in LOOKS), ("ru", LOOKS[0]), ("en", LOOKS[2])],
+    indirect=["look"],
+    ids=str,
+)
 def test_a_payer_pays_and_returns_to_the_shop(
     sandbox: Sandbox, visitor: Visitor, look: Look, shop: Shop, spoken: Any
 ) -> None:
@@ -120,6 +125,7 @@ def test_a_payer_pays_and_returns_to_the_shop(
     assert (int(receipt.state), sandbox.debits(receipt.id)) == (4, 1)
 
 
+@pytest.mark.parametrize("look", [LOOKS[1], LOOKS[3]], indirect=True, ids=str)
 def test_the_payer_sees_the_result_and_may_go_at_once(
     sandbox: Sandbox, visitor: Visitor, look: Look, shop: Shop
 ) -> None:
@@ -156,6 +162,7 @@ def test_a_fault_set_in_the_dashboard_loses_the_answer_and_not_the_money(
     assert sandbox.debits(receipt) == 1
 
 
+@pytest.mark.parametrize("look", [LOOKS[1], LOOKS[3]], indirect=True, ids=str)
 def test_a_fault_is_written_and_removed(sandbox: Sandbox, visitor: Visitor, look: Look) -> None:
     page = visitor.open("/dashboard/faults")
     page.get_by_label("Method").fill("cards.*")
@@ -190,10 +197,11 @@ def test_moving_the_clock_empties_the_cancellation_queue(
     page.get_by_text("The clock was moved.").wait_for()
     fits(visitor, look)
     page.get_by_role("link", name="Receipts").click()
-    page.get_by_text("50 cancelled").first.wait_for()
+    page.locator(".state", has_text="50 cancelled").wait_for()
     assert [entry.kind for entry in sandbox.entries(receipt)] == ["debit", "refund"]
 
 
+@pytest.mark.parametrize("look", [LOOKS[1], LOOKS[3]], indirect=True, ids=str)
 def test_traffic_is_live_and_keeps_open_what_is_read(
     sandbox: Sandbox, visitor: Visitor, look: Look
 ) -> None:
@@ -208,6 +216,7 @@ def test_traffic_is_live_and_keeps_open_what_is_read(
     fits(visitor, look)
 
 
+@pytest.mark.parametrize("look", LOOKS[:1], indirect=True, ids=str)
 def test_the_traffic_is_exported(
     sandbox: Sandbox, visitor: Visitor, tmp_path: Path, look: Look
 ) -> None:

@@ -1,7 +1,10 @@
 """Faults, clock and scenarios from the command line."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -179,6 +182,18 @@ class TestWhere:
     def test_the_environment_names_the_sandbox(self, sandbox: Sandbox) -> None:
         result = run("clock", "show", PAYME_SANDBOX_URL=sandbox.url.removesuffix("/api"))
         assert result.exit_code == 0
+
+    def test_the_proxy_of_the_environment_is_not_asked(self, sandbox: Sandbox) -> None:
+        code = "from payme.cli import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", code, "clock", "show", "--url", sandbox.url],
+            env={"http_proxy": "http://127.0.0.1:9", "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
 
     def test_nobody_there(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as closed:

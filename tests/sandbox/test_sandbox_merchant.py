@@ -779,13 +779,17 @@ def test_exchanges_are_recorded(caller: Caller, shop: Shop, clock: Clock) -> Non
 
 def test_exchanges_hold_no_secret(caller: Caller, shop: Shop) -> None:
     secrets = ["8600069195406311", "998901304527", KEY, caller.sandbox.key, "new-password"]
+    secrets += [basic(KEY).split()[1], basic("new-password").split()[1]]
     account = {"order_id": 1, "phone": "998901304527", "card": "8600069195406311"}
     receipt = caller.receipt(account=account)
-    shop.fail("CreateTransaction", (500, f"echo {KEY} {secrets[0]} {caller.sandbox.key}".encode()))
+    echo = f"echo {KEY} {secrets[0]} {caller.sandbox.key} {basic(KEY)}"
+    shop.fail("CreateTransaction", (500, echo.encode()))
     error = {"code": -31008, "message": f"{KEY} {secrets[1]}", "data": secrets[0]}
     shop.fail("PerformTransaction", (200, json.dumps({"error": error}).encode()))
     pay(caller, receipt)
     caller.sandbox.merchant.change_password("new-password")
+    shop.fail("GetStatement", (500, f"new-password {basic('new-password')}".encode()))
+    caller.sandbox.merchant.statement(0, 1)
     exchanges = caller.sandbox.merchant.exchanges()
     text = repr(exchanges)
     assert not [secret for secret in secrets if secret in text]
@@ -971,3 +975,51 @@ def test_the_shop_keeps_the_condition_matrix(clock: Clock) -> None:
     assert shop.PerformTransaction(one) == done
     gone = shop.CancelTransaction(one, 5)
     assert (shop.CancelTransaction(one, 5), gone["state"]) == (gone, -2)
+
+
+def test_a_statement_that_is_too_long_to_keep_is_still_read(caller: Caller, shop: Shop) -> None:
+    rows = [{"id": "x" * 1000}] * 100
+    shop.fail("GetStatement", (200, json.dumps({"result": {"transactions": rows}}).encode()))
+    result = caller.sandbox.merchant.statement(0, 1).result
+    assert result == {"transactions": rows}
+    (exchange,) = caller.sandbox.merchant.last_exchanges(1)
+    assert exchange.answer is None
+    assert exchange.text.endswith(" bytes")
+
+
+def test_a_merchant_that_returns_nonsense_is_told(clock: Clock) -> None:
+    sandbox = Sandbox(clock=clock, merchant=lambda body, headers: ("200 OK", {}))  # type: ignore
+    assert Caller(sandbox).no("receipts.create", amount=5, account={})[0] == -31623
+    assert "an HTTP status and the bytes" in sandbox.merchant.exchanges()[0].text
+    sandbox.stop()
+
+
+def test_a_reset_forgets_a_new_password(caller: Caller, shop: Shop) -> None:
+    caller.sandbox.merchant.change_password("new-password")
+    caller.sandbox.reset()
+    caller.no("receipts.create", amount=5, account={})
+    assert shop.headers[-1]["Authorization"] == basic(KEY)
+
+
+def test_the_sandboxs_own_look_takes_up_what_is_due(
+    caller: Caller, shop: Shop, clock: Clock
+) -> None:
+    shop.fail("PerformTransaction", *["timeout"] * 3)
+    receipt = caller.receipt()
+    pay(caller, receipt)
+    clock.advance(HALF_DAY)
+    assert caller.sandbox.receipt(receipt).state == 50
+    assert kinds(caller) == ["debit", "refund"]
+
+
+def test_the_merchant_may_look_at_the_ledger_while_it_is_asked(
+    caller: Caller, shop: Shop, clock: Clock
+) -> None:
+    shop.fail("PerformTransaction", *["timeout"] * 3)
+    receipt = caller.receipt()
+    pay(caller, receipt)
+    seen: list[int] = []
+    shop.fail("PerformTransaction", lambda: seen.append(len(caller.sandbox.ledger())))
+    clock.advance(MINUTE)
+    caller.sandbox.merchant.run_due()
+    assert (seen, states(caller, receipt)) == ([1], (4, 2))

@@ -34,7 +34,8 @@ class Payments(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.clock = Clock()
         self.shop = Shop(self.clock)
-        self.made: list[str] = []
+        self.made: dict[str, bool] = {}
+        """Whether each receipt is for a hold."""
         self.open()
         self.tokens = {number: self.caller.verified(number) for number in (GOOD, POOR, BROKEN)}
 
@@ -63,14 +64,14 @@ class Payments(RuleBasedStateMachine):
     @rule(target=receipts, hold=st.booleans(), amount=st.integers(1, 10**6))
     def create(self, hold: bool, amount: int) -> str:
         receipt = self.caller.sandbox.add_receipt(amount=amount, hold=hold)
-        self.made.append(receipt)
+        self.made[receipt] = hold
         self.clock.advance(1)
         return receipt
 
     @rule(receipt=receipts, number=st.sampled_from([GOOD, GOOD, GOOD, POOR, BROKEN]))
     def pay(self, receipt: str, number: str) -> None:
-        hold = self.caller.sandbox.receipt(receipt).hold
-        self.call("receipts.pay", id=receipt, token=self.tokens[number], hold=hold)
+        token, hold = self.tokens[number], self.made[receipt]
+        self.call("receipts.pay", id=receipt, token=token, hold=hold)
 
     @rule(receipt=receipts)
     def cancel(self, receipt: str) -> None:

@@ -63,6 +63,7 @@ class AppCarrier:
         """Hand a request over."""
         try:
             status, answer = self._app(body, headers)
+            return _checked(status, answer)
         except ConnectionRefusedError:
             raise Unanswered("unreachable") from None
         except TimeoutError:
@@ -70,11 +71,16 @@ class AppCarrier:
         except OSError:
             raise Unanswered("lost") from None
         except Exception as error:  # noqa: BLE001 - a merchant that fails is what is being tried
-            return 500, type(error).__name__.encode()
-        return status, answer
+            return 500, f"{type(error).__name__}: {error}".encode()
 
     def close(self) -> None:
         """Do nothing."""
+
+
+def _checked(status: object, answer: object) -> tuple[int, bytes]:
+    if not isinstance(status, int) or not isinstance(answer, bytes):
+        raise TypeError("a merchant returns an HTTP status and the bytes of a body")
+    return status, answer
 
 
 def carrier(url: str | None, app: MerchantApp | None, timeout: float) -> Carrier | None:

@@ -31,6 +31,7 @@ class HttpCarrier:
         self._parts = _endpoint(url)
         self._url = httpcore2.URL(url)
         self._timeout = timeout
+        self._tls = httpcore2.default_ssl_context() if self._parts.scheme == "https" else None
         self._lock = Lock()
         self._pending: set[Future[tuple[int, bytes]]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -85,7 +86,7 @@ class HttpCarrier:
             raise Unanswered("lost" if left.sent else "unreachable") from None
 
     async def _exchange(self, request: httpcore2.Request) -> tuple[int, bytes]:
-        async with httpcore2.AsyncConnectionPool() as pool:
+        async with httpcore2.AsyncConnectionPool(ssl_context=self._tls) as pool:
             response = await pool.handle_async_request(request)
             try:
                 return response.status, await _bounded(response)

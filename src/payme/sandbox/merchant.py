@@ -6,18 +6,17 @@ call the sandbox from within its handler.
 """
 
 import asyncio
-import base64
 import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from threading import Event, Lock, Thread
+from threading import Event, RLock, Thread
 from typing import Any, Final, TypeVar, cast
 
 from payme.sandbox.carriers import Carrier, Unanswered
 from payme.sandbox.engine import Answer, Engine, Receipt, asks, billing, ledgers
-from payme.sandbox.engine.asks import Ask, Heard, MerchantRequest
+from payme.sandbox.engine.asks import Ask, Heard, MerchantRequest, credentials
 from payme.sandbox.engine.call import Call
 from payme.sandbox.engine.core import Asking
 from payme.sandbox.engine.ledgers import Difference
@@ -28,9 +27,6 @@ from payme.sandbox.runner import Runner
 from payme.sandbox.store import SqliteState
 
 T = TypeVar("T")
-
-LOGIN: Final = "Paycom"
-"""Login of the Basic authorization (CONFIRMED in Payme's templates)."""
 
 _POLL_S: Final = 0.1
 _THREADS: Final = 32
@@ -53,12 +49,12 @@ class Desk:
     ) -> None:
         self.engine = engine
         self.runner = runner
-        self.password: str | None = None
-        """Password that took the place of `merchant_key`."""
+        self._password: str | None = None
         self._clock = clock
         self._carrier = carrier
         self._closing = Event()
-        self._passing = Lock()
+        # Reentrant: a merchant in this process may look at the sandbox while it is asked.
+        self._passing = RLock()
         self._pool = ThreadPoolExecutor(_THREADS, "payme-sandbox-merchant")
         self._worker: Thread | None = None
 
@@ -97,6 +93,10 @@ class Desk:
 
         return cast("T | Refused", self.drive(self.runner.run(job)))
 
+    def use_password(self, password: str | None) -> None:
+        """Ask the merchant with another password from now on; None for the configured one."""
+        self._password = password
+
     def start(self) -> None:
         """Take up by itself, from now on, what is due."""
         if self._carrier is not None and self._worker is None:
@@ -116,21 +116,27 @@ class Desk:
 
     def run_due(self) -> None:
         """Take every step that is due by the clock. Returns when it is done."""
-        if self._carrier is None or self._closing.is_set():
-            return
         with self._passing:
-            due = self.runner.run(lambda state: self.engine.overdue(state, self._clock()))
-            if self._carrier.inline:
-                for receipt_id in due:
-                    self._take_up(receipt_id)
-            elif due:
-                with ThreadPoolExecutor(min(len(due), _THREADS)) as pool:
-                    list(pool.map(self._take_up, due))
+            self._pass()
 
     def catch_up(self) -> None:
-        """Take every step that is due, unless the sandbox does so by itself."""
-        if self._worker is None:
-            self.run_due()
+        """Take every step that is due, unless the sandbox is at it or does so by itself."""
+        if self._worker is None and self._passing.acquire(blocking=False):
+            try:
+                self._pass()
+            finally:
+                self._passing.release()
+
+    def _pass(self) -> None:
+        if self._carrier is None or self._closing.is_set():
+            return
+        due = self.runner.run(lambda state: self.engine.overdue(state, self._clock()))
+        if self._carrier.inline:
+            for receipt_id in due:
+                self._take_up(receipt_id)
+        elif due:
+            with ThreadPoolExecutor(min(len(due), _THREADS)) as pool:
+                list(pool.map(self._take_up, due))
 
     def _take_up(self, receipt_id: str) -> None:
         self.flow(lambda call: billing.take_up(call, receipt_id))
@@ -167,9 +173,9 @@ class Desk:
         return asks.read(request, status, body)
 
     def _headers(self) -> dict[str, str]:
-        pair = f"{LOGIN}:{self.password or self.engine.config.merchant_key}".encode()
+        password = self._password or self.engine.config.merchant_key
         return {
-            "Authorization": f"Basic {base64.b64encode(pair).decode()}",
+            "Authorization": f"Basic {credentials(password)}",
             "Content-Type": "text/json; charset=UTF-8",
             "User-Agent": "payme-uz-sandbox",
         }
@@ -267,9 +273,10 @@ class Merchant:
 
         Payme's templates have the method, its pages no longer do.
         """
+        self._desk.engine.keep_secret(password)
         heard = self._ask("ChangePassword", {"password": password})
         if heard.agreed:
-            self._desk.password = password
+            self._desk.use_password(password)
         return heard
 
     def retry(self, receipt_id: str) -> Receipt:

@@ -292,6 +292,7 @@ class Sandbox:
         self.faults.reset()
         self.clock.reset()
         self.traffic.clear()
+        self._desk.use_password(None)
         self._run(job)
 
     def receipts(self, count: int = 50, offset: int = 0) -> list[Receipt]:
@@ -301,21 +302,11 @@ class Sandbox:
             count: How many at most.
             offset: How many of the newest to skip.
         """
-
-        def job(state: SqliteState) -> list[Receipt]:
-            self._engine.settle(state, self._clock())
-            return state.list_receipts(None, count=count, offset=offset)
-
-        return self._run(job)
+        return self._settled(lambda state: state.list_receipts(None, count=count, offset=offset))
 
     def receipt(self, receipt_id: str) -> Receipt | None:
         """Find a receipt where the clock has brought it; None if there is none with that id."""
-
-        def job(state: SqliteState) -> Receipt | None:
-            self._engine.settle(state, self._clock())
-            return state.get_receipt(receipt_id)
-
-        return self._run(job)
+        return self._settled(lambda state: state.get_receipt(receipt_id))
 
     def entries(self, receipt_id: str) -> list[LedgerEntry]:
         """List the movements of money of one receipt, the oldest first."""
@@ -327,12 +318,7 @@ class Sandbox:
 
     def last_entries(self, count: int = 50) -> list[LedgerEntry]:
         """List the end of the ledger, the newest entry first."""
-
-        def job(state: SqliteState) -> list[LedgerEntry]:
-            self._engine.settle(state, self._clock())
-            return state.last_entries(count)
-
-        return self._run(job)
+        return self._settled(lambda state: state.last_entries(count))
 
     def last_sms(self, count: int = 50) -> list[Sms]:
         """List the end of the outbox, the newest message first."""
@@ -345,12 +331,7 @@ class Sandbox:
 
     def ledger(self) -> list[LedgerEntry]:
         """List every movement of money, with those that the clock has made due by now."""
-
-        def job(state: SqliteState) -> list[LedgerEntry]:
-            self._engine.settle(state, self._clock())
-            return state.entries()
-
-        return self._run(job)
+        return self._settled(lambda state: state.entries())
 
     def sent_sms(self) -> list[Sms]:
         """List the messages that real Payme would have sent, the oldest first."""
@@ -434,6 +415,16 @@ class Sandbox:
     def _configure(self, config: Config) -> None:
         self.config = config
         self._engine.config = config
+
+    def _settled(self, job: Job[T]) -> T:
+        """Run a job after every move that the clock has made due."""
+        self._desk.catch_up()
+
+        def settled(state: SqliteState) -> T:
+            self._engine.settle(state, self._clock())
+            return job(state)
+
+        return self._run(settled)
 
     def _run(self, job: Job[T]) -> T:
         return self._runner.run(job)

@@ -31,7 +31,7 @@ def crash(method, alias):
         **os.environ,
         "SHOPFRONT_DATABASES": json.dumps(databases),
         "SHOPFRONT_DATABASE": alias,
-        "PYTHONPATH": os.pathsep.join([here, str(Path(here).parent)]),
+        "PYTHONPATH": os.pathsep.join([here, str(Path(here).parent), *sys.path]),
     }
     command = [sys.executable, "-m", "shopfront.crash", method, str(ATTEMPTS), str(START)]
     subprocess.run(command, env=environment, cwd=here, check=True, timeout=120)

@@ -20,7 +20,7 @@ from payme.merchant import flows
 from payme.merchant.stores.sqlalchemy import AsyncSqlAlchemyStore, schema, transactions
 
 STEP = 1_000
-MANY = 20_000
+MANY = 10_000
 
 
 def fill(engine, count):
@@ -48,7 +48,11 @@ def fill(engine, count):
 
 def explained(engine, from_, to):
     """The database's plan for a statement, as text."""
-    prefix = {"sqlite": "EXPLAIN QUERY PLAN ", "postgresql": "EXPLAIN "}[engine.dialect.name]
+    # PostgreSQL plans a cursor for its first rows, and rows alone for all of them.
+    prefix = {
+        "sqlite": "EXPLAIN QUERY PLAN ",
+        "postgresql": "EXPLAIN DECLARE looked CURSOR FOR ",
+    }[engine.dialect.name]
     with statements(engine) as seen, engine.connect() as connection:
         connection.execute(schema.CREATED_BETWEEN, schema.period(from_, to)).close()
         parameters = schema.period(from_, to)
@@ -62,7 +66,7 @@ def explained(engine, from_, to):
 def test_statement_is_read_through_the_index_and_not_sorted(url):
     with opened(BlockingShop, url, "a") as shop:
         fill(shop.engine, MANY)
-        plan = explained(shop.engine, START + 100 * STEP, START + 200 * STEP)
+        plan = explained(shop.engine, START + 1_000 * STEP, START + 3_000 * STEP)
     assert "payme_transaction_statement" in plan
     assert "Sort" not in plan
     assert "TEMP B-TREE" not in plan
@@ -91,7 +95,7 @@ def test_rows_are_fetched_while_they_are_read(shop):
     finally:
         tracemalloc.stop()
     assert found == MANY
-    # A thousand rows are held at once; all of them would be 30 MB.
+    # A thousand rows are held at once; all of them would be 15 MB.
     assert peak < 6_000_000
 
 
@@ -136,4 +140,4 @@ async def test_asyncio_serves_others_while_a_statement_is_read(postgres_db):
     done.set()
     await task
     await engine.dispose()
-    assert served > MANY / 1_000
+    assert served >= MANY / 1_000

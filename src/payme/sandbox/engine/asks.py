@@ -6,6 +6,8 @@ carry `method`, `params` and an integer `id`, and no `jsonrpc` (CONFIRMED).
 Source: https://developer.help.paycom.uz/protokol-merchant-api/format-zaprosa
 """
 
+import base64
+from collections.abc import Sequence
 from typing import Any, Final, Literal, NamedTuple, cast
 
 import msgspec
@@ -23,7 +25,11 @@ SYSTEM_ERROR: Final = -32400
 CREATED, PERFORMED, CANCELLED, CANCELLED_AFTER_PERFORM = 1, 2, -1, -2
 """States of a transaction at the merchant (CONFIRMED)."""
 
+LOGIN: Final = "Paycom"
+"""Login of the Basic authorization (CONFIRMED in Payme's templates)."""
+
 _MAX_TEXT: Final = 2000
+_MAX_KEPT: Final = 16 * 1024
 
 _STATES: Final[dict[str, frozenset[int]]] = {
     "CreateTransaction": frozenset({CREATED}),
@@ -106,6 +112,11 @@ class Heard(NamedTuple):
         return None if self.result is None else self.result.get("state")
 
 
+def credentials(password: str) -> str:
+    """Write what stands after `Basic` in the Authorization header."""
+    return base64.b64encode(f"{LOGIN}:{password}".encode()).decode()
+
+
 def check_perform(number: int, amount: int, account: dict[str, Any]) -> MerchantRequest:
     """Ask whether an account can be paid for."""
     return MerchantRequest(
@@ -170,7 +181,7 @@ def silence(outcome: Outcome) -> Heard:
     return Heard(outcome)
 
 
-def exchange(ask: Ask, heard: Heard, time: int, secrets: tuple[str, ...]) -> Exchange:
+def exchange(ask: Ask, heard: Heard, time: int, secrets: Sequence[str]) -> Exchange:
     """Record what was asked and answered, without secrets.
 
     Args:
@@ -179,11 +190,8 @@ def exchange(ask: Ask, heard: Heard, time: int, secrets: tuple[str, ...]) -> Exc
         time: When, in ms.
         secrets: Strings to take out whatever they look like: the keys.
     """
-    answer = heard.result if heard.agreed else heard.error
-    shown = redact.tree(answer, secrets=secrets)
-    if heard.code is not None:
-        # To the redaction a member called `code` is an SMS code; this one names an error.
-        shown["code"] = heard.code
+    shown = _shown(heard, secrets)
+    kept = len(_encode(shown)) <= _MAX_KEPT
     return Exchange(
         number=ask.request.id,
         time=time,
@@ -192,12 +200,21 @@ def exchange(ask: Ask, heard: Heard, time: int, secrets: tuple[str, ...]) -> Exc
         attempt=ask.attempt,
         request=redact.tree(ask.request.params, secrets=secrets),
         outcome=heard.outcome,
-        answer=shown,
+        # A statement of a whole year would fill the store.
+        answer=shown if kept else None,
         code=heard.code,
         status=heard.status,
-        text=redact.scrub(heard.text, secrets),
+        text=redact.scrub(heard.text, secrets) if kept else f"{len(_encode(shown))} bytes",
         elapsed_ms=heard.elapsed_ms,
     )
+
+
+def _shown(heard: Heard, secrets: Sequence[str]) -> dict[str, Any] | None:
+    shown = redact.tree(heard.result if heard.agreed else heard.error, secrets=secrets)
+    if heard.code is not None:
+        # To the redaction a member called `code` is an SMS code; this one names an error.
+        shown["code"] = heard.code
+    return cast("dict[str, Any] | None", shown)
 
 
 def _read_document(request: MerchantRequest, document: Any, body: bytes) -> Heard:

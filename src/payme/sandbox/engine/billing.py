@@ -149,7 +149,7 @@ def _exchange(ask: Ask) -> Flow[tuple[Call, Heard]]:
     call, heard = yield ask
     if heard is None:
         raise AssertionError("a question was not answered")
-    call.state.add_exchange(asks.exchange(ask, heard, call.now, call.config.secrets))
+    call.state.add_exchange(asks.exchange(ask, heard, call.now, call.secrets))
     if ask.receipt_id:
         ledgers.note(call, ask, heard)
     return call, heard

@@ -37,11 +37,6 @@ class Config:
     merchant_pauses_ms: tuple[int, ...] = (500, 2000)
     """How long to wait before each repetition of a request that was not answered, in real ms."""
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What no record of an exchange may show."""
-        return self.key, self.merchant_key
-
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -54,3 +49,5 @@ class Call:
     shapes: ReceiptShapes
     asked: set[str]
     """Ids of the receipts that the merchant is being asked about at this moment."""
+    secrets: list[str]
+    """What no record of an exchange may show."""

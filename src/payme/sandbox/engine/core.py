@@ -6,7 +6,7 @@ from random import Random
 from types import GeneratorType
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
-from payme.sandbox.engine import billing, ids, receipts, steps, wire
+from payme.sandbox.engine import asks, billing, ids, receipts, steps, wire
 from payme.sandbox.engine.asks import Ask, Heard
 from payme.sandbox.engine.auth import authenticate
 from payme.sandbox.engine.call import Call, Config
@@ -77,6 +77,8 @@ class Engine:
         self._shapes = ReceiptShapes(config.merchant_id, config.account_fields)
         # Of this process alone: after a restart nobody is being asked.
         self._asked: set[str] = set()
+        self._secrets = [config.key]
+        self.keep_secret(config.merchant_key)
         self._handlers = {name: method.handler for name, method in METHODS.items()}
         if config.merchant or config.progression != AT_ONCE:
             self._handlers |= FLOWS
@@ -144,6 +146,10 @@ class Engine:
         """
         return _go_on(asking.flow, asking.seal, (self._call(state, now), heard))
 
+    def keep_secret(self, password: str) -> None:
+        """Have no record of an exchange show a password of the merchant's."""
+        self._secrets += [password, asks.credentials(password)]
+
     def overdue(self, state: State, now: int) -> list[str]:
         """Make every move that is due by the clock, and list the receipts that need the merchant.
 
@@ -178,7 +184,7 @@ class Engine:
         return self._handlers[name](self._call(state, now), args)
 
     def _call(self, state: State, now: int) -> Call:
-        return Call(state, now, self._rng, self.config, self._shapes, self._asked)
+        return Call(state, now, self._rng, self.config, self._shapes, self._asked, self._secrets)
 
 
 def _go_on(
