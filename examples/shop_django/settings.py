@@ -37,6 +37,7 @@ ROOT_URLCONF = "examples.shop_django.urls"
 DATABASES = {"default": database(os.environ["SHOP_DATABASE"])}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
+TIME_ZONE = "Asia/Tashkent"
 
 PAYME = {"KEYS": [os.environ["PAYME_KEY"]], "ORDERS": "examples.shop_django.orders.Orders"}
 PAYME_MERCHANT_ID = os.environ["PAYME_MERCHANT_ID"]

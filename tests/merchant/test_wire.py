@@ -10,6 +10,9 @@ from payme.merchant.core import Refusal
 ID = "63119becc4420cbf2712a24c"
 
 
+CREATE = b'"time":1,"amount":1,"account":{}}}'
+
+
 def parse(**members):
     return wire.parse(json.dumps({"id": 5, **members}).encode())
 
@@ -60,6 +63,10 @@ def test_requests_are_read_as_payme_s_pages_print_them(method, params, expected)
         (b'{"method":"Nope","params":{}}', -32601),
         (b'{"method":"CheckTransaction","params":{}}', -32600),
         (b'{"method":"CheckTransaction","params":{"id":5}}', -32600),
+        *(
+            (b'{"method":"CreateTransaction","params":{"id":"%s",' % bad + CREATE, -32600)
+            for bad in (b"", b"a" * 65, b"a\\u0000", b"a b", b"a\\n")
+        ),
         (b'{"method":"GetStatement","params":{"from":"a","to":1}}', -32600),
         (b'{"method":"SetFiscalData","params":{"id":"x","type":"OTHER"}}', -32602),
         (b" " * (wire.MAX_BODY + 1), -32600),

@@ -59,3 +59,8 @@ def test_exception_with_a_status_is_an_http_answer(kind):
 def test_any_other_exception_is_a_mistake_and_is_not_hidden(kind):
     with pytest.raises(ZeroDivisionError):
         send(lambda body, auth: 1 / 0, kind)
+
+
+@BOTH
+def test_function_with_a_third_argument_is_told_the_timeout(kind):
+    assert send(lambda body, auth, timeout=None: str(timeout).encode(), kind) == Reply(200, b"1.0")

@@ -12,7 +12,7 @@ Source: https://developer.help.paycom.uz/metody-merchant-api/
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -117,6 +117,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     holder: Transaction | None = None
 
 
+TransactionId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[!-~]+\Z")]
+"""Payme's page says 24 characters; what no database could keep is refused as malformed."""
+
+
 class CheckPerform(msgspec.Struct, frozen=True):
     """CheckPerformTransaction: may this account be paid?"""
 
@@ -127,7 +131,7 @@ class CheckPerform(msgspec.Struct, frozen=True):
 class Create(msgspec.Struct, frozen=True):
     """CreateTransaction: reserve the order."""
 
-    id: str
+    id: TransactionId
     time: int
     amount: int | float
     account: dict[str, Any]

@@ -1,13 +1,26 @@
 """A transport without a network: the sandbox, or any function, in the same process."""
 
+import inspect
 from collections.abc import Callable
+from typing import cast
 
 from payme.transport.base import Reply, Request, TransportError
 
-Handler = Callable[[bytes, str], bytes]
+Handler = Callable[[bytes, str], bytes] | Callable[[bytes, str, float], bytes]
 
 
-def _answer(handle: Handler, request: Request) -> Reply:
+def _patient(handle: Handler) -> Callable[[Request], bytes]:
+    """Make a function of a request; one that takes a third argument is told the timeout."""
+    try:
+        inspect.signature(handle).bind(b"", "", 0.0)
+    except TypeError:
+        brief = cast("Callable[[bytes, str], bytes]", handle)
+        return lambda request: brief(request.body, request.auth)
+    timed = cast("Callable[[bytes, str, float], bytes]", handle)
+    return lambda request: timed(request.body, request.auth, request.timeout)
+
+
+def _answer(handle: Callable[[Request], bytes], request: Request) -> Reply:
     """Call the function; what it raises may stand for a fault of the network.
 
     An exception with a boolean `sent` is a request that was lost (False) or an answer that was
@@ -15,7 +28,7 @@ def _answer(handle: Handler, request: Request) -> Reply:
     sandbox's injected faults have this form, and so may anybody's.
     """
     try:
-        return Reply(200, handle(request.body, request.auth))
+        return Reply(200, handle(request))
     except Exception as fault:
         status, sent = getattr(fault, "status", None), getattr(fault, "sent", None)
         if isinstance(status, int):
@@ -29,8 +42,8 @@ class MemoryTransport:
     """Hands each request to a function.
 
     Args:
-        handle: Takes the body and the `X-Auth` value and returns the body of the answer, such as
-            `Sandbox.handle`.
+        handle: Takes the body, the `X-Auth` value and, if it has a third argument, the timeout in
+            seconds, and returns the body of the answer, such as `Sandbox.handle`.
 
     Example:
         >>> with Sandbox() as sandbox:
@@ -39,7 +52,7 @@ class MemoryTransport:
     """
 
     def __init__(self, handle: Handler) -> None:
-        self._handle = handle
+        self._handle = _patient(handle)
 
     def send(self, request: Request) -> Reply:
         """Call the function."""
@@ -53,7 +66,7 @@ class AsyncMemoryTransport:
     """The same for `AsyncPayme`."""
 
     def __init__(self, handle: Handler) -> None:
-        self._handle = handle
+        self._handle = _patient(handle)
 
     async def send(self, request: Request) -> Reply:
         """Call the function."""

@@ -9,6 +9,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connections, transaction
 from django.http.request import UnreadablePostError
 from django.test import AsyncClient, RequestFactory, override_settings
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
@@ -334,3 +335,24 @@ def test_views_of_several_cash_boxes_stand_side_by_side(alias):
     key = {"HTTP_AUTHORIZATION": "Basic UGF5Y29tOnRoZSBzZWNvbmQga2V5"}
     response = view(RequestFactory().post("/second", body, "text/json", **key))
     assert code(json.loads(response.content)) == -31003
+
+
+def test_statement_is_read_through_its_index(alias):
+    models.Transaction.objects.bulk_create(
+        models.Transaction(
+            id=number(count), order_id=str(count), time=count, amount=1, account={}, create_time=0
+        )
+        for count in range(2000)
+    )
+    with connections[alias].cursor() as cursor:
+        cursor.execute("ANALYZE")
+    with CaptureQueriesContext(connections[alias]) as seen:
+        DjangoStore(Silent()).run(serve(core.Statement(100, 110), START))
+    [select] = [query["sql"] for query in seen if "BETWEEN" in query["sql"] or ">=" in query["sql"]]
+    explain = "EXPLAIN QUERY PLAN " if alias == "sqlite" else "EXPLAIN "
+    with connections[alias].cursor() as cursor:
+        cursor.execute(explain + select)
+        plan = str(cursor.fetchall())
+    assert "payme_transaction_statement" in plan
+    assert "Sort" not in plan
+    assert "TEMP B-TREE" not in plan

@@ -116,3 +116,15 @@ def test_row_locks_keep_two_apart_where_there_are_no_other_locks(postgresql, mon
     race(count, 100)
     assert sorted(int(event.name) for event in Event.objects.all()) == list(range(200))
     assert OrderLock.objects.count() == 100
+
+
+@pytest.mark.parametrize("alias", ["postgresql"], indirect=True)
+def test_creates_are_kept_apart_by_row_locks(crowd, monkeypatch):
+    monkeypatch.setattr(locks, "_lock_advisory", locks.lock_row)
+
+    def create(client, side, one):
+        return crowd.with_client(client).create(2 * one + side, str(one))
+
+    for pair in race(create, 100):
+        assert {code(answer) for answer in pair} == {None, -31008}
+    assert Transaction.objects.count() == 100

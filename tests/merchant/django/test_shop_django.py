@@ -82,7 +82,7 @@ def wait_for(port, process):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except ConnectionRefusedError:
-            os.sched_yield()
+            time.sleep(0.02)
         else:
             return
     raise AssertionError("the shop did not start")

@@ -8,6 +8,7 @@ KEY = "Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"
 SECRET_KEY = "for tests"
 ALLOWED_HOSTS = ["testserver", "127.0.0.1"]
 USE_TZ = True
+TIME_ZONE = "UTC"
 ROOT_URLCONF = "shopfront.urls"
 DATABASES = {"default": {}, **json.loads(os.environ["SHOPFRONT_DATABASES"])}
 DATABASE_ROUTERS = ["shopfront.routing.Chosen"]
