@@ -164,6 +164,8 @@ BROKEN_ANSWERS: list[tuple[Any, str]] = [
     ((200, b"\xff\xfe"), "malformed"),
     ((200, b"[" * 100_000), "malformed"),
     ((200, b"[]"), "malformed"),
+    ((200, b'{"result":{"allow":true,"x":123456789012345678901234567890}}'), "malformed"),
+    ((200, b'{"error":{"code":-31050,"message":"\\ud800"}}'), "malformed"),
     ((200, b"1"), "malformed"),
     ((200, b"{}"), "malformed"),
     ((200, b'{"result":null,"error":null}'), "malformed"),
@@ -978,7 +980,7 @@ def test_the_shop_keeps_the_condition_matrix(clock: Clock) -> None:
 
 
 def test_a_statement_that_is_too_long_to_keep_is_still_read(caller: Caller, shop: Shop) -> None:
-    rows = [{"id": "x" * 1000}] * 100
+    rows = [{"id": "x y " * 250}] * 100
     shop.fail("GetStatement", (200, json.dumps({"result": {"transactions": rows}}).encode()))
     result = caller.sandbox.merchant.statement(0, 1).result
     assert result == {"transactions": rows}

@@ -255,6 +255,23 @@ def test_sending_the_code_twice_pays_once(sandbox: Sandbox, browser: Browser) ->
     assert sandbox.debits(only(sandbox)) == 1
 
 
+def test_going_back_to_the_code_of_a_card_that_failed_tells_the_same(
+    sandbox: Sandbox, browser: Browser
+) -> None:
+    code = give_card(browser, browser.get(link(sandbox, language="en")), POOR)
+    for _ in range(2):
+        assert "Not enough money on the card." in give_code(browser, code).text
+
+
+def test_a_receipt_that_was_paid_meanwhile_is_shown_as_it_is(
+    sandbox: Sandbox, browser: Browser
+) -> None:
+    code = give_card(browser, browser.get(link(sandbox, language="en")))
+    api(sandbox, "receipts.pay", id=only(sandbox), token=sandbox.add_card())
+    assert TEXTS["en"]["paid"] in give_code(browser, code).text
+    assert sandbox.debits(only(sandbox)) == 1
+
+
 @pytest.mark.parametrize("action", ["drop", "malformed", "http_status", "wrong_id"])
 def test_a_lost_answer_is_found_again(sandbox: Sandbox, browser: Browser, action: str) -> None:
     code = give_card(browser, browser.get(link(sandbox, language="en")))

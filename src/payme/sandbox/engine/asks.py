@@ -40,6 +40,7 @@ _STATES: Final[dict[str, frozenset[int]]] = {
 
 _decode = msgspec.json.Decoder[Any](Any).decode
 _encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
 
 
 class MerchantRequest(NamedTuple):
@@ -167,7 +168,9 @@ def read(request: MerchantRequest, status: int, body: bytes) -> Heard:
         return _broken("malformed", f"more than {MAX_ANSWER} bytes", status, b"")
     try:
         document = _decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+        # A number of more than 64 bits can be read, but neither stored nor passed on.
+        _pack(document)
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
         return _broken("malformed", "the answer is not JSON", status, body)
     return _read_document(request, document, body)
 
