@@ -89,7 +89,7 @@ __all__ = [
 
 
 # Modules that `import payme` makes reachable, and loads when they are first named.
-_MODULES = {"errors", "sandbox"}
+_MODULES = {"checkout", "errors", "sandbox"}
 
 
 def __getattr__(name: str) -> Any:

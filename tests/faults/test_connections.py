@@ -35,6 +35,15 @@ async def test_a_hundred_calls_use_one_connection(line, connect, sandbox):
     assert len({exchange.json["id"] for exchange in server.requests}) == 100
 
 
+async def test_a_request_leaves_in_one_piece(line, connect, sandbox):
+    server, options = line
+    state = prepare(sandbox)
+    payme = connect(server.url, **options)
+    await payme.receipts.check(state.unpaid)
+    await CALLS["receipts.pay"](payme, state)
+    assert server.pieces == 2
+
+
 async def test_a_refusal_keeps_the_connection(connect, server, sandbox):
     state = prepare(sandbox)
     payme = connect(server.url)

@@ -1,6 +1,7 @@
 """One deadline holds for a whole call: a server that keeps the line busy can't stretch it."""
 
 import asyncio
+import json
 import threading
 import time
 
@@ -10,7 +11,7 @@ from payme.errors import OutcomeUnknown
 from support.clients import outcome, resolve
 from support.faults import LOST_AFTER, LOST_BEFORE, SILENT_BEFORE
 from support.faulty import serve
-from support.fourteen import CALLS, prepare, state_of
+from support.fourteen import CALLS, ask, prepare, state_of
 from support.listener import GIVE_UP
 
 pytestmark = pytest.mark.anyio
@@ -82,19 +83,31 @@ async def test_dripping_server_does_not_outlive_the_timeout(
     assert used.methods() == ["receipts.pay"]
 
 
-@pytest.mark.parametrize("attempts", [1, 3, 50])
-async def test_all_attempts_of_a_read_share_the_deadline(attempts, connect, server, sandbox, timed):
+async def test_attempts_end_with_the_deadline(connect, server, sandbox, timed):
     def slow(exchange):
         time.sleep(0.1)
         LOST_BEFORE.act(exchange)
 
     server.otherwise = slow
     state = prepare(sandbox)
-    payme = connect(server.url, timeout=0.25, max_attempts=attempts)
+    payme = connect(server.url, timeout=TIMEOUT, max_attempts=50)
     error, took = await timed(CALLS["receipts.get"](payme, state))
     assert isinstance(error, OutcomeUnknown)
-    assert took < 0.25 + LATE
-    assert len(server.requests) <= min(attempts, 3)
+    assert took < TIMEOUT + LATE
+    assert len(server.requests) <= 3
+
+
+async def test_a_later_attempt_has_only_the_time_that_is_left(connect, server, sandbox, timed):
+    def slow(exchange):
+        time.sleep(0.5)
+        LOST_BEFORE.act(exchange)
+
+    server.script(slow, SILENT_BEFORE.act)
+    state = prepare(sandbox)
+    error, took = await timed(CALLS["receipts.get"](connect(server.url, timeout=0.6), state))
+    assert isinstance(error, OutcomeUnknown)
+    assert took < 0.6 + LATE
+    assert server.methods() == ["receipts.get"] * 2
 
 
 async def test_an_endless_answer_is_not_read_to_its_end(connect, server, sandbox, timed):
@@ -144,7 +157,7 @@ async def test_a_payment_that_arrives_late_is_not_called_unpaid(connect, server,
     assert unproven.receipt_id == state.unpaid
     release.set()
     await asyncio.to_thread(server.wait_until, lambda: "receipts.pay" in server.executed)
-    assert (await resolve(unproven, timeout=0.02)).is_paid
+    assert (await resolve(unproven, timeout=5)).is_paid
     assert sandbox.debits(state.unpaid) == 1
 
 
@@ -161,7 +174,7 @@ async def test_giving_up_keeps_a_payment_that_arrives_late_from_being_taken(
 
     server.script(hold_back)
     error = await outcome(CALLS["receipts.pay"](payme, state))
-    receipt = await resolve(error, timeout=0.02, cancel=True)
+    receipt = await resolve(error, timeout=0.25, cancel=True)
     assert receipt.is_cancelled
     assert b"-31602" in late[0].execute()
     assert sandbox.debits(state.unpaid) == 0
@@ -187,14 +200,31 @@ async def test_a_cancel_that_is_lost_while_giving_up_is_looked_at(fault, connect
     server.script(LOST_BEFORE.act)
     server.otherwise = only("receipts.cancel", fault)
     error = await outcome(CALLS["receipts.pay"](connect(server.url), state))
-    found = await outcome(resolve(error, timeout=0.02, cancel=True))
-    assert server.methods().count("receipts.cancel") == 1
-    assert server.methods()[-1] == "receipts.get"
+    found = await outcome(resolve(error, timeout=0.25, cancel=True))
+    first = server.methods().index("receipts.cancel")
+    assert server.methods()[first + 1] == "receipts.get"
     if fault.executed:
         assert found.is_cancelled
     else:
         assert isinstance(found, OutcomeUnknown)
         assert found.receipt_id == state.unpaid
+
+
+async def test_a_cancel_that_answers_a_receipt_not_cancelled_is_no_proof(connect, server, sandbox):
+    state = prepare(sandbox)
+
+    def cancel_later(exchange):
+        if server.methods().count("receipts.cancel") > 1 or exchange.method != "receipts.cancel":
+            serve(exchange)
+            return
+        receipt = ask(sandbox, "receipts.get", id=state.unpaid)
+        exchange.answer(json.dumps({"id": exchange.json["id"], "result": receipt}).encode())
+
+    server.script(LOST_BEFORE.act)
+    server.otherwise = cancel_later
+    error = await outcome(CALLS["receipts.pay"](connect(server.url), state))
+    assert (await resolve(error, timeout=0.3, cancel=True)).is_cancelled
+    assert state_of(sandbox, state.unpaid) == 50
 
 
 async def test_a_payment_that_gets_through_just_before_it_is_given_up_is_found(
@@ -216,7 +246,7 @@ async def test_a_payment_that_gets_through_just_before_it_is_given_up_is_found(
     server.script(hold_back)
     server.otherwise = cancel_too_late
     error = await outcome(CALLS["receipts.pay"](connect(server.url), state))
-    receipt = await resolve(error, timeout=0.02, cancel=True)
+    receipt = await resolve(error, timeout=0.25, cancel=True)
     assert receipt.is_cancelled
     assert receipt.pay_time
     kinds = [entry.kind for entry in sandbox.ledger() if entry.receipt_id == receipt.id]

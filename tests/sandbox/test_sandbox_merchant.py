@@ -377,6 +377,18 @@ def test_perform_that_is_not_answered_waits_in_the_queue(
     assert (kinds(caller), caller.sandbox.merchant.difference()) == (["debit"], [])
 
 
+def test_the_pauses_double_up_to_an_hour(caller: Caller, shop: Shop, clock: Clock) -> None:
+    shop.fail("PerformTransaction", *["timeout"] * 100)
+    pay(caller, caller.receipt())
+    asked = []
+    for minute in range(1, 5 * 60):
+        clock.advance(MINUTE)
+        before = len(shop.of("PerformTransaction"))
+        caller.sandbox.merchant.run_due()
+        asked += [minute] * (len(shop.of("PerformTransaction")) - before)
+    assert asked == [1, 3, 7, 15, 31, 63, 123, 183, 243]
+
+
 def test_after_twelve_hours_it_is_cancelled_and_refunded(
     caller: Caller, shop: Shop, clock: Clock
 ) -> None:
@@ -633,6 +645,17 @@ def test_a_queued_refund_that_is_refused_stays_in_the_queue(
     assert (row.what, row.payme, row.merchant) == ("state", 21, 2)
     shop.can_cancel = True
     assert caller.sandbox.merchant.retry(receipt).state == 21
+    clock.advance(1000)
+    assert (caller.state(receipt), kinds(caller)) == (50, ["debit", "refund"])
+
+
+def test_what_the_merchant_does_not_know_is_refunded(
+    caller: Caller, shop: Shop, clock: Clock
+) -> None:
+    receipt = caller.receipt()
+    pay(caller, receipt)
+    shop.transactions.clear()
+    assert caller.ok("receipts.cancel", id=receipt)["receipt"]["state"] == 21
     clock.advance(1000)
     assert (caller.state(receipt), kinds(caller)) == (50, ["debit", "refund"])
 

@@ -254,6 +254,50 @@ def test_calls_that_faults_struck_are_left_out(caller: Caller, sandbox: Sandbox)
     replay(exported(sandbox))
 
 
+@pytest.mark.parametrize("progression", ["after_checks:2", "clock:2s"])
+def test_a_progression_is_exported(progression: str) -> None:
+    clock = Clock()
+    sandbox = Sandbox(clock=clock, progression=progression, receipt_ttl_ms=60_000)
+    caller = Caller(sandbox)
+    receipt, token = caller.receipt(), caller.verified()
+    caller.ok("receipts.pay", id=receipt, token=token)
+    states = []
+    for _ in range(6):
+        clock.advance(1000)
+        states.append(caller.state(receipt))
+    assert (states[0] == 4, states[-1] == 4) == (False, True)
+    late = caller.receipt()
+    clock.advance(61_000)
+    assert caller.no("receipts.pay", id=late, token=token)[0] == -31403
+    source = exported(sandbox)
+    assert f'progression="{progression}"' in source.replace("clock:2000ms", "clock:2s")
+    replay(source)
+    sandbox.stop()
+
+
+def test_what_a_billing_decided_is_left_out() -> None:
+    heard: list[str] = []
+
+    def merchant(body: bytes, _headers: object) -> tuple[int, bytes]:
+        call = json.loads(body)
+        heard.append(call["method"])
+        if heard.count("CheckPerformTransaction") > 1 or call["method"] == "PerformTransaction":
+            return 500, b"no"
+        result = {"allow": True, "transaction": "1", "state": 1, "create_time": 1}
+        return 200, json.dumps({"id": call["id"], "result": result}).encode()
+
+    sandbox = Sandbox(merchant=merchant, merchant_pauses=())
+    caller = Caller(sandbox)
+    receipt = caller.receipt()
+    caller.ok("receipts.pay", id=receipt, token=caller.verified())
+    assert caller.state(receipt) == 30
+    assert caller.no("receipts.create", amount=500, account={"order_id": 1})[0] == -31623
+    source = exported(sandbox)
+    assert source.count("the merchant's answer decided it") == 2
+    replay(source)
+    sandbox.stop()
+
+
 def test_no_traffic_is_a_test_too(sandbox: Sandbox) -> None:
     replay(exported(sandbox))
 

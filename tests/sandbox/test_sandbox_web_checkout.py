@@ -1,6 +1,7 @@
 import base64
 import json
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -294,10 +295,11 @@ def test_an_answer_lost_before_the_effect_is_unknown_and_may_be_repeated(
 
 
 @pytest.mark.parametrize("method", ["cards.create", "cards.get_verify_code", "cards.verify"])
+@pytest.mark.parametrize(("when", "action"), [("before", "drop"), ("after", "wrong_id")])
 def test_other_lost_answers_ask_to_try_again(
-    sandbox: Sandbox, browser: Browser, method: str
+    sandbox: Sandbox, browser: Browser, method: str, when: Any, action: Any
 ) -> None:
-    sandbox.faults.add(method, when="before", action="drop", times=1)
+    sandbox.faults.add(method, when=when, action=action, times=1)
     page = browser.get(link(sandbox, language="en"))
     lost = give_card(browser, page)
     if method == "cards.verify":

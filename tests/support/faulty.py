@@ -82,6 +82,7 @@ class Faulty(Listener):
         self._script: deque[Act] = deque()
         self.otherwise: Act = serve
         self.arrived = 0
+        self.pieces = 0
         self.requests: list[Exchange] = []
         self.executed: list[str] = []
         super().__init__(self._talk)
@@ -153,5 +154,6 @@ class Faulty(Listener):
         data = sock.recv(65536)
         with self.changed:
             self.arrived += len(data)
+            self.pieces += bool(data)
             self.changed.notify_all()
         return buffer + data if data else b""

@@ -12,6 +12,7 @@ from payme.money import MAX_TIYIN
 from payme.protocol import arguments as check
 from payme.sandbox import Sandbox
 from payme.sandbox.engine.testcards import TEST_CARDS, luhn
+from payme.testing import strategies
 from payme.testing.strategies import (
     accounts,
     amounts,
@@ -39,7 +40,7 @@ def drawn(strategy, feature):
 
 @pytest.fixture(scope="module")
 def sandbox():
-    sandbox = Sandbox(seed=1)
+    sandbox = Sandbox(seed=1, slow_card_ms=0)
     yield sandbox
     sandbox.stop()
 
@@ -122,6 +123,15 @@ def test_card_numbers_are_valid_and_unknown(payme, number):
     assert number not in str(caught.value)
 
 
+def test_card_numbers_leave_the_test_cards_out(monkeypatch):
+    class Uzcards:
+        def __contains__(self, number):
+            return number.startswith(("8600", "5614"))
+
+    monkeypatch.setattr(strategies, "TEST_CARDS", Uzcards())
+    assert find(card_numbers(), lambda number: True).startswith("9860")
+
+
 @quick
 @given(phones())
 def test_phones_are_sent_as_they_are(payme, phone):
@@ -178,6 +188,8 @@ def test_receipts_are_consistent(receipt):
         assert receipt.card is None
     if receipt.is_held:
         assert receipt.card
+    if receipt.card:
+        assert (receipt.card.number[6:12], receipt.card.expire) == ("******", "9903")
     assert receipt.raw["_id"] == receipt.id
     assert receipt.raw["processing_id"] == (0 if receipt.is_paid or receipt.is_held else None)
     assert repr(receipt)

@@ -20,6 +20,10 @@ from payme.protocol.arguments import EPOCH
 from payme.protocol.arguments import optional_text as _text
 from payme.protocol.states import ReceiptState
 
+# msgspec prepares an enumeration when it first meets one, and two threads that come at once crash
+# it (seen with 0.22). So it meets ours here, while the import keeps other threads out.
+msgspec.json.decode(b"0", type=ReceiptState)
+
 
 def _moment(milliseconds: int | None) -> datetime | None:
     return EPOCH + timedelta(milliseconds=milliseconds) if milliseconds else None

@@ -158,9 +158,6 @@ class Desk:
             raise SandboxError("the sandbox is closed")
         began = time.perf_counter()
         heard = self._send(ask.request)
-        if self._closing.is_set():
-            # What came of it is not known: the request is sent again after the restart.
-            raise SandboxError("the sandbox is closed")
         return heard._replace(elapsed_ms=round((time.perf_counter() - began) * 1000))
 
     def _send(self, request: MerchantRequest) -> Heard:

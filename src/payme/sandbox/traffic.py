@@ -219,4 +219,4 @@ def _remedy(answer: Answer, message: str) -> str:
     if answer.code is None:
         return ""
     meaning = lookup(answer.code, answer.method, message)
-    return meaning.remedy.en if meaning else ""
+    return meaning.remedy.en.replace("`", "") if meaning else ""

@@ -209,7 +209,7 @@ def _receipts(
     paid = state is S.PAID or (state in {S.CANCEL_QUEUED, S.CANCELLED} and draw(st.booleans()))
     has_card = paid or state in _CARD_KNOWN or (cancelled and draw(st.booleans()))
     created = draw(st.integers(_EPOCH_MS, _LAST_MS))
-    later = created + draw(st.integers(0, _MONTH_MS)) if paid else created
+    later = created + draw(st.integers(0, _MONTH_MS))
     document = {
         **_CONSTANT,
         "_id": draw(_OBJECT_IDS),
