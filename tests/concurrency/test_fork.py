@@ -27,6 +27,7 @@ def run(line, sandbox, ca, tmp_path):
         done = subprocess.run(
             [
                 sys.executable,
+                "-Walways::ResourceWarning",
                 str(SCRIPT),
                 scenario,
                 line.url,

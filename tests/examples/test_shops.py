@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 KEY = "Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"
 AUTH = "Basic " + base64.b64encode(f"Paycom:{KEY}".encode()).decode()
 
-SHOPS = ["shop_fastapi", "shop_flask"]
+SHOPS = ["shop_fastapi", "shop_flask", "shop_django"]
 
 
 def send(port, method, path, body=None, **headers):

@@ -10,6 +10,7 @@ import pytest
 from payme import Receipt
 from payme.errors import (
     AccessDenied,
+    InvalidRequest,
     NotSent,
     OutcomeUnknown,
     PaymeError,
@@ -85,6 +86,8 @@ def check_error(error: Any, kind: str, method: str, state: Any) -> None:
     assert error.sent == SENT[kind]
     assert error.method == method
     assert error.receipt_id == (RECEIPT_OF[method](state) if method in RECEIPT_OF else None)
+    if isinstance(error, OutcomeUnknown):
+        assert (".resolve()" in str(error)) == (method in MOVES_MONEY)
 
 
 @BY_METHOD
@@ -295,3 +298,59 @@ async def test_resolve_of_what_moves_no_money_asks_nothing(method, connect, serv
     asked = len(server.requests)
     assert await resolve(error) is None
     assert len(server.requests) == asked
+
+
+@pytest.mark.parametrize("fault", [faults.LOST_AFTER, faults.UNREADABLE[0]], ids=str)
+async def test_method_that_is_not_known_is_taken_for_one_that_moves_money(
+    fault, connect, server, sandbox
+):
+    server.otherwise = fault.act
+    payme = connect(server.url, max_attempts=3)
+    params = {"id": "0" * 24, "token": sandbox.add_card()}
+    error = await outcome(payme.call("receipts.pay_twice", params))
+    assert isinstance(error, OutcomeUnknown)
+    assert error.receipt_id == params["id"]
+    assert ".resolve()" in str(error)
+    assert_hidden([params["token"], sandbox.key], texts_of(error))
+    (exchange,) = server.requests
+    assert exchange.auth == f"{sandbox.merchant_id}:{sandbox.key}"
+    assert exchange.json["params"] == params
+    unproven = await outcome(resolve(error, timeout=0.02))
+    assert isinstance(unproven, OutcomeUnknown)
+    assert len(server.requests) == 1
+
+
+async def test_call_of_a_known_method_keeps_its_effect(connect, server, sandbox):
+    state = prepare(sandbox)
+    payme = connect(server.url)
+    server.script(faults.LOST_AFTER.act)
+    assert await payme.call("receipts.check", {"id": state.unpaid}) == {"state": 0}
+    assert len(server.requests) == 2
+    server.script(faults.LOST_AFTER.act)
+    params = {"id": state.unpaid, "token": state.token}
+    error = await outcome(payme.call("receipts.pay", params))
+    assert isinstance(error, OutcomeUnknown)
+    assert (await resolve(error, timeout=5)).is_paid
+    assert server.methods().count("receipts.pay") == 1
+    assert sandbox.debits(state.unpaid) == 1
+
+
+def without_id(code):
+    def act(exchange):
+        faults.answer_error(exchange, code, None)
+
+    return act
+
+
+async def test_refusal_without_an_id_counts_only_if_the_request_could_not_be_read(
+    connect, server, sandbox
+):
+    """An id that could not be read can't be echoed; any other refusal may be a stray."""
+    state = prepare(sandbox)
+    payme = connect(server.url)
+    server.script(without_id(-31602), without_id(-32700))
+    stray = await outcome(CALLS["receipts.pay"](payme, state))
+    check_error(stray, "unreadable", "receipts.pay", state)
+    refused = await outcome(CALLS["receipts.pay"](payme, state))
+    assert isinstance(refused, InvalidRequest)
+    assert refused.code == -32700

@@ -113,7 +113,10 @@ async def test_pool_timeout(style, server, sandbox, state):
 async def test_tls_handshake_that_fails(serve, connect, pay, state, client_tls):
     with Gate(serve) as gate:
         url = f"https://localhost:{gate.port}/api"
-        check_not_sent(await pay(connect(url, ssl_context=client_tls, **SHORT)), state)
+        started = time.monotonic()
+        options = {**SHORT, "timeout": 3, "ssl_context": client_tls}
+        check_not_sent(await pay(connect(url, **options)), state)
+        assert time.monotonic() - started < 1
 
 
 async def test_certificate_of_an_unknown_authority(connect, pay, state, server_tls):

@@ -11,6 +11,8 @@ with the next request, long after the caller was told the outcome.
 """
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from collections.abc import Iterable
 from time import monotonic
@@ -94,8 +96,13 @@ class Stream(httpcore2.NetworkStream):
         return self._inner.read(max_bytes, _left(timeout, httpcore2.ReadTimeout))
 
     def discard(self) -> None:
-        """Close the socket; the pool takes a closed one for expired."""
-        self._inner.close()
+        """End the connection; the pool takes an ended one for expired.
+
+        The socket is not closed: another thread may be using it by now, and a new connection could
+        get its number. The base class is called, because `SSLSocket` would first drop its TLS.
+        """
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._inner.get_extra_info("socket"), socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the socket."""

@@ -184,13 +184,19 @@ def test_any_body_gets_an_answer_of_the_protocol(port, body, expected):
     assert code(send(port, body)) == expected
 
 
-def test_chunked_body_is_read_or_refused_and_does_not_hang(port):
+@pytest.mark.parametrize("name", ["asgi", "asgi, blocking store", "fastapi"])
+def test_chunked_body_is_read(name):
+    """Under ASGI: wsgiref leaves chunks unread, and may reset the connection before the answer."""
+    with ADAPTERS[name]() as port:
+        check_chunked(port)
+
+
+def check_chunked(port):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     parts = [b'{"id":1,"method":"CheckTransaction",', b'"params":{"id":"x"}}']
     connection.request("POST", "/payme", iter(parts), AUTH, encode_chunked=True)
     response = connection.getresponse()
-    # A WSGI server that does not decode chunks gives no body, which is no JSON.
-    assert (response.status, code(json.loads(response.read()))) in ((200, -31003), (200, -32700))
+    assert (response.status, code(json.loads(response.read()))) == (200, -31003)
     connection.close()
 
 

@@ -99,7 +99,7 @@ class Shop(Requests):
     """The shop seen from Payme's side, its diary, and its time."""
 
     def __init__(self, *names):
-        self.client = Client()
+        self.client = Client(enforce_csrf_checks=True)
         configured()._clock = lambda: self.now
         Order.objects.create(name="gone", state="closed")
         Order.objects.bulk_create(Order(name=name) for name in names)

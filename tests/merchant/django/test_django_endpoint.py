@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+from django.core import serializers
 from django.db import DatabaseError, IntegrityError, connections, transaction
 from django.http.request import UnreadablePostError
 from django.test import AsyncClient, RequestFactory, override_settings
@@ -171,6 +172,16 @@ def test_statement_does_not_wait_for_a_writer(shop, alias):
     finally:
         connections[alias].close()
         connections["sqlite"].settings_dict["OPTIONS"]["timeout"] = 30
+
+
+def test_dump_is_loaded_as_it_was(shop):
+    account = {"order_id": "a", "note": "\0 ў", "list": [1, {"b": None}]}
+    shop.create(1, account=account)
+    dumped = serializers.serialize("json", models.Transaction.objects.all())
+    models.Transaction.objects.all().delete()
+    for row in serializers.deserialize("json", dumped):
+        row.save()
+    assert shop.statement()[0]["account"] == account
 
 
 def test_shop_without_released_is_not_told(alias):

@@ -25,7 +25,8 @@ LATE = START + EXPIRY_MS + 1
 @pytest.fixture(scope="module")
 def crash():
     """Send a request to a process that is killed at a point; tells if it was."""
-    path = os.pathsep.join(str(place) for place in (HERE, HERE.parent, HERE.parent.parent))
+    places = [str(HERE), str(HERE.parent), str(HERE.parent.parent), os.environ.get("PYTHONPATH")]
+    path = os.pathsep.join(filter(None, places))
     with subprocess.Popen(
         [sys.executable, HERE / "crashing.py"],
         stdin=subprocess.PIPE,

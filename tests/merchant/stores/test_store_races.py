@@ -106,8 +106,9 @@ def test_cancel_against_perform_leaves_order_and_transaction_in_agreement(databa
 
 def test_tasks_that_race_create_and_perform_once(database, url):
     # SQLite has one writer: more in flight would only wait for each other, a thread for each.
-    races, at_once = (100, 1) if url.startswith("sqlite") else (RACES, 4)
-    with opened(AsyncShop, url, pool_size=8, max_overflow=0, pool_timeout=60) as shop:
+    pool = {"pool_size": 8, "max_overflow": 0, "pool_timeout": 60}
+    races, at_once, pool = (100, 1, {}) if url.startswith("sqlite") else (RACES, 4, pool)
+    with opened(AsyncShop, url, **pool) as shop:
         ask = Ask(shop.merchant).ask
         creates = [
             tuple(

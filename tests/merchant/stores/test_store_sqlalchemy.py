@@ -138,6 +138,8 @@ def test_sqlite_is_locked_before_anything_is_read(tmp_path, style):
             begin_by_event(shop.engine)
         shop.fill("a")
         other = sqlite3.connect(path, timeout=0, isolation_level=None)
+        # Only there may somebody write while others read, which would hide that nothing is locked.
+        other.execute("PRAGMA journal_mode = WAL")
         refused = []
 
         class Watched(ShopOrders):
@@ -231,6 +233,22 @@ def test_order_that_was_paid_here_is_not_paid_again_whatever_its_shop_says(shop,
     with shop.engine.begin() as connection:
         connection.execute(update("a", "waiting"))
     assert shop.create(3)["result"]["state"] == 1
+
+
+def test_holder_is_what_waits_to_be_performed(shop):
+    def holder():
+        held = yield flows.GetHolder("a")
+        return None if held is None else held.id
+
+    def ask():
+        running = shop.store.run(holder())
+        return shop.runner.run(running) if isinstance(shop, AsyncShop) else running
+
+    assert ask() is None
+    shop.create(1)
+    assert ask() == number(1)
+    shop.perform(1)
+    assert ask() is None
 
 
 def test_row_that_somebody_changed_without_the_lock_is_a_system_error(url):
@@ -344,9 +362,10 @@ async def test_memory_that_all_tasks_share_is_used_in_turns():
         for n in range(20)
         for side in (0, 1)
     ]
-    answers = await asyncio.gather(*asked)
-    assert sum(isinstance(answer, dict) for answer in answers) == 20
+    answers = await asyncio.gather(*asked, return_exceptions=True)
     await engine.dispose()
+    assert [answer for answer in answers if isinstance(answer, BaseException)] == []
+    assert sum(isinstance(answer, dict) for answer in answers) == 20
 
 
 @pytest.mark.anyio

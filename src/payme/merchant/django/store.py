@@ -136,6 +136,7 @@ class _Run:
         return found
 
     def _list(self, from_: int, to: int) -> Iterator[Transaction]:
+        # Django 4.2 hands whole numbers of any size to the driver.
         period = {"time__gte": max(from_, -_LARGEST), "time__lte": min(to, _LARGEST)}
         rows = self._rows.filter(**period).order_by("time", "id").values(*_COLUMNS)
         return map(_loaded, rows.iterator(_CHUNK))
