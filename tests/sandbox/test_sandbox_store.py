@@ -1,9 +1,13 @@
+import asyncio
 import json
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -118,34 +122,135 @@ def test_a_file_that_is_no_database(path: Path) -> None:
         Sandbox(db=path.parent / "nowhere" / "state.db")
 
 
-def test_one_job_of_a_group_fails_alone(path: Path) -> None:
-    runner = GroupCommitRunner(connect(path))
+@contextmanager
+def busy(runner: GroupCommitRunner) -> Iterator[threading.Event]:
+    """Keep the writer at a job, so that what comes meanwhile is one group."""
     started, go = threading.Event(), threading.Event()
 
     def block(_state: SqliteState) -> None:
         started.set()
         go.wait()
 
-    def put(name: str, *, fail: bool = False) -> "object":
-        def job(state: SqliteState) -> None:
-            state.put_setting(name, "x")
-            if fail:
-                raise ZeroDivisionError
-
-        return runner._submit(job)
-
-    first = runner._submit(block)
+    thread = threading.Thread(target=runner.run, args=(block,))
+    thread.start()
     started.wait()
-    futures = [put("a"), put("b", fail=True), put("c")]
+    yield go
     go.set()
-    first.result()
-    failures = [type(future.exception()).__name__ for future in futures]
-    assert failures == ["NoneType", "ZeroDivisionError", "NoneType"]
-    stored = [runner.run(lambda state, name=name: state.setting(name)) for name in "abc"]
-    assert stored == ["x", None, "x"]
+    thread.join()
+
+
+def put(name: str, *, fail: bool = False) -> Callable[[SqliteState], str]:
+    def job(state: SqliteState) -> str:
+        state.put_setting(name, "x")
+        if fail:
+            raise ZeroDivisionError
+        return name
+
+    return job
+
+
+async def jobs_behind_a_busy_writer(
+    runner: GroupCommitRunner, *jobs: Callable[[SqliteState], str]
+) -> list[asyncio.Task[str]]:
+    tasks = [asyncio.ensure_future(runner.arun(job)) for job in jobs]
+    await asyncio.sleep(0)
+    return tasks
+
+
+def stored(runner: GroupCommitRunner, names: str) -> list[str | None]:
+    return [runner.run(lambda state, name=name: state.setting(name)) for name in names]
+
+
+def test_one_job_of_a_group_fails_alone(path: Path) -> None:
+    runner = GroupCommitRunner(connect(path))
+
+    async def main() -> list[str | BaseException]:
+        with busy(runner) as go:
+            tasks = await jobs_behind_a_busy_writer(runner, put("a"), put("b", fail=True), put("c"))
+            go.set()
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+    a, b, c = asyncio.run(main())
+    assert (a, type(b), c) == ("a", ZeroDivisionError, "c")
+    assert stored(runner, "abc") == ["x", None, "x"]
     runner.close()
     with pytest.raises(SandboxError, match="closed"):
         runner.run(lambda state: None)
+
+
+def test_threads_and_loops_of_one_group_each_get_their_own(path: Path) -> None:
+    runner = GroupCommitRunner(connect(path))
+    got: dict[str, str] = {}
+
+    def in_a_loop(names: str) -> None:
+        async def main() -> list[str]:
+            return list(await asyncio.gather(*[runner.arun(put(name)) for name in names]))
+
+        got[names] = "".join(asyncio.run(main()))
+
+    def alone(name: str) -> None:
+        got[name] = runner.run(put(name))
+
+    with busy(runner) as go:
+        threads = [threading.Thread(target=in_a_loop, args=(names,)) for names in ("abc", "def")]
+        threads += [threading.Thread(target=alone, args=(name,)) for name in ("g", "h")]
+        for thread in threads:
+            thread.start()
+        while runner._queue.qsize() < 8:
+            time.sleep(0.001)
+        go.set()
+        for thread in threads:
+            thread.join()
+    assert got == {name: name for name in ("abc", "def", "g", "h")}
+    runner.close()
+
+
+def test_a_job_that_nobody_waits_for_any_more_is_not_begun(path: Path) -> None:
+    runner = GroupCommitRunner(connect(path))
+
+    async def main() -> None:
+        with busy(runner) as go:
+            task, other = await jobs_behind_a_busy_writer(runner, put("a"), put("b"))
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            go.set()
+            assert await asyncio.wait_for(other, 10) == "b"
+
+    asyncio.run(main())
+    assert stored(runner, "ab") == [None, "x"]
+    runner.close()
+
+
+def test_a_caller_that_leaves_while_its_job_runs_harms_nobody(path: Path) -> None:
+    runner = GroupCommitRunner(connect(path))
+    started, go = threading.Event(), threading.Event()
+
+    def slow(state: SqliteState) -> str:
+        started.set()
+        go.wait()
+        return put("a")(state)
+
+    async def leave() -> None:
+        task = asyncio.ensure_future(runner.arun(slow))
+        await asyncio.to_thread(started.wait)
+        task.cancel()
+
+    asyncio.run(leave())  # and its loop is closed before the commit
+    go.set()
+    assert stored(runner, "a") == ["x"]
+
+    async def cancel_while_it_runs() -> None:
+        started.clear()
+        go.clear()
+        task, other = await jobs_behind_a_busy_writer(runner, slow, put("b"))
+        await asyncio.to_thread(started.wait)
+        task.cancel()
+        go.set()
+        assert await asyncio.wait_for(other, 10) == "b"
+
+    asyncio.run(cancel_while_it_runs())
+    runner.close()
 
 
 class FailingCommit:

@@ -9,6 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -69,9 +70,15 @@ class DirectRunner:
             self._connection.close()
 
 
+_Outcome = tuple[Any, Exception | None]
+
+
 class _Waiting(NamedTuple):
+    """A job, and who waits for it: a thread, or a task of the loop."""
+
     job: Job[Any]
-    future: Future[Any]
+    future: Future[Any] | asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop | None = None
 
 
 class GroupCommitRunner:
@@ -92,11 +99,16 @@ class GroupCommitRunner:
 
     def run(self, job: Job[T]) -> T:
         """Run a job and return what it returns, once that is stored."""
-        return self._submit(job).result()
+        future: Future[T] = Future()
+        self._submit(_Waiting(job, future))
+        return future.result()
 
     async def arun(self, job: Job[T]) -> T:
         """Run a job from an event loop."""
-        return await asyncio.wrap_future(self._submit(job))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self._submit(_Waiting(job, future, loop))
+        return await future
 
     def close(self) -> None:
         """Finish the jobs that were taken, and close the store."""
@@ -106,13 +118,11 @@ class GroupCommitRunner:
                 self._queue.put(None)
         self._thread.join()
 
-    def _submit(self, job: Job[T]) -> "Future[T]":
-        future: Future[T] = Future()
+    def _submit(self, waiting: _Waiting) -> None:
         with self._lock:
             if not self._open:
                 raise SandboxError("the sandbox is closed")
-            self._queue.put(_Waiting(job, future))
-        return future
+            self._queue.put(waiting)
 
     def _work(self) -> None:
         while group := self._next_group():
@@ -132,7 +142,8 @@ class GroupCommitRunner:
         return group
 
     def _commit(self, group: list[_Waiting]) -> None:
-        taken = [one for one in group if one.future.set_running_or_notify_cancel()]
+        taken = [one for one in group if not one.future.cancelled()]
+        outcomes: list[_Outcome]
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             outcomes = [_outcome(self._connection, self._state, one.job) for one in taken]
@@ -141,16 +152,35 @@ class GroupCommitRunner:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             outcomes = [(None, error)] * len(taken)
-        for one, (value, failure) in zip(taken, outcomes, strict=True):
-            if failure is None:
-                one.future.set_result(value)
-            else:
-                one.future.set_exception(failure)
+        _tell(taken, outcomes)
 
 
-def _outcome(
-    connection: sqlite3.Connection, state: SqliteState, job: Job[T]
-) -> tuple[T | None, Exception | None]:
+def _tell(taken: list[_Waiting], outcomes: list[_Outcome]) -> None:
+    """Wake each event loop once for all that it waits for: a wake-up costs more than most jobs."""
+    of_loops: dict[asyncio.AbstractEventLoop | None, list[tuple[_Waiting, _Outcome]]] = {}
+    for one, outcome in zip(taken, outcomes, strict=True):
+        of_loops.setdefault(one.loop, []).append((one, outcome))
+    for loop, told in of_loops.items():
+        if loop is None:
+            _settle(told)
+        else:
+            # A loop that was closed meanwhile refuses: nobody waits there any more.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(_settle, told)
+
+
+def _settle(told: list[tuple[_Waiting, _Outcome]]) -> None:
+    for one, (value, failure) in told:
+        if one.future.done():
+            # The task that waited was cancelled after its job had begun.
+            continue
+        if failure is None:
+            one.future.set_result(value)
+        else:
+            one.future.set_exception(failure)
+
+
+def _outcome(connection: sqlite3.Connection, state: SqliteState, job: Job[Any]) -> _Outcome:
     try:
         return _isolated(connection, state, job), None
     except sqlite3.OperationalError:
