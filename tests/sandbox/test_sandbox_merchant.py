@@ -404,6 +404,49 @@ def test_after_twelve_hours_it_is_cancelled_and_refunded(
     assert (kinds(caller), caller.sandbox.merchant.difference()) == (["debit", "refund"], [])
 
 
+def test_a_long_ledger_shows_its_end(caller: Caller, clock: Clock) -> None:
+    receipts = []
+    for order in range(3):
+        receipts.append(caller.receipt(account={"order_id": order}))
+        pay(caller, receipts[-1])
+        clock.advance(1000)
+    assert [one.receipt_id for one in caller.sandbox.merchant.ledger(2)] == receipts[1:]
+
+
+def test_moving_the_clock_does_what_becomes_due_at_the_merchants(
+    caller: Caller, shop: Shop
+) -> None:
+    shop.fail("PerformTransaction", *["timeout"] * 3)
+    receipt = caller.receipt()
+    pay(caller, receipt)
+    caller.sandbox.clock.advance("11h59m")
+    assert shop.of("CancelTransaction") == []
+    assert len(shop.of("PerformTransaction")) == 4
+    shop.fail("PerformTransaction", *["timeout"] * 3)
+    second = caller.receipt(account={"order_id": 2})
+    pay(caller, second)
+    caller.sandbox.clock.freeze(caller.sandbox.clock.now() + HALF_DAY)
+    assert shop.of("CancelTransaction") == [{"id": second, "reason": 4}]
+
+
+def test_a_merchant_may_move_the_clock_while_it_is_asked(caller: Caller, shop: Shop) -> None:
+    for method in ("CreateTransaction", "PerformTransaction"):
+        shop.fail(method, lambda: caller.sandbox.clock.advance("1m"))
+    receipt = caller.receipt()
+    pay(caller, receipt)
+    assert states(caller, receipt) == (4, 2)
+    assert len(shop.of("PerformTransaction")) == 1
+
+
+def test_the_clock_of_a_stopped_sandbox_asks_nobody(caller: Caller, shop: Shop) -> None:
+    shop.fail("PerformTransaction", *["timeout"] * 3)
+    pay(caller, caller.receipt())
+    asked = len(shop.calls)
+    caller.sandbox.stop()
+    caller.sandbox.clock.advance("12h")
+    assert len(shop.calls) == asked
+
+
 def test_until_a_millisecond_before_twelve_hours_it_is_performed(
     caller: Caller, shop: Shop, clock: Clock
 ) -> None:

@@ -1,5 +1,6 @@
 """The same over real HTTP, with a sandbox that listens."""
 
+import asyncio
 import json
 import threading
 import time
@@ -72,6 +73,35 @@ def test_a_whole_payment_and_its_refund(running: Sandbox, shop: Shop, clock: Clo
     assert shop.headers[0]["Authorization"] == basic(running.key)
     assert shop.headers[0]["Content-Type"] == "text/json; charset=UTF-8"
     assert running.merchant.difference() == []
+
+
+def test_a_moved_clock_waits_for_the_merchant_but_not_in_an_event_loop(
+    running: Sandbox, shop: Shop
+) -> None:
+    def unperformed(order: int) -> str:
+        shop.fail("PerformTransaction", "lost", "lost")
+        account = {"order_id": order}
+        made = over_http(running, "receipts.create", amount=5, account=account)
+        receipt: str = made["result"]["receipt"]["_id"]
+        over_http(running, "receipts.pay", id=receipt, token=running.add_card())
+        return receipt
+
+    first = unperformed(1)
+    running.clock.advance("12h")
+    assert shop.of("CancelTransaction") == [{"id": first, "reason": 4}]
+
+    second = unperformed(2)
+    went_on = threading.Event()
+    seen: list[bool] = []
+
+    async def moved() -> None:
+        shop.fail("CancelTransaction", lambda: seen.append(went_on.wait(5)))
+        running.clock.advance("12h")
+        went_on.set()
+
+    asyncio.run(moved())
+    eventually(running, second, 50)
+    assert seen == [True]
 
 
 def test_a_lost_answer_is_asked_for_again(running: Sandbox, shop: Shop) -> None:

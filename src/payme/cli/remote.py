@@ -12,7 +12,8 @@ import click
 
 from payme.sandbox.engine.faults import Rule
 
-_TIMEOUT_S: Final = 10.0
+# Moving the clock waits for the merchant, who may be down.
+_TIMEOUT_S: Final = 60.0
 _PREFIX: Final = "/_sandbox"
 
 # The sandbox is on this computer or beside it, never behind the proxy of the environment.

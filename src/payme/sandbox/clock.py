@@ -48,6 +48,7 @@ class SandboxClock:
     ) -> None:
         self._source = source or system_ms
         self._lock = Lock()
+        self._followers: tuple[Callable[[], None], ...] = ()
         self._first = _Setting(0, None)
         # Read without the lock by every call, and only ever replaced whole.
         self._setting = self._first
@@ -77,6 +78,9 @@ class SandboxClock:
     def advance(self, by: Duration) -> int:
         """Move the clock forward, whether it runs or stands.
 
+        What becomes due at the merchant's is done before this returns: a payment that waited too
+        long is cancelled there, say.
+
         Args:
             by: Such as `"12h"`, `"1h30m"`, a timedelta, or a number of ms.
 
@@ -86,6 +90,12 @@ class SandboxClock:
         Raises:
             InvalidSetting: If it is no span of time, or leads beyond the year 9999.
         """
+        self.shift(by)
+        self._tell()
+        return self.now()
+
+    def shift(self, by: Duration) -> None:
+        """Move the clock forward as `advance` does, and leave what becomes due for later."""
         ms = duration_ms(by, "advance")
         with self._lock:
             if self.now() + ms > MAX_MOMENT_MS:
@@ -95,7 +105,6 @@ class SandboxClock:
                 self._setting = _Setting(offset + ms, None)
             else:
                 self._setting = _Setting(offset, frozen_at + ms)
-        return self.now()
 
     def freeze(self, at: Moment | None = None) -> int:
         """Stop the clock.
@@ -113,6 +122,7 @@ class SandboxClock:
         with self._lock:
             stands = self.now() if moment is None else moment
             self._setting = _Setting(self._setting.offset, stands)
+        self._tell()
         return stands
 
     def resume(self) -> int:
@@ -126,6 +136,20 @@ class SandboxClock:
         """Put the clock back to how it was made."""
         with self._lock:
             self._setting = self._first
+
+    def follow(self, moved: Callable[[], None]) -> None:
+        """Have a function called after each `advance` and `freeze`, in the thread that made it."""
+        with self._lock:
+            self._followers = (*self._followers, moved)
+
+    def unfollow(self, moved: Callable[[], None]) -> None:
+        """Call a function no more."""
+        with self._lock:
+            self._followers = tuple(one for one in self._followers if one != moved)
+
+    def _tell(self) -> None:
+        for moved in self._followers:
+            moved()
 
     def _set(self, moment: int) -> None:
         self._setting = _Setting(moment - self._source(), None)

@@ -119,6 +119,14 @@ class Desk:
         with self._passing:
             self._pass()
 
+    def clock_moved(self) -> None:
+        """Take what has become due before whoever moved the clock goes on.
+
+        An event loop is not held up if the sandbox does so by itself in a moment.
+        """
+        if self._worker is None or not _in_event_loop():
+            self.run_due()
+
     def catch_up(self) -> None:
         """Take every step that is due, unless the sandbox is at it or does so by itself."""
         if self._worker is None and self._passing.acquire(blocking=False):
@@ -210,8 +218,12 @@ class Merchant:
         return self._desk.runner.run(lambda state: state.last_exchanges(count))
 
     def ledger(self, count: int = 1000) -> list[MerchantTransaction]:
-        """List what the merchant last said about each transaction, by receipt id."""
-        return self._desk.runner.run(lambda state: state.transactions(count=count))
+        """List what the merchant last said about each transaction, by receipt id.
+
+        Args:
+            count: How many at most; of more, the newest.
+        """
+        return self._desk.runner.run(lambda state: state.last_transactions(count))[::-1]
 
     def transaction(self, receipt_id: str) -> MerchantTransaction | None:
         """Find what the merchant last said about a receipt's transaction."""
@@ -317,6 +329,14 @@ class Merchant:
             page, after = self._desk.runner.run(partial(_page, after))
             pairs += page
         return pairs
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _page(

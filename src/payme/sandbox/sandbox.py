@@ -146,6 +146,7 @@ class Sandbox:
         self._engine = Engine(self.config, self._rng)
         self.traffic = Traffic((self.config.key, self.config.merchant_key))
         self._desk = Desk(self._engine, self._runner, self._clock, carrier)
+        self.clock.follow(self._desk.clock_moved)
         self.merchant = Merchant(self._desk)
         self._service = Service(
             self._engine,
@@ -212,6 +213,7 @@ class Sandbox:
     def stop(self) -> None:
         """Stop listening and close the store. A second stop does nothing."""
         server, self._server = self._server, None
+        self.clock.unfollow(self._desk.clock_moved)
         self._desk.close()
         if server is not None:
             server.stop()

@@ -147,7 +147,7 @@ class Service:
     def _move_clock(self, ms: int) -> None:
         # At the end of time the clock stays where it is, and the call goes on.
         with contextlib.suppress(InvalidSetting):
-            self._clock.advance(ms)
+            self._clock.shift(ms)
 
     def _job(self, body: bytes, x_auth: str | None) -> Job[Answer | Asking]:
         # The clock is read inside the job: calls are served in the order of their times.

@@ -232,6 +232,11 @@ class SqliteState:
         rows = self._execute(query, (after, count))
         return [_read_transaction(record) for (record,) in rows]
 
+    def last_transactions(self, count: int) -> list[MerchantTransaction]:
+        """List the end of the merchant's ledger, the newest first: ids begin with a time."""
+        query = "SELECT record FROM merchant_ledger ORDER BY receipt_id DESC LIMIT ?"
+        return [_read_transaction(record) for (record,) in self._execute(query, (count,))]
+
     def add_sms(self, sms: Sms) -> None:
         """Append to the outbox."""
         self._execute("INSERT INTO sms (record) VALUES (?)", (_encode(sms),))

@@ -203,7 +203,7 @@ class Dashboard:
             "ledgers.html",
             asked=merchant.asked,
             entries=entries,
-            transactions=(await self._backend.read(merchant.ledger))[-_PAGE:][::-1],
+            transactions=(await self._backend.read(merchant.ledger, _PAGE))[::-1],
             exchanges=await self._backend.read(merchant.last_exchanges, _PAGE),
             differences=(await self._backend.read(merchant.difference))[:_PAGE],
         )
@@ -268,10 +268,10 @@ class Dashboard:
         try:
             match form.get("do"):
                 case "advance":
-                    clock.advance(form.get("by", ""))
+                    await self._backend.read(clock.advance, form.get("by", ""))
                     done = "moved"
                 case "freeze":
-                    clock.freeze()
+                    await self._backend.read(clock.freeze)
                     done = "frozen"
                 case _:
                     clock.resume()
