@@ -23,6 +23,12 @@ def test_version() -> None:
     assert done.stdout.startswith("payme 0.")
 
 
+def test_the_command_line_loads_neither_an_http_client_nor_a_server() -> None:
+    code = "import sys, payme.cli.commands; print({'httpcore2', 'uvicorn'} & set(sys.modules))"
+    command = [sys.executable, "-c", code]
+    assert subprocess.check_output(command, text=True, timeout=20).strip() == "set()"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_banner_calls_and_a_clean_stop(number: int) -> None:
     with Process("--port", "0", "--account-field", "order_id", "--max-amount", "100") as process:
