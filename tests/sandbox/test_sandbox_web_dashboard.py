@@ -1,15 +1,26 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from jinja2.ext import extract_from_ast
 from sandbox_tools import GOOD, POOR
 from starlette.types import Scope
 from web_tools import Browser, Page, api
 
+from payme.errors.catalogue import Language, lookup
+from payme.protocol.states import ReceiptState
 from payme.sandbox import Sandbox
+from payme.sandbox.engine.ledgers import Difference
+from payme.sandbox.engine.model import EntryKind
+from payme.sandbox.engine.testcards import TEST_CARDS
+from payme.sandbox.web import dashboard
+from payme.sandbox.web.pages import Pages, state_name
 from payme.sandbox.web.security import Guard, allowed_host
+from payme.sandbox.web.words import WORDS, translator
 
 PAGES = [
     "/",
@@ -397,3 +408,80 @@ def test_the_overview_leads_everywhere(sandbox: Sandbox, browser: Browser) -> No
     assert "stands" in page.text
     assert page.reader.links["Faults"] == "/dashboard/faults"
     assert parse_qs(urlsplit(page.url).query) == {}
+
+
+def spoken() -> set[str]:
+    """Collect what the dashboard's templates and tables say, in English."""
+    templates = Pages()._templates
+    said = {
+        text
+        for name in templates.list_templates()
+        for _, _, text in extract_from_ast(
+            templates.parse(templates.loader.get_source(templates, name)[0]), ["_"]
+        )
+        if text is not None  # a name of a table, which is taken from there below
+    }
+    named = {card.note for card in TEST_CARDS.values()} | set(dashboard._DONE.values())
+    kinds = {*get_args(EntryKind), *get_args(Difference.__annotations__["what"])}
+    states = {state_name(state, lambda text: text).partition(" ")[2] for state in ReceiptState}
+    timeline = set(re.findall(r'say\("([^"]+)"\)', Path(dashboard.__file__).read_text("utf-8")))
+    return said | named | kinds | states | timeline
+
+
+def test_every_word_is_there_in_uzbek_and_russian_and_none_is_left_over() -> None:
+    assert spoken() == set(WORDS)
+
+
+@pytest.mark.parametrize("language", ["uz", "ru"])
+def test_translations_keep_what_is_filled_in(language: Language) -> None:
+    say = translator(language)
+    for english in WORDS:
+        said = say(english)
+        assert said.strip()
+        assert set(re.findall(r"{\w+}", said)) == set(re.findall(r"{\w+}", english)), english
+        for name in re.findall(r"receipts\.\*|cards\.\w+|--[\w-]+", english):
+            assert name in said
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "language"),
+    [
+        ("/", {}, "en"),
+        ("/?lang=uz", {}, "uz"),
+        ("/?lang=de", {}, "en"),
+        ("/", {"Accept-Language": "ru-RU,ru;q=0.9,en;q=0.5"}, "ru"),
+        ("/", {"Accept-Language": "de, uz-UZ"}, "uz"),
+        ("/", {"Accept-Language": "ru", "Cookie": "payme_sandbox_language=uz"}, "uz"),
+        ("/?lang=en", {"Cookie": "payme_sandbox_language=uz"}, "en"),
+        ("/", {"Cookie": "payme_sandbox_language=../x"}, "en"),
+    ],
+)
+def test_dashboard_speaks_the_language_that_was_chosen(
+    browser: Browser, path: str, headers: dict[str, str], language: str
+) -> None:
+    page = browser.request("GET", path, headers={"Accept": "text/html", **headers})
+    assert page.reader.language == language
+    assert {"uz": "Umumiy", "ru": "Обзор", "en": "Overview"}[language] in page.reader.text
+    kept = page.headers.get("set-cookie", "")
+    assert kept.startswith(f"payme_sandbox_language={language};") == (path == f"/?lang={language}")
+
+
+@pytest.mark.parametrize("language", ["uz", "ru"])
+def test_every_page_is_in_one_language(sandbox: Sandbox, browser: Browser, language: str) -> None:
+    receipt = api(sandbox, "receipts.create", amount=500, account={})["receipt"]["_id"]
+    for number in (POOR, GOOD):
+        params = {"id": receipt, "token": sandbox.add_card(number=number)}
+        body = json.dumps({"method": "receipts.pay", "params": params}).encode()
+        sandbox.handle(body, f"{sandbox.merchant_id}:{sandbox.key}")
+    sandbox.faults.add("receipts.*", when="after", action="drop", times=1)
+    meaning = lookup(-31630, "receipts.pay", "Недостаточно средств на карте")
+    assert meaning is not None
+    for path in (*PAGES, f"/dashboard/receipts/{receipt}"):
+        page = browser.get(f"{path}?lang={language}")
+        assert page.status == 200
+        heading = re.search(r"<h1>([^<]+)", page.body)
+        assert heading is not None
+        assert heading[1].strip() in {words[language == "ru"] for words in WORDS.values()}
+    for path in ("/dashboard/traffic", f"/dashboard/receipts/{receipt}"):
+        remedy = getattr(meaning.remedy, language).replace("`", "")
+        assert remedy in browser.get(f"{path}?lang={language}").reader.text

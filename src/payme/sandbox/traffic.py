@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, NamedTuple, cast
 import msgspec
 
 from payme import redact
-from payme.errors.catalogue import lookup
+from payme.errors.catalogue import Language, lookup
 from payme.sandbox.engine import Answer
 
 Credential = Literal["none", "id", "id:key"]
@@ -134,26 +134,29 @@ class Traffic:
         with self._lock:
             return list(self._ring)
 
-    def entries(self, count: int = CAPACITY, *, receipt_id: str = "") -> list[Entry]:
+    def entries(
+        self, count: int = CAPACITY, *, receipt_id: str = "", language: Language = "en"
+    ) -> list[Entry]:
         """List the calls, the newest first, without secrets.
 
         Args:
             count: How many at most.
             receipt_id: Only the calls about this receipt; empty for all.
+            language: Language of the remedies.
         """
         found = (
             call
             for call in reversed(self.recorded())
             if not receipt_id or call.answer.receipt_id == receipt_id
         )
-        return [self._shown(call) for call in itertools.islice(found, count)]
+        return [self._shown(call, language) for call in itertools.islice(found, count)]
 
     def clear(self) -> None:
         """Forget every call."""
         with self._lock:
             self._ring.clear()
 
-    def _shown(self, call: Recorded) -> Entry:
+    def _shown(self, call: Recorded, language: Language) -> Entry:
         answer = call.answer
         response = _parsed(call.response)
         message = redact.scrub(_message(response), self._secrets)
@@ -166,7 +169,7 @@ class Traffic:
             code=answer.code,
             reason=answer.reason or "",
             message=message,
-            remedy=_remedy(answer, message),
+            remedy=_remedy(answer, message, language),
             fault=str(getattr(answer, "fault", "") or ""),
             delay_ms=answer.delay_ms,
             request=self._text(call.request, _parsed(call.request)),
@@ -215,8 +218,8 @@ def _member(value: Any, name: str) -> Any:
     return cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
 
 
-def _remedy(answer: Answer, message: str) -> str:
+def _remedy(answer: Answer, message: str, language: Language) -> str:
     if answer.code is None:
         return ""
     meaning = lookup(answer.code, answer.method, message)
-    return meaning.remedy.en.replace("`", "") if meaning else ""
+    return getattr(meaning.remedy, language).replace("`", "") if meaning else ""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
+from payme.errors.catalogue import Language
 from payme.sandbox.engine import LedgerEntry, Receipt
 from payme.sandbox.engine.model import Exchange
 from payme.sandbox.service import Service
@@ -46,12 +47,18 @@ class Backend:
         """Find a receipt, where the clock has brought it."""
         return await self.read(self.sandbox.receipt, receipt_id)
 
-    async def history(self, receipt_id: str) -> History | None:
-        """Find a receipt and all that happened to it."""
+    async def history(self, receipt_id: str, language: Language) -> History | None:
+        """Find a receipt and all that happened to it.
+
+        Args:
+            receipt_id: Its id.
+            language: Language of the remedies for refused calls.
+        """
         receipt = await self.receipt(receipt_id)
         if receipt is None:
             return None
         entries = await self.read(self.sandbox.entries, receipt_id)
-        calls = await self.read(self.sandbox.traffic.entries, receipt_id=receipt_id)
+        traffic = self.sandbox.traffic
+        calls = await self.read(traffic.entries, receipt_id=receipt_id, language=language)
         exchanges = await self.read(self.sandbox.merchant.exchanges, receipt_id)
         return History(receipt, entries, calls, exchanges)

@@ -11,15 +11,18 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from payme.protocol.states import ReceiptState
-from payme.sandbox.engine import Receipt
+from payme.sandbox.engine import LedgerEntry, Receipt
 from payme.sandbox.engine.faults import ACTIONS, WHENS
 from payme.sandbox.engine.methods import METHODS
 from payme.sandbox.engine.testcards import TEST_CARDS
 from payme.sandbox.errors import InvalidSetting
+from payme.sandbox.traffic import CAPACITY, Entry
 from payme.sandbox.web.backend import Backend, History
 from payme.sandbox.web.calls import Calls, Reply
 from payme.sandbox.web.export import pytest_file
 from payme.sandbox.web.pages import HEADERS, Form, Pages, see_other
+from payme.sandbox.web.texts import NAMES
+from payme.sandbox.web.words import COOKIE, Say, chosen, preferred, translator
 
 WELCOME: Final = """This is a sandbox of Payme's Subscribe API (payme-uz). No money moves here.
 
@@ -32,6 +35,7 @@ STEPS: Final = ("1m", "1h", "12h", "30d")
 _PAGE: Final = 50
 _SEARCHED: Final = 1000
 _RECENT: Final = 8
+_YEAR_S: Final = 365 * 24 * 60 * 60
 _STATIC: Final = Path(__file__).parent / "static"
 _FILES: Final = {"sandbox.css": "text/css", "live.js": "text/javascript"}
 _DONE: Final = {
@@ -115,7 +119,7 @@ class Dashboard:
             request,
             "overview.html",
             receipts=await self._backend.read(self._sandbox.receipts, _RECENT),
-            calls=await self._backend.read(self._sandbox.traffic.entries, _RECENT),
+            calls=await self._calls_in(request, _RECENT),
             sms=await self._backend.read(self._sandbox.last_sms, 1),
             steps=STEPS,
             cards=TEST_CARDS.values(),
@@ -146,14 +150,14 @@ class Dashboard:
 
     async def receipt(self, request: Request, _form: Form) -> Response:
         """Show one receipt and all that happened to it."""
-        history = await self._backend.history(request.path_params["id"])
+        history = await self._backend.history(request.path_params["id"], preferred(request))
         if history is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
         return self._page(
             request,
             "receipt.html",
             receipt=history.receipt,
-            timeline=_timeline(history),
+            timeline=_timeline(history, translator(preferred(request))),
             entries=history.entries,
             calls=history.calls,
             exchanges=history.exchanges,
@@ -174,7 +178,7 @@ class Dashboard:
     async def traffic(self, request: Request, _form: Form) -> Response:
         """List the last calls."""
         chosen = request.query_params.get("show", "")
-        calls = await self._backend.read(self._sandbox.traffic.entries)
+        calls = await self._calls_in(request)
         if chosen == "refused":
             calls = [call for call in calls if call.refused or call.fault]
         return self._page(request, "traffic.html", calls=calls[:_PAGE], chosen=chosen)
@@ -302,22 +306,34 @@ class Dashboard:
         reply = await self._calls.back(method, id=receipt.id)
         return _back_to_receipt(receipt.id, reply, done, "no")
 
+    async def _calls_in(self, request: Request, count: int = CAPACITY) -> list[Entry]:
+        language = preferred(request)
+        return await self._backend.read(self._sandbox.traffic.entries, count, language=language)
+
     def _page(
         self, request: Request, template: str, *, error: str = "", **context: Any
     ) -> Response:
         clock = self._sandbox.clock
-        return self._pages.page(
+        language = preferred(request)
+        say = translator(language)
+        page = self._pages.page(
             template,
             status=HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK,
             error=error,
             # A word of ours for each, so that nobody's link can put words on the page.
-            done=_DONE.get(request.query_params.get("done", ""), ""),
+            done=say(_DONE[done]) if (done := request.query_params.get("done")) in _DONE else "",
+            language=language,
+            languages=NAMES,
+            _=say,
             here=request.url.path,
             now=clock.now(),
             frozen=clock.frozen,
             armed=sum(fault.left != 0 for fault in self._sandbox.faults.list()),
             **context,
         )
+        if chosen(request):
+            page.set_cookie(COOKIE, language, max_age=_YEAR_S, httponly=True, samesite="lax")
+        return page
 
 
 def _back_to_receipt(receipt_id: str, reply: Reply, done: str, refused: str) -> Response:
@@ -344,15 +360,15 @@ def _rule(form: Form) -> str:
     return " ".join([*words, form.get("more", "")])
 
 
-def _timeline(history: History) -> list[Event]:
+def _timeline(history: History, say: Say) -> list[Event]:
     """Put all that happened to a receipt in the order of time."""
     receipt = history.receipt
     # Events of the same moment stay in this order: the call, then what it did.
     events = [
         *_calls(history),
-        Event(receipt.create_time, "created"),
-        *(Event(entry.time, f"{entry.kind} on the card {entry.card}") for entry in history.entries),
-        *_moments(receipt),
+        Event(receipt.create_time, say("created")),
+        *(Event(entry.time, _movement(entry, say)) for entry in history.entries),
+        *_moments(receipt, say),
     ]
     return sorted(events, key=lambda event: event.at)
 
@@ -364,10 +380,15 @@ def _calls(history: History) -> Iterable[Event]:
         yield Event(call.at, f"{call.method}: {outcome}{fault}")
 
 
-def _moments(receipt: Receipt) -> Iterable[Event]:
+def _movement(entry: LedgerEntry, say: Say) -> str:
+    return say("{kind} on the card {card}").format(kind=say(entry.kind), card=entry.card)
+
+
+def _moments(receipt: Receipt, say: Say) -> Iterable[Event]:
     if receipt.pay_time:
-        yield Event(receipt.pay_time, "paid")
+        yield Event(receipt.pay_time, say("paid"))
     if receipt.cancel_time:
-        yield Event(receipt.cancel_time, "cancelled")
+        yield Event(receipt.cancel_time, say("cancelled"))
     if receipt.due_at is not None:
-        yield Event(receipt.due_at, f"due: leaves state {int(receipt.state)} by itself")
+        due = say("due: leaves state {state} by itself").format(state=int(receipt.state))
+        yield Event(receipt.due_at, due)

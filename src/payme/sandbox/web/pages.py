@@ -5,7 +5,7 @@ import datetime as dt
 import json
 from collections.abc import Awaitable, Callable
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.exceptions import HTTPException
@@ -18,6 +18,10 @@ from payme import redact
 from payme.money import format_som
 from payme.protocol.states import ReceiptState
 from payme.sandbox.web.security import FIELD, Guard, allowed_host
+from payme.sandbox.web.words import Say
+
+if TYPE_CHECKING:
+    from jinja2.runtime import Context
 
 MAX_FORM: Final = 256 * 1024
 """Longest form that is read, in bytes."""
@@ -117,7 +121,7 @@ class Pages:
     @cached_property
     def _templates(self) -> Any:
         # Loaded with the first page: a sandbox that only serves calls needs no templates.
-        from jinja2 import Environment, PackageLoader, StrictUndefined
+        from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 
         environment = Environment(
             loader=PackageLoader("payme.sandbox.web"),
@@ -126,15 +130,16 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.filters |= {
+        filters: dict[str, Any] = {
             "som": format_som,
             "time": format_time,
-            "state": state_name,
+            "state": pass_context(_state),
             "phone": redact.phone,
             "card": redact.card_number,
             "account": redact.account_value,
             "pretty": pretty,
         }
+        environment.filters.update(filters)
         return environment
 
 
@@ -180,6 +185,10 @@ def pretty(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def state_name(state: int) -> str:
+def state_name(state: int, say: Say) -> str:
     """Write a state as number and name: `4 paid`."""
-    return f"{int(state)} {ReceiptState(state).name.lower().replace('_', ' ')}"
+    return f"{int(state)} {say(ReceiptState(state).name.lower().replace('_', ' '))}"
+
+
+def _state(context: "Context", state: int) -> str:
+    return state_name(state, context["_"])

@@ -31,6 +31,7 @@ from payme.sandbox.web.backend import Backend
 from payme.sandbox.web.calls import Calls, Reply
 from payme.sandbox.web.pages import Form, Pages, RestRoute, see_other
 from payme.sandbox.web.texts import NAMES, TEXTS, language
+from payme.sandbox.web.words import translator
 
 DEFAULT_TIMEOUT_MS: Final = 15_000
 """How long the payer sees the result; live pages show this figure (OBSERVED)."""
@@ -361,6 +362,7 @@ def _frame(visit: Visit, path: str | None) -> dict[str, Any]:
     """Collect what every page of the checkout shows."""
     return {
         "t": TEXTS[visit.language],
+        "_": translator(visit.language),
         "lang": visit.language,
         "path": path,
         "query": visit.query(),

@@ -49,13 +49,6 @@ _UZ: Final = {
     "bad_card": "Karta raqami va muddatini tekshiring.",
     "bad_code": "SMS-koddagi raqamlarni kiriting.",
     "no_answer": "Javob kelmadi. Qaytadan urinib koʻring.",
-    "normal": "toʻlaydi",
-    "no_sms": "SMS-xabarnoma ulanmagan",
-    "expired": "muddati oʻtgan",
-    "blocked": "bloklangan",
-    "system_error": "toʻlashda tizim xatosi",
-    "slow": "10 soniya oʻylaydi, keyin rad etadi",
-    "insufficient_funds": "mablagʻ yetarli emas",
 }
 
 _RU: Final = {
@@ -97,13 +90,6 @@ _RU: Final = {
     "bad_card": "Проверьте номер и срок действия карты.",
     "bad_code": "Введите цифры из SMS.",
     "no_answer": "Ответ не пришёл. Попробуйте ещё раз.",
-    "normal": "оплачивает",
-    "no_sms": "не подключено SMS-информирование",
-    "expired": "срок действия истёк",
-    "blocked": "заблокирована",
-    "system_error": "системная ошибка при оплате",
-    "slow": "думает 10 секунд, затем отказ",
-    "insufficient_funds": "недостаточно средств",
 }
 
 _EN: Final = {
@@ -145,13 +131,6 @@ _EN: Final = {
     "bad_card": "Check the card number and expiry.",
     "bad_code": "Enter the digits from the SMS.",
     "no_answer": "No answer came. Try again.",
-    "normal": "pays",
-    "no_sms": "SMS informing is not connected",
-    "expired": "has expired",
-    "blocked": "is blocked",
-    "system_error": "system error when paying",
-    "slow": "thinks 10 seconds, then refuses",
-    "insufficient_funds": "not enough money",
 }
 
 TEXTS: Final[dict[Language, dict[str, str]]] = {"uz": _UZ, "ru": _RU, "en": _EN}
