@@ -11,9 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sandbox_tools import Caller, Clock, Process
 
+from payme.protocol.states import ReceiptState
 from payme.sandbox import Sandbox, SandboxError
+from payme.sandbox.engine.model import Receipt
 from payme.sandbox.runner import GroupCommitRunner
 from payme.sandbox.store import SCHEMA_VERSION, SqliteState, connect
 
@@ -435,3 +439,74 @@ def test_seeding_checks_its_arguments(caller: Caller) -> None:
     assert caller.ok("cards.check", token=token)["card"]["verify"] is False
     receipt = caller.sandbox.add_receipt("6" * 24, amount=5, hold=True)
     assert caller.ok("receipts.get", id=receipt)["receipt"]["amount"] == 5
+
+
+def stored_receipt(number: int, create_time: int) -> Receipt:
+    state = ReceiptState.CREATED
+    return Receipt(
+        id=f"{number:024x}",
+        number=number,
+        create_time=create_time,
+        amount=1,
+        account={},
+        state=state,
+        due_at=None,
+        hold=False,
+    )
+
+
+moments = st.integers(0, 12)
+steps = st.lists(st.tuples(st.sampled_from([1, 1, 1, 2]), st.integers(-1, 3)), max_size=12)
+periods = st.none() | st.tuples(moments, moments)
+
+
+@given(steps, st.data())
+def test_a_page_is_the_same_whether_numbers_follow_the_times_or_not(
+    made: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    connection = connect(None)
+    state = SqliteState(connection)
+    number, time, times = 0, 5, {}
+    for more, later in made:
+        number, time = number + more, time + later
+        times[number] = time
+        state.put_receipt(stored_receipt(number, time))
+    if times:
+        again = data.draw(st.sampled_from(sorted(times)))
+        state.put_receipt(stored_receipt(again, times[again]))
+    period = data.draw(periods)
+    count, offset = data.draw(st.integers(1, 5)), data.draw(st.integers(0, 6))
+    since, until = period or (-100, 100)
+    newest = sorted(((at, one) for one, at in times.items() if since <= at <= until), reverse=True)
+    page = state.list_receipts(period, count=count, offset=offset)
+    assert [(one.create_time, one.number) for one in page] == newest[offset : offset + count]
+    connection.close()
+
+
+def test_a_page_far_down_reads_no_more_than_one_at_the_top(path: Path) -> None:
+    connection = connect(path)
+    state = SqliteState(connection)
+    connection.execute("BEGIN")
+    for number in range(1, 5001):
+        state.put_receipt(stored_receipt(number, number))
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    def cost(offset: int) -> int:
+        nonlocal steps
+        steps = 0
+        assert len(state.list_receipts((1, 5000), count=10, offset=offset)) == 10
+        return steps
+
+    connection.set_progress_handler(count, 1)
+    top = cost(0)
+    assert cost(4900) <= 1.5 * top
+    connection.set_progress_handler(None, 0)
+    state.put_receipt(stored_receipt(5001, 1))
+    connection.set_progress_handler(count, 1)
+    assert cost(4900) > 10 * top  # so the measure does see a walk
+    connection.close()

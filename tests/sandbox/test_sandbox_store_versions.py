@@ -33,6 +33,32 @@ def test_a_file_of_the_first_version_is_taken_over(tmp_path: Path, clock: Clock)
     connection.close()
 
 
+@pytest.mark.parametrize(
+    ("rows", "unordered"),
+    [
+        ([], False),
+        ([(1, 5), (2, 5), (3, 9)], False),
+        ([(1, 5), (2, 4)], True),
+        ([(1, 5), (3, 6)], True),
+    ],
+)
+def test_an_older_file_is_looked_through_for_receipts_out_of_order(
+    tmp_path: Path, rows: list[tuple[int, int]], unordered: bool
+) -> None:
+    path = tmp_path / "state.db"
+    version_1(path)
+    connection = sqlite3.connect(path)
+    for number, time in rows:
+        connection.execute(
+            "INSERT INTO receipt VALUES (?, ?, ?, NULL, ?)", (number, str(number), time, b"")
+        )
+    connection.commit()
+    connection.close()
+    connection = connect(path)
+    assert (connection.execute(store._ARE_UNORDERED).fetchone() is not None) == unordered
+    connection.close()
+
+
 def test_a_receipt_as_the_first_version_wrote_it(clock: Clock) -> None:
     import msgspec
 

@@ -20,7 +20,7 @@ from payme.sandbox.engine.model import (
 )
 from payme.sandbox.errors import SandboxError
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 MAX_EXCHANGES: Final = 10_000
 """How many exchanges with the merchant are remembered."""
@@ -61,12 +61,24 @@ CREATE INDEX exchange_by_receipt ON exchange (receipt_id, number);
 CREATE TABLE merchant_ledger (receipt_id TEXT PRIMARY KEY, record BLOB NOT NULL);
 """
 
+# What version 3 added: a note that receipts are not numbered in the order of their times, each the
+# number after the last one's.
+_UNORDERED_SCHEMA: Final = """
+INSERT INTO counter SELECT 'unordered receipts', 1 WHERE EXISTS (
+    SELECT 1 FROM (
+        SELECT number, create_time, lag(number) OVER numbered AS number_before,
+            lag(create_time) OVER numbered AS time_before
+        FROM receipt WINDOW numbered AS (ORDER BY number)
+    ) WHERE number <> number_before + 1 OR create_time < time_before
+);
+"""
+
 _MARKS: Final = f"""
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 """
 
-_MIGRATIONS: Final = (_SCHEMA, _MERCHANT_SCHEMA)
+_MIGRATIONS: Final = (_SCHEMA, _MERCHANT_SCHEMA, _UNORDERED_SCHEMA)
 """The scripts that lead from each version to the next."""
 
 _COUNT: Final = """
@@ -77,6 +89,24 @@ ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value
 _PUT_RECEIPT: Final = """
 INSERT INTO receipt (number, id, create_time, due_at, record) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (number) DO UPDATE SET due_at = excluded.due_at, record = excluded.record
+"""
+
+_LAST_RECEIPT: Final = "SELECT number, create_time FROM receipt ORDER BY number DESC LIMIT 1"
+
+_ARE_UNORDERED: Final = "SELECT 1 FROM counter WHERE name = 'unordered receipts'"
+
+_SET_UNORDERED: Final = "INSERT OR IGNORE INTO counter VALUES ('unordered receipts', 1)"
+
+# While numbers follow the times, the offset is a difference of numbers: no page is further away
+# than another.
+_ORDERED_PAGE: Final = """
+SELECT record FROM receipt WHERE number BETWEEN (
+    SELECT number FROM receipt WHERE create_time >= ? ORDER BY create_time, number LIMIT 1
+) AND (
+    SELECT number FROM receipt WHERE create_time <= ?
+    ORDER BY create_time DESC, number DESC LIMIT 1
+) - ?
+ORDER BY number DESC LIMIT ?
 """
 
 # The page is cut out of the index alone, and only its rows are read from the table.
@@ -159,6 +189,8 @@ class SqliteState:
 
     def put_receipt(self, receipt: Receipt) -> None:
         """Store a receipt in place of the one with the same number."""
+        if not self._keeps_order(receipt):
+            self._execute(_SET_UNORDERED)
         row = (receipt.number, receipt.id, receipt.create_time, receipt.due_at, _encode(receipt))
         self._execute(_PUT_RECEIPT, row)
 
@@ -166,8 +198,25 @@ class SqliteState:
         self, period: tuple[int, int] | None, *, count: int, offset: int
     ) -> list[Receipt]:
         """List receipts by time of creation, the newest first."""
-        rows = self._execute(_PAGE, (*(period or _ALWAYS), count, offset))
+        if self._execute(_ARE_UNORDERED).fetchone():
+            rows = self._execute(_PAGE, (*(period or _ALWAYS), count, offset))
+        else:
+            rows = self._execute(_ORDERED_PAGE, (*(period or _ALWAYS), offset, count))
         return [_read_receipt(record) for (record,) in rows]
+
+    def _keeps_order(self, receipt: Receipt) -> bool:
+        """Tell whether numbers follow the times with this receipt, if they did before.
+
+        A clock that was set back makes one that does not.
+        """
+        last = self._execute(_LAST_RECEIPT).fetchone()
+        if last is None:
+            return True
+        number, create_time = last
+        if receipt.number > number:
+            return receipt.number == number + 1 and receipt.create_time >= create_time
+        query = "SELECT 1 FROM receipt WHERE number = ?"
+        return self._execute(query, (receipt.number,)).fetchone() is not None
 
     def due_receipts(self, now: int) -> list[Receipt]:
         """List the receipts whose `due_at` has come."""
