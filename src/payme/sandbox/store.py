@@ -209,7 +209,7 @@ class SqliteState:
 
         A clock that was set back makes one that does not.
         """
-        last = self._execute(_LAST_RECEIPT).fetchone()
+        last: tuple[int, int] | None = self._execute(_LAST_RECEIPT).fetchone()
         if last is None:
             return True
         number, create_time = last

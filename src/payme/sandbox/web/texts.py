@@ -25,7 +25,7 @@ _UZ: Final = {
     "expire": "Amal qilish muddati",
     "expire_hint": "oy/yil, masalan 03/99",
     "continue": "Davom etish",
-    "test_cards": "Sinov kartalari",
+    "test_cards": "Test kartalari",
     "test_cards_note": "Muddati 03/99, SMS-kod 666666",
     "code_heading": "SMS-kodni kiriting",
     "code_sent": "Kod shu raqamga yuborildi:",

@@ -114,7 +114,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "Earlier": ("Eskiroqlari", "Старее"),
     # A receipt
     "soʻm": ("soʻm", "сум"),
-    "Test card": ("Sinov kartasi", "Тестовая карта"),
+    "Test card": ("Test kartasi", "Тестовая карта"),
     "Pay this receipt": ("Shu chekni toʻlash", "Оплатить этот чек"),
     "Open the checkout page": ("Toʻlov sahifasini ochish", "Открыть страницу оплаты"),
     "Confirm the hold": ("Holdni tasdiqlash", "Подтвердить холд"),
@@ -149,7 +149,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Hali karta yoʻq: uni cards.create ulaydi.",
         "Карт пока нет: их привязывает cards.create.",
     ),
-    "Test cards": ("Sinov kartalari", "Тестовые карты"),
+    "Test cards": ("Test kartalari", "Тестовые карты"),
     "Expiry 03/99, SMS code 666666.": (
         "Muddati 03/99, SMS-kod 666666.",
         "Срок действия 03/99, SMS-код 666666.",
