@@ -1,6 +1,7 @@
 """What the stores ask of an engine and of a merchant's code, and what they do about misuse."""
 
 import asyncio
+import contextlib
 import logging
 import sqlite3
 import subprocess
@@ -13,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from scenarios import START, code, number
 from sqlalchemy import event
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
 from sqlshop import (
@@ -88,6 +89,35 @@ def test_hook_may_use_a_savepoint(shop):
     shop.orders.between = between
     assert shop.perform(1)["result"]["state"] == 2
     assert (shop.state("a"), shop.state("b")) == ("paid", "waiting")
+
+
+WRONG = sa.text("SELECT * FROM there_is_no_such_table")
+
+
+def test_hook_that_swallows_a_database_error_hides_nothing(shop):
+    """PostgreSQL answers COMMIT with a ROLLBACK then, and no error; SQLite goes on."""
+    shop.create(1)
+    if isinstance(shop, AsyncShop):
+
+        async def between(connection):
+            with contextlib.suppress(DBAPIError):
+                await connection.execute(WRONG)
+    else:
+
+        def between(connection):
+            with contextlib.suppress(DBAPIError):
+                connection.execute(WRONG)
+
+    shop.orders.between = between
+    answer = shop.perform(1)
+    if shop.engine.dialect.name == "postgresql":
+        assert code(answer) == -32400
+        assert (shop.check(1)["result"]["state"], shop.state("a")) == (1, "waiting")
+    else:
+        assert answer["result"]["state"] == 2
+    del shop.orders.between
+    assert shop.perform(1)["result"]["state"] == 2
+    assert (shop.state("a"), shop.events()) == ("paid", [("paid", "a")])
 
 
 def test_integrity_error_of_a_hook_is_no_answer(shop):

@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
-from payme.merchant import flows
+from payme.merchant import core, flows
 from payme.merchant.core import AccountError, Event, Order, Transaction
 from payme.merchant.stores.sqlalchemy import schema
 
@@ -133,6 +133,7 @@ class _Translator:
                 yield from self._store(write.transaction)
                 if write.event is not None:
                     yield Notify(write.event, write.transaction)
+                    yield from self._confirm(write)
         return None
 
     def _find(self, account: dict[str, Any]) -> Effects[Order | None]:
@@ -163,6 +164,17 @@ class _Translator:
             if changed.rowcount != 1:
                 raise ChangedMeanwhileError(f"transaction {after.id} is not as it was read")
         self._stored[after.id] = after
+
+    def _confirm(self, write: core.Write) -> Effects[None]:
+        """Read back what the merchant was told of.
+
+        A hook that swallows a database error dooms the transaction of PostgreSQL, and COMMIT would
+        not say so: it rolls back, and Payme would be told that the goods are out. Reading fails.
+        """
+        stored = write.transaction
+        kept = yield from self._read(schema.BY_ID, id=stored.id)
+        if kept is None or kept.state != stored.state:
+            raise RuntimeError(f"{write.event} took back what was stored; the store does that")
 
 
 _NAMESPACE: Final = b"payme.merchant:"
