@@ -1,6 +1,7 @@
 """`payme check-merchant`, as a merchant's CI runs it."""
 
 import json
+import socket
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 from merchant_server import KEY, serving
 
 from payme.cli.commands import payme
+from payme.conformance.exchange import basic
 from payme.merchant.core import Order
 from payme.merchant.service import Merchant
 from payme.merchant.stores.memory import MemoryStore
@@ -50,12 +52,34 @@ def test_wrong_key_breaks_rules_and_exits_with_one(url, tmp_path):
     assert KEY not in ended.output
 
 
+def test_endpoint_that_is_not_there_is_told_from_one_that_breaks_rules():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/payme"
+    ended = run(url, "--account", "order_id=7")
+    assert ended.exit_code == 1
+    assert f"{url} does not answer: ConnectError" in ended.output
+    assert "broken" not in ended.output
+
+
+def test_endpoint_that_shows_the_headers_it_got_does_not_put_the_key_into_the_report():
+    def careless(incoming):
+        return f"<pre>{incoming.authorization} {KEY}</pre>".encode()
+
+    with serving(careless, status=500) as url:
+        ended = run(url, "--account", "order_id=7")
+    assert ended.exit_code == 1
+    assert "<key>" in ended.output
+    assert KEY not in ended.output
+    assert basic(KEY).partition(" ")[2] not in ended.output
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--account", "order_id"], "expected FIELD=VALUE"),
         ([], "Missing option '--account'"),
         (["--account", "order_id=7", "--amount", "0"], "amount: got 0"),
+        (["--account", "order_id=7", "--key", ""], "key: got '<key>', expected the key"),
     ],
 )
 def test_bad_input_is_named_and_exits_with_two(url, options, said):

@@ -190,10 +190,24 @@ def test_race_that_both_win_is_found():
     assert "race-create" in report.broken
 
 
-def test_endpoint_that_is_not_there_breaks_everything_and_does_not_hang():
-    report = grade("http://127.0.0.1:9/payme", KEY, account={"order_id": 7}, amount=1, timeout=1)
-    assert not report.passed
-    assert len(report.broken) == len(report.rules)
+def test_endpoint_that_is_not_there_is_an_error_and_no_report():
+    with pytest.raises(ConnectionError, match="payme does not answer"):
+        grade("http://127.0.0.1:9/payme", KEY, account={"order_id": 7}, amount=1, timeout=1)
+
+
+def test_endpoint_that_goes_away_meanwhile_breaks_the_rest_and_does_not_hang():
+    endpoint, seen = merchant(), []
+
+    def dying(incoming):
+        seen.append(incoming)
+        if len(seen) > 20:
+            raise OSError("gone")
+        return endpoint.answer(incoming)
+
+    with serving(dying) as url:
+        report = grade(url, KEY, account={"order_id": 7}, amount=AMOUNT, timeout=1)
+    assert {"repeat-perform", "statement"} <= set(report.broken)
+    assert "auth-wrong" not in report.broken
 
 
 @pytest.mark.parametrize("status", [500, 404])

@@ -191,6 +191,82 @@ def test_a_wrong_option_is_named(pytester, setting, marker, said):
     outcome(pytester, errors=1).stdout.fnmatch_lines([said])
 
 
+MERCHANT = """
+import threading
+from wsgiref.simple_server import make_server
+
+import pytest
+
+from payme.merchant.core import Order
+from payme.merchant.service import Merchant
+from payme.merchant.stores.memory import MemoryStore
+from payme.merchant.wsgi import wsgi_app
+
+KEY = "Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"
+
+def merchant(find_state):
+    def find(account):
+        known = account == {"order_id": 7}
+        return Order(id="7", amount=50_000, state=find_state()) if known else None
+
+    return Merchant(MemoryStore(find, note), KEY)
+
+states = ["waiting"]
+
+def note(event, transaction):
+    if event != "released":
+        states[0] = {"paid": "paid", "cancelled": "closed"}[event]
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def serve(find_state=lambda: states[0]):
+        server = make_server("127.0.0.1", 0, wsgi_app(merchant(find_state)))
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/payme"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+"""
+
+
+def test_an_endpoint_is_graded(pytester):
+    pytester.makeconftest(MERCHANT)
+    pytester.makeini("[pytest]\npayme_language = ru")
+    pytester.makepyfile(
+        """
+        from conftest import KEY
+
+        def test_right(serve, payme_check_merchant):
+            report = payme_check_merchant(serve(), KEY, account={"order_id": 7}, amount=50_000)
+            assert report.passed
+
+        def test_that_forgets_its_orders(serve, payme_check_merchant):
+            url = serve(lambda: "closed")
+            payme_check_merchant(url, KEY, account={"order_id": 7}, amount=50_000)
+        """
+    )
+    said = outcome(pytester, passed=1, failed=1).stdout
+    said.fnmatch_lines(
+        ["*✗ check-perform: *", "*отправлено: *", "*пришло: HTTP 200 *", "*нарушено: *"]
+    )
+    assert "✓" not in said.str()
+    assert "Rw712wMJspZBczFvrG09" not in said.str()
+    assert "raise AssertionError" not in said.str()
+
+
+def test_an_unknown_language_is_named(pytester):
+    pytester.makeini("[pytest]\npayme_language = de")
+    pytester.makepyfile("def test_it(payme_check_merchant): pass")
+    outcome(pytester, errors=1).stdout.fnmatch_lines(
+        ["*payme_language must be uz, ru or en, not 'de'*"]
+    )
+
+
 def test_fixtures_and_marker_describe_themselves(pytester):
     shown = pytester.runpytest("--fixtures", "-v").stdout.str()
     for name in ("sandbox", "client", "clock", "faults", "sandbox_options"):

@@ -55,7 +55,8 @@ def check_merchant(
 ) -> None:
     """Grade the endpoint at URL: the scenarios of Payme's own sandbox, and what it does not try.
 
-    Exits with 1 when a rule is broken. The order is paid and taken back: use a test order.
+    Exits with 1 when a rule is broken or nobody answers. The order is paid and taken back: use a
+    test order.
 
     \b
       payme check-merchant https://shop.uz/payme --key KEY --account order_id=7 --amount 50000
@@ -70,6 +71,8 @@ def check_merchant(
         )
     except InvalidArgument as error:
         raise click.UsageError(str(error)) from None
+    except ConnectionError as error:
+        raise click.ClickException(str(error)) from None
     if junit is not None:
         junit.write_text(report.junit(language), encoding="utf-8")
     click.echo(_written(report, language, as_json=as_json))

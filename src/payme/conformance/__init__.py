@@ -46,17 +46,29 @@ def grade(
         What was found, rule by rule.
 
     Raises:
-        InvalidArgument: The address, the account or the amount can't be right.
+        InvalidArgument: The address, the key, the account or the amount can't be right.
+        ConnectionError: Nobody answers at the address.
     """
     if not url.startswith(("http://", "https://")):
         raise InvalidArgument("url", url, "an http(s) address")
+    if not key or not key.isascii():
+        raise InvalidArgument("key", key, "the key of the cash-box")
     caller = Caller(url, key, timeout)
     subject = Subject(caller, check_account(account), tiyin(amount), cumulative)
     try:
+        _knock(caller, url)
         found = [verdict for check in CHECKS for verdict in check(subject)]
     finally:
         caller.close()
     return Report(url, tuple(found + _answered(found)))
+
+
+def _knock(caller: Caller, url: str) -> None:
+    """Tell a server that is not there from one that breaks every rule."""
+    first = caller.send(b"{}")
+    if first.status == 0:
+        reason = first.response.decode("utf-8", "replace")
+        raise ConnectionError(f"{url} does not answer: {reason}")
 
 
 def _answered(found: list[Verdict]) -> list[Verdict]:

@@ -50,11 +50,12 @@ class Report(NamedTuple):
         seen = {verdict.rule for verdict in self.verdicts}
         return [rule for rule in RULES if rule.id in seen]
 
-    def text(self, language: Language = "en") -> str:
+    def text(self, language: Language = "en", *, kept: bool = True) -> str:
         """Write the grades for a person.
 
         Args:
             language: `uz`, `ru` or `en`.
+            kept: List the rules that were kept, too.
 
         Returns:
             A line for each rule; under a broken one the exchange that broke it.
@@ -62,6 +63,8 @@ class Report(NamedTuple):
         lines = [self.url]
         for rule in self.rules:
             broken = self.broken.get(rule.id, [])
+            if not (broken or kept):
+                continue
             lines.append(f"{'✗' if broken else '✓'} {rule.id}: {_sentence(rule, language)}")
             if broken:
                 lines += _evidence(rule, broken[0], language)

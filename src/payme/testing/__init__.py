@@ -1,5 +1,5 @@
 """Tools for the tests of a program that takes money with Payme.
 
 `plugin` holds the pytest fixtures, which pytest finds by itself; `strategies` holds the Hypothesis
-strategies. Importing this package loads neither.
+strategies, and `merchant` the grader of the Merchant API. Importing this package loads none.
 """

@@ -9,7 +9,7 @@ Example:
 pytest loads this module in every run of everybody who has the package, so it imports pytest alone.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
@@ -17,6 +17,7 @@ import pytest
 
 if TYPE_CHECKING:
     from payme.client import AsyncPayme, Payme
+    from payme.conformance import Report
     from payme.sandbox.clock import SandboxClock
     from payme.sandbox.faults import Faults
     from payme.sandbox.sandbox import Sandbox
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _MARKER: Final = "payme_sandbox"
 _FIELDS: Final = "payme_account_fields"
 _SEED: Final = "payme_seed"
+_LANGUAGE: Final = "payme_language"
+_LANGUAGES: Final = ("uz", "ru", "en")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +38,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
     )
     parser.addini(_SEED, "seed of every sandbox; by default each test has its own, from its name")
+    parser.addini(
+        _LANGUAGE, "language of payme_check_merchant's complaints: uz, ru or en", default="en"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -110,6 +116,26 @@ def payme_clock(payme_sandbox: "Sandbox") -> "SandboxClock":
 def payme_faults(payme_sandbox: "Sandbox") -> "Faults":
     """The faults of the test's sandbox: `add`, `list`, `remove`, `clear`."""
     return payme_sandbox.faults
+
+
+@pytest.fixture
+def payme_check_merchant(request: pytest.FixtureRequest) -> Callable[..., "Report"]:
+    """A `payme.testing.merchant.check_merchant` that speaks the language of the settings.
+
+    Example:
+        >>> def test_merchant_api(live_server, order, payme_check_merchant):
+        ...     url = f"{live_server.url}/payme/"
+        ...     account = {"order_id": order.pk}
+        ...     payme_check_merchant(url, KEY, account=account, amount=order.amount)
+    """
+    from functools import partial
+
+    from payme.testing.merchant import check_merchant
+
+    language: Any = request.config.getini(_LANGUAGE)
+    if language not in _LANGUAGES:
+        raise pytest.UsageError(f"{_LANGUAGE} must be uz, ru or en, not {language!r}")
+    return partial(check_merchant, language=language)
 
 
 def _configured(config: pytest.Config) -> dict[str, Any]:
