@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.client.measure import measure as client
+from bench.merchant.measure import measure as merchant
 from bench.report import Report, markdown, show
 from bench.sandbox.measure import measure as sandbox
 
@@ -17,6 +18,7 @@ RESULTS = Path(__file__).with_name("results.md")
 BENCHES: dict[str, Callable[[bool], Iterable[Report]]] = {
     "client": lambda quick: [client(quick)],
     "sandbox": sandbox,
+    "merchant": merchant,
 }
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.client.contestants import ENVIRONMENTS, OURS
+from bench.client.contestants import ENVIRONMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / "bench" / ".peers"
@@ -23,9 +23,15 @@ PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 
 @dataclass(frozen=True)
 class Environment:
-    """An interpreter that has one package, what the package needs, and nothing else."""
+    """An interpreter that has one package, what the package needs, and nothing else.
+
+    Attributes:
+        name: Name of its folder.
+        requirements: What is installed, separated by spaces.
+    """
 
     name: str
+    requirements: str
 
     @property
     def home(self) -> Path:
@@ -54,17 +60,17 @@ class Environment:
         wanted = self._fingerprint()
         if stamp.is_file() and stamp.read_text() == wanted:
             return
-        print(f"installing {ENVIRONMENTS[self.name]} into {self.home.relative_to(ROOT)}")
+        print(f"installing {self.requirements} into {self.home.relative_to(ROOT)}")
         shutil.rmtree(self.home, ignore_errors=True)
         venv.create(self.home, symlinks=sys.platform != "win32")
         install = (*PIP, "--python", str(self.python), "install", "-qq", "--compile")
-        subprocess.run((*install, ENVIRONMENTS[self.name]), cwd=ROOT, check=True)
+        subprocess.run((*install, *self.requirements.split()), cwd=ROOT, check=True)
         stamp.write_text(wanted)
 
     def _fingerprint(self) -> str:
-        """Return what the installation is made from: the requirement, or our sources."""
-        digest = hashlib.sha256(f"{sys.version} {ENVIRONMENTS[self.name]}".encode())
-        for path in our_sources() if self.name == OURS else ():
+        """Return what the installation is made from: the requirements, and our sources."""
+        digest = hashlib.sha256(f"{sys.version} {self.requirements}".encode())
+        for path in our_sources() if self.requirements.startswith(".") else ():
             digest.update(f"{path}\0".encode() + path.read_bytes())
         return digest.hexdigest()
 
@@ -76,9 +82,13 @@ def our_sources() -> Iterator[Path]:
     yield from sorted(path for path in sources if path.is_file() and path.suffix != ".pyc")
 
 
-def prepared() -> dict[str, Environment]:
-    """Return all environments, installed."""
-    environments = {name: Environment(name) for name in ENVIRONMENTS}
+def prepared(requirements: Mapping[str, str] = ENVIRONMENTS) -> dict[str, Environment]:
+    """Return environments, installed.
+
+    Args:
+        requirements: What is installed in each, by the name of the environment.
+    """
+    environments = {name: Environment(name, wanted) for name, wanted in requirements.items()}
     for environment in environments.values():
         environment.prepare()
     return environments

@@ -1,0 +1,1 @@
+"""The shops on Django: one project, in which `BENCH_VIEW` names what answers Payme."""
