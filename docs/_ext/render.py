@@ -1,4 +1,4 @@
-"""Writes what the documentation takes from the code: the table of codes, the states of a receipt.
+"""Writes what the documentation takes from the code: codes, states of a receipt, scenarios.
 
 Nothing here needs the documentation's tools, so the tests call it directly.
 """
@@ -16,12 +16,13 @@ from payme.protocol.states import (
     TRANSITIONS,
     ReceiptState,
 )
+from payme.sandbox.scenarios import SCENARIOS
 
 S = ReceiptState
 
 LANGUAGES: Final[tuple[Language, ...]] = ("uz", "ru", "en")
 
-_STANDINGS: Final[dict[Language, dict[Standing, str]]] = {
+STANDINGS: Final[dict[Language, dict[Standing, str]]] = {
     "en": {
         "confirmed": "confirmed",
         "observed": "observed",
@@ -74,10 +75,19 @@ def errors(language: Language) -> str:
     Returns:
         A table in Markdown, a row for each meaning of each code.
     """
-    return _table(_ERROR_HEAD[language], _error_rows(language))
+    return table(_ERROR_HEAD[language], _error_rows(language))
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Write a table in Markdown.
+
+    Args:
+        head: Its head.
+        rows: Its rows.
+
+    Returns:
+        Markdown.
+    """
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -91,7 +101,7 @@ def _error_rows(language: Language) -> Iterator[tuple[str, ...]]:
             f"{_code(entry, language)}<br>{{py:exc}}`~payme.errors.{entry.kind}`",
             "<br>".join(getattr(entry.text, name) for name in _first(language)),
             getattr(entry.remedy, language),
-            _STANDINGS[language][entry.standing],
+            STANDINGS[language][entry.standing],
         )
 
 
@@ -183,7 +193,7 @@ def states(language: Language) -> str:
     Returns:
         A table in Markdown, a row for each state.
     """
-    return _table(
+    return table(
         _STATE_HEAD[language], (_state_row(state, language) for state in sorted(TRANSITIONS))
     )
 
@@ -232,7 +242,7 @@ def methods(language: Language) -> str:
     Returns:
         A table in Markdown, a row for each method.
     """
-    return _table(
+    return table(
         _METHOD_HEAD[language],
         (
             (f"`{name}`", f"`{method.credential.value}`", _EFFECTS[language][method.effect])
@@ -263,7 +273,7 @@ def proofs(language: Language) -> str:
     Returns:
         A table in Markdown, a row for each method that moves money.
     """
-    return _table(
+    return table(
         _PROOF_HEAD[language],
         (
             (f"`{name}`", ", ".join(f"{int(state)} `{state.name}`" for state in sorted(states)))
@@ -272,7 +282,29 @@ def proofs(language: Language) -> str:
     )
 
 
-class _Box(NamedTuple):
+_SCENARIO_HEAD: Final[dict[Language, tuple[str, ...]]] = {
+    "en": ("scenario", "what happens"),
+    "uz": ("ssenariy", "nima boʻladi"),
+    "ru": ("сценарий", "что происходит"),
+}
+
+
+def scenarios(language: Language) -> str:
+    """Write the table of the sandbox's scenarios.
+
+    Args:
+        language: Language of the table.
+
+    Returns:
+        A table in Markdown, a row for each scenario.
+    """
+    described = (scenario.describe() for scenario in SCENARIOS.values())
+    return table(
+        _SCENARIO_HEAD[language], ((f"`{one['name']}`", one[language]) for one in described)
+    )
+
+
+class Box(NamedTuple):
     """Where a state stands: its middle."""
 
     x: int
@@ -281,25 +313,25 @@ class _Box(NamedTuple):
 
 Look = Literal["way", "stop", "back"]
 
-_WIDTH, _HEIGHT = 132, 38
+WIDTH, HEIGHT = 132, 38
 
 # Laid out by hand: the way to the money runs along the top, trouble in the middle, the way back at
 # the bottom. A new state without a place makes the tests fail.
-_PLACES: Final[dict[ReceiptState, _Box]] = {
-    S.CREATED: _Box(80, 130),
-    S.BILLING_CREATE: _Box(270, 130),
-    S.DEBITING: _Box(500, 130),
-    S.BILLING_PERFORM: _Box(685, 130),
-    S.PAID: _Box(895, 130),
-    S.HOLDING: _Box(365, 40),
-    S.HELD: _Box(775, 40),
-    S.SUSPENDED: _Box(487, 260),
-    S.PERFORM_QUEUED: _Box(685, 260),
-    S.CANCEL_QUEUED: _Box(895, 390),
-    S.CANCELLED: _Box(285, 390),
+_PLACES: Final[dict[ReceiptState, Box]] = {
+    S.CREATED: Box(80, 130),
+    S.BILLING_CREATE: Box(270, 130),
+    S.DEBITING: Box(500, 130),
+    S.BILLING_PERFORM: Box(685, 130),
+    S.PAID: Box(895, 130),
+    S.HOLDING: Box(365, 40),
+    S.HELD: Box(775, 40),
+    S.SUSPENDED: Box(487, 260),
+    S.PERFORM_QUEUED: Box(685, 260),
+    S.CANCEL_QUEUED: Box(895, 390),
+    S.CANCELLED: Box(285, 390),
 }
 
-_COLOURS: Final[dict[Look, str]] = {
+COLOURS: Final[dict[Look, str]] = {
     "way": "var(--color-brand-primary, #00a0a8)",
     "stop": "var(--color-foreground-muted, #888)",
     "back": "#d05050",
@@ -336,7 +368,7 @@ def diagram(language: Language) -> str:
             f'<svg class="payme-states" viewBox="0 0 975 425" role="img" aria-label="{title}"',
             ' xmlns="http://www.w3.org/2000/svg" font-family="inherit" font-size="13">',
             f"<title>{title}</title>",
-            *(_marker(look, colour) for look, colour in _COLOURS.items()),
+            *(marker(look, colour) for look, colour in COLOURS.items()),
             *arrows,
             *boxes,
             "</svg>",
@@ -344,7 +376,8 @@ def diagram(language: Language) -> str:
     )
 
 
-def _marker(look: Look, colour: str) -> str:
+def marker(look: Look, colour: str) -> str:
+    """Draw the head of an arrow."""
     return (
         f'<marker id="payme-{look}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
         f'markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="{colour}"/></marker>'
@@ -365,33 +398,50 @@ def _arrow(before: ReceiptState, after: ReceiptState) -> str:
     dx, dy = end.x - start.x, end.y - start.y
     length = (dx * dx + dy * dy) ** 0.5
     shift = (-dy / length * aside, dx / length * aside)
-    x1, y1 = _edge(start, dx, dy, shift)
-    x2, y2 = _edge(end, -dx, -dy, shift)
+    x1, y1 = edge(start, dx, dy, shift)
+    x2, y2 = edge(end, -dx, -dy, shift)
     dash = ' stroke-dasharray="4 3"' if look == "stop" else ""
     return (
         f'<path data-from="{int(before)}" data-to="{int(after)}" '
-        f'd="M{x1:.0f} {y1:.0f}L{x2:.0f} {y2:.0f}" fill="none" stroke="{_COLOURS[look]}" '
+        f'd="M{x1:.0f} {y1:.0f}L{x2:.0f} {y2:.0f}" fill="none" stroke="{COLOURS[look]}" '
         f'stroke-width="1.6"{dash} marker-end="url(#payme-{look})"/>'
     )
 
 
-def _edge(box: _Box, dx: float, dy: float, shift: tuple[float, float]) -> tuple[float, float]:
+def edge(
+    around: Box, dx: float, dy: float, shift: tuple[float, float] = (0, 0)
+) -> tuple[float, float]:
     """Find where a line from the middle of a box leaves it."""
-    across = (_WIDTH / 2 + 3) / abs(dx) if dx else 1e9
-    along = (_HEIGHT / 2 + 3) / abs(dy) if dy else 1e9
+    across = (WIDTH / 2 + 3) / abs(dx) if dx else 1e9
+    along = (HEIGHT / 2 + 3) / abs(dy) if dy else 1e9
     part = min(across, along)
-    return box.x + dx * part + shift[0], box.y + dy * part + shift[1]
+    return around.x + dx * part + shift[0], around.y + dy * part + shift[1]
 
 
 def _box(state: ReceiptState) -> str:
-    x, y = _PLACES[state]
     final = state in (S.PAID, S.HELD, S.CANCELLED)
+    return box(_PLACES[state], int(state), state.name, final=final)
+
+
+def box(place: Box, number: object, name: str, *, final: bool) -> str:
+    """Draw a state.
+
+    Args:
+        place: Where it stands.
+        number: Its number.
+        name: Its name.
+        final: Draw it bold.
+
+    Returns:
+        A group of an SVG.
+    """
+    x, y = place
     return (
-        f'<g><rect x="{x - _WIDTH / 2:.0f}" y="{y - _HEIGHT / 2:.0f}" width="{_WIDTH}" '
-        f'height="{_HEIGHT}" rx="6" fill="var(--color-background-secondary, #f6f6f6)" '
+        f'<g><rect x="{x - WIDTH / 2:.0f}" y="{y - HEIGHT / 2:.0f}" width="{WIDTH}" '
+        f'height="{HEIGHT}" rx="6" fill="var(--color-background-secondary, #f6f6f6)" '
         f'stroke="currentColor" stroke-width="{2.4 if final else 1}"/>'
         f'<text x="{x}" y="{y - 3}" text-anchor="middle" fill="currentColor" '
-        f'font-weight="bold">{int(state)}</text>'
+        f'font-weight="bold">{number}</text>'
         f'<text x="{x}" y="{y + 12}" text-anchor="middle" fill="currentColor" '
-        f'font-size="11">{state.name}</text></g>'
+        f'font-size="11">{escape(name)}</text></g>'
     )

@@ -1,21 +1,29 @@
 """Directives that put into a page what is written in the code.
 
-`{payme-errors} uz`, `{payme-states} ru`, `{payme-methods} en` and `{payme-proofs} uz` make tables,
-`{payme-diagram} ru` draws the states of a receipt.
+`{payme-errors} uz`, `{payme-states} ru`, `{payme-methods} en`, `{payme-proofs} uz`,
+`{payme-scenarios} ru`, `{payme-transactions} en`, `{payme-refusals} uz` and `{payme-rules} ru` make
+tables, `{payme-diagram} en` draws the states of a receipt, and `{payme-lifecycle} uz` those of a
+transaction.
 """
 
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import render
+import render_merchant
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
+from payme.conformance import rules
 from payme.errors import catalogue
+from payme.merchant import core
 from payme.protocol import calls, states
+from payme.sandbox import scenarios
+
+_WRITTEN_FROM = (render, render_merchant, catalogue, calls, states, scenarios, core, rules)
 
 
 class _Generated(SphinxDirective):
@@ -27,7 +35,7 @@ class _Generated(SphinxDirective):
         if given not in render.LANGUAGES:
             raise self.error(f"got {given!r}, expected one of {', '.join(render.LANGUAGES)}")
         # What is generated changes with the code, not only with the page.
-        for module in (render, catalogue, calls, states):
+        for module in _WRITTEN_FROM:
             self.env.note_dependency(str(module.__file__))
         return given
 
@@ -66,12 +74,47 @@ class Proofs(_Table):
     write = staticmethod(render.proofs)
 
 
-class Diagram(_Generated):
-    """Drawing of a receipt's states."""
+class Scenarios(_Table):
+    """Table of the sandbox's scenarios."""
+
+    write = staticmethod(render.scenarios)
+
+
+class Transactions(_Table):
+    """Table of what each method of the Merchant API does."""
+
+    write = staticmethod(render_merchant.transactions)
+
+
+class Refusals(_Table):
+    """Table of the orders that can't be paid."""
+
+    write = staticmethod(render_merchant.refusals)
+
+
+class Rules(_Table):
+    """Table of the rules that an endpoint is graded by."""
+
+    write = staticmethod(render_merchant.rules)
+
+
+class _Drawing(_Generated):
+    draw: ClassVar[Callable[[Any], str]]
 
     def run(self) -> list[nodes.Node]:
-        """Make the SVG."""
-        return [nodes.raw("", render.diagram(self.language), format="html")]
+        return [nodes.raw("", type(self).draw(self.language), format="html")]
+
+
+class Diagram(_Drawing):
+    """Drawing of a receipt's states."""
+
+    draw = staticmethod(render.diagram)
+
+
+class Lifecycle(_Drawing):
+    """Drawing of a transaction's states."""
+
+    draw = staticmethod(render_merchant.lifecycle)
 
 
 def _say_language(
@@ -88,6 +131,11 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_directive("payme-states", States)
     app.add_directive("payme-methods", Methods)
     app.add_directive("payme-proofs", Proofs)
+    app.add_directive("payme-scenarios", Scenarios)
+    app.add_directive("payme-transactions", Transactions)
+    app.add_directive("payme-refusals", Refusals)
+    app.add_directive("payme-rules", Rules)
     app.add_directive("payme-diagram", Diagram)
+    app.add_directive("payme-lifecycle", Lifecycle)
     app.connect("html-page-context", _say_language)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

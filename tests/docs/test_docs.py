@@ -1,20 +1,29 @@
 """The documentation: the same in each language, complete where it is generated, no dead link."""
 
-import importlib.util
 import re
+import sys
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from payme.conformance.rules import RULES
 from payme.errors import REJECTIONS
 from payme.errors.catalogue import ENTRIES
+from payme.merchant.core import TransactionState
 from payme.protocol.calls import METHODS
 from payme.protocol.states import TRANSITIONS, ReceiptState
+from payme.sandbox.scenarios import SCENARIOS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+
+sys.path.insert(0, str(DOCS / "_ext"))
+import render as RENDER  # noqa: E402, N812
+import render_merchant as MERCHANT  # noqa: E402, N812
+
+sys.path.remove(str(DOCS / "_ext"))
+
 LANGUAGES = ("en", "uz", "ru")
 PAGES = sorted(page.name for page in (DOCS / "en").glob("*.md"))
 EVERY = [page for page in DOCS.rglob("*.md") if "_build" not in page.parts]
@@ -23,17 +32,7 @@ READMES = [ROOT / "README.md", ROOT / "README.uz.md", ROOT / "README.ru.md"]
 FENCE = re.compile(r"^(`{3,})(.*?)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 # What a reader may copy. Diagrams and trees hold words, which are translated.
-COPIED = ("python", "console", "json")
-
-
-def _render() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("payme_docs_render", DOCS / "_ext" / "render.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-RENDER = _render()
+COPIED = ("python", "python file", "console", "json", "toml")
 
 
 def read(*parts: str) -> str:
@@ -54,7 +53,7 @@ def anchors(text: str) -> set[str]:
 
 
 def test_every_language_has_the_same_pages():
-    assert len(PAGES) == 7
+    assert len(PAGES) == 8
     for language in LANGUAGES:
         assert sorted(page.name for page in (DOCS / language).glob("*.md")) == PAGES
 
@@ -96,6 +95,11 @@ def test_generated_parts_are_in_the_language_of_their_page(language):
         "{payme-diagram}",
         "{payme-methods}",
         "{payme-proofs}",
+        "{payme-scenarios}",
+        "{payme-transactions}",
+        "{payme-lifecycle}",
+        "{payme-refusals}",
+        "{payme-rules}",
     }
     assert all(kind[1:] == [language] for _, kind in asked)
 
@@ -140,10 +144,22 @@ def test_rows_of_one_code_say_when_each_applies(language):
     assert len(set(conditions)) == len(conditions)
 
 
+TABLES = [
+    RENDER.errors,
+    RENDER.states,
+    RENDER.methods,
+    RENDER.proofs,
+    RENDER.scenarios,
+    MERCHANT.transactions,
+    MERCHANT.refusals,
+    MERCHANT.rules,
+]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("part", ["errors", "states", "methods", "proofs"])
+@pytest.mark.parametrize("part", TABLES, ids=lambda part: part.__name__)
 def test_generated_tables_are_whole(part, language):
-    rows = getattr(RENDER, part)(language).splitlines()
+    rows = part(language).splitlines()
     assert all(row.count(" | ") == after.count(" | ") for row, after in pairwise(rows))
 
 
@@ -173,6 +189,60 @@ def test_the_table_of_methods_has_every_method(language):
     table = RENDER.methods(language)
     for name, method in METHODS.items():
         assert f"| `{name}` | `{method.credential.value}` |" in table
+
+
+SAME, REPORT, LATE = "the same answer", "state and times", "`-31008`, → `-1` `released`"
+KEPT = "→ `-2` `cancelled`; `-31007` unless `refundable`"
+
+
+def test_the_table_of_transactions_says_what_the_code_does():
+    """The rows are Payme's own condition matrix."""
+    _, _, *rows = MERCHANT.transactions("en").splitlines()
+    assert [row.strip("| ").split(" | ") for row in rows] == [
+        ["none", "→ `1`", "`-31003`", "`-31003`", "`-31003`"],
+        ["`1` waits", SAME, "→ `2` `paid`", "→ `-1` `released`", REPORT],
+        ["`1` waits for more than 12 hours", LATE, LATE, "→ `-1` `released`", REPORT],
+        ["`2` paid", "`-31008`", SAME, KEPT, REPORT],
+        ["`-1` cancelled", "`-31008`", "`-31008`", SAME, REPORT],
+        ["`-2` refunded", "`-31008`", "`-31008`", SAME, REPORT],
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_drawing_of_a_transaction_has_every_state_and_change(language):
+    svg = MERCHANT.lifecycle(language)
+    drawn = re.findall(r'data-from="(-?\d)" data-to="(-?\d)"', svg)
+    assert set(drawn) == {("0", "1"), ("1", "2"), ("1", "-1"), ("2", "-2")}
+    assert len(drawn) == 4
+    assert all(f">{state.name}</text>" in svg for state in TransactionState)
+    told = re.findall(r'fill="currentColor">([^<]+)</text>', svg)
+    methods = ["CancelTransaction", "CancelTransaction", "CreateTransaction", "PerformTransaction"]
+    assert sorted(told) == sorted([*methods, MERCHANT._TIMEOUT[language]])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_second_transaction_is_refused_as_payme_demands(language):
+    codes = re.findall(r"`(-\d+)` \| `(-\d+)`", MERCHANT.refusals(language))
+    assert codes == [
+        ("-31050", "-31050"),
+        ("-31053", "-31053"),
+        ("-31001", "-31001"),
+        ("-31051", "-31008"),
+        ("-31052", "-31008"),
+    ]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_rules_and_scenarios_are_told_in_the_language_of_the_page(language):
+    rules, scenarios = MERCHANT.rules(language), RENDER.scenarios(language)
+    for rule in RULES:
+        standing = RENDER.STANDINGS[language][rule.standing]
+        text = getattr(rule.text, language)
+        assert f"| `{rule.id}` | {text} | {standing} |" in rules
+    assert all(
+        f"| `{name}` | {getattr(scenario, language)} |" in scenarios
+        for name, scenario in SCENARIOS.items()
+    )
 
 
 UZBEK = [ROOT / "README.uz.md", *sorted((DOCS / "uz").glob("*.md"))]

@@ -1,0 +1,104 @@
+"""Serves and grades the Django project that the documentation puts together; run in its folder.
+
+What it prints last is JSON: the report, the order's state and events, what is answered when Payme
+asks for the order again, the state of a transaction whose order somebody closed while it was being
+paid, and whether the admin has transactions.
+"""
+
+import json
+import os
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from payme.conformance import grade
+from payme.conformance.exchange import basic
+
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+class Threaded(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+@contextmanager
+def serving(app):
+    with make_server("127.0.0.1", 0, app, server_class=Threaded, handler_class=Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/payme"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def ask(key, method, **params):
+    from django.test import Client
+
+    answer = Client(SERVER_NAME="127.0.0.1").post(
+        "/payme/",
+        {"id": 1, "method": method, "params": params},
+        content_type="application/json",
+        headers={"Authorization": basic(key)},
+    )
+    return answer.json()
+
+
+def closed_while_it_is_paid(key):
+    """Close an order between `find` and `paid`: a trigger acts on the store's own write."""
+    from django.db import connection
+    from shop.models import Order
+
+    Order.objects.create(pk=8, amount=50_000)
+    made = {"id": "8" * 24, "time": 2 * 10**12, "amount": 50_000, "account": {"order_id": 8}}
+    ask(key, "CreateTransaction", **made)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TRIGGER somebody AFTER UPDATE ON payme_transaction WHEN NEW.order_id = '8'"
+            " BEGIN UPDATE shop_order SET state = 'closed' WHERE id = 8; END"
+        )
+    ask(key, "PerformTransaction", id="8" * 24)
+    return ask(key, "CheckTransaction", id="8" * 24)["result"]["state"]
+
+
+def main(key):
+    import django
+
+    django.setup()
+    from django.contrib import admin
+    from django.core.management import call_command
+    from django.core.wsgi import get_wsgi_application
+
+    from payme.merchant.django.models import Transaction
+
+    call_command("makemigrations", "shop", verbosity=0)
+    call_command("migrate", verbosity=0)
+    call_command("check", databases=["default"])
+    from shop.models import Order, Outbox
+
+    Order.objects.create(pk=7, amount=50_000)
+    with serving(get_wsgi_application()) as url:
+        report = grade(url, key, account={"order_id": 7}, amount=50_000)
+    account = {"amount": 50_000, "account": {"order_id": "7"}}
+    again = ask(key, "CheckPerformTransaction", **account)
+    told = {
+        "asked_again": again["error"]["code"],
+        "broken": report.text() if report.broken else "",
+        "state": Order.objects.get(pk=7).state,
+        "events": list(Outbox.objects.order_by("pk").values_list("event", flat=True)),
+        "closed_while_it_is_paid": closed_while_it_is_paid(key),
+        "admin": admin.site.is_registered(Transaction),
+    }
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path.cwd()))
+    main(os.environ["PAYME_KEY"])

@@ -1,0 +1,227 @@
+"""The code of the documentation does what its page says: it is served, called and graded.
+
+`tests/test_readme.py` runs every block that is a script. Blocks marked `python file` are parts of a
+project, and those of the testing page are tests: here the project is put together, and they run.
+"""
+
+import http.client
+import importlib
+import json
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+from base64 import b64encode
+from contextlib import closing, contextmanager
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import pytest
+import uvicorn
+
+HERE = Path(__file__).parent
+DOCS = HERE.parents[1] / "docs"
+KEY = "Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"
+AUTH = "Basic " + b64encode(f"Paycom:{KEY}".encode()).decode()
+
+FILE = re.compile(r"^```python file\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MERCHANT = (DOCS / "en" / "merchant.md").read_text(encoding="utf-8")
+TESTING = (DOCS / "en" / "testing.md").read_text(encoding="utf-8")
+FILES = dict(FILE.findall(MERCHANT))
+
+SHOP = {"shop/tables.py", "shop/main.py", "shop/web.py", "migrations/env.py", "test_payme.py"}
+DJANGO = {"project/settings.py", "project/urls.py", "shop/models.py", "shop/payments.py"}
+CLIENT = "http://127.0.0.1:8000/payme"
+
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+class Threaded(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+@contextmanager
+def serving_wsgi(app):
+    with make_server("127.0.0.1", 0, app, server_class=Threaded, handler_class=Quiet) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def serving_asgi(app):
+    # asyncio sends small answers at once (TCP_NODELAY) only on a socket that says it is TCP.
+    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
+        started = threading.Event()
+        startup = server.startup
+
+        async def announced(sockets=None):
+            await startup(sockets)
+            started.set()
+
+        server.startup = announced
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        assert started.wait(10)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """The files of the page, where Python finds them."""
+    for path in SHOP:
+        target = tmp_path / path
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(FILES[path], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PAYME_KEY", KEY)
+    yield tmp_path
+    for name in [name for name in sys.modules if name.partition(".")[0] in {"shop", "test_payme"}]:
+        del sys.modules[name]
+
+
+def payme(port, method, **params):
+    body = json.dumps({"id": 1, "method": method, "params": params})
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("POST", "/payme", body, {"Authorization": AUTH})
+        answer = connection.getresponse()
+        assert answer.status == 200
+        return json.loads(answer.read())
+
+
+def rows(database, statement, *values):
+    with closing(sqlite3.connect(database)) as connection, connection:
+        return connection.execute(statement, values).fetchall()
+
+
+def check(port, project):
+    """Ask about an order, then grade the endpoint by the page's own test."""
+    database = project / "shop.db"
+    rows(database, "INSERT INTO shop_order (id, amount) VALUES (7, 50000)")
+    asked = {"amount": 50_000, "account": {"order_id": "7"}}
+    assert payme(port, "CheckPerformTransaction", **asked)["result"] == {"allow": True}
+
+    written = (project / "test_payme.py").read_text(encoding="utf-8")
+    assert CLIENT in written
+    source = written.replace(CLIENT, f"http://127.0.0.1:{port}/payme")
+    (project / "test_payme.py").write_text(source, encoding="utf-8")
+    importlib.import_module("test_payme").test_the_endpoint_keeps_the_rules()
+
+    assert rows(database, "SELECT state FROM shop_order") == [("closed",)]
+    assert payme(port, "CheckPerformTransaction", **asked)["error"]["code"] == -31053
+    events = [event for (event,) in rows(database, "SELECT event FROM shop_outbox ORDER BY id")]
+    assert events[0] == "released"
+    assert [event for event in events if event != "released"] == ["paid", "cancelled"]
+
+
+def closed_while_it_is_paid(port, database):
+    """The order is closed by somebody in the moment between `find` and `paid`."""
+    rows(database, "INSERT INTO shop_order (id, amount) VALUES (8, 50000)")
+    params = {"id": "8" * 24, "time": 2 * 10**12, "amount": 50_000, "account": {"order_id": 8}}
+    assert payme(port, "CreateTransaction", **params)["result"]["state"] == 1
+    # SQLite's trigger is that somebody: it acts on the store's own write, which comes first.
+    closing_it = "UPDATE shop_order SET state = 'closed' WHERE id = 8;"
+    rows(
+        database,
+        "CREATE TRIGGER somebody AFTER UPDATE ON payme_transaction"
+        f" WHEN NEW.order_id = '8' BEGIN {closing_it} END",
+    )
+    assert payme(port, "PerformTransaction", id="8" * 24)["error"]["code"] == -32400
+    assert payme(port, "CheckTransaction", id="8" * 24)["result"]["state"] == 1
+
+
+def test_the_endpoint_in_fastapi_keeps_every_rule(project):
+    app = importlib.import_module("shop.main").app
+    with serving_asgi(app) as port:
+        check(port, project)
+        closed_while_it_is_paid(port, project / "shop.db")
+
+
+def test_the_endpoint_in_flask_keeps_every_rule(project):
+    web = importlib.import_module("shop.web")
+    with serving_wsgi(web.app) as port:
+        check(port, project)
+        closed_while_it_is_paid(port, project / "shop.db")
+    web.engine.dispose()
+
+
+def test_the_metadata_for_alembic_hold_both_tables(project):
+    scope = {}
+    exec(FILES["migrations/env.py"], scope)
+    tables = {name for metadata in scope["target_metadata"] for name in metadata.tables}
+    assert tables == {"shop_order", "shop_outbox", "payme_transaction"}
+
+
+def test_the_endpoint_in_django_keeps_every_rule(tmp_path):
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "project.settings", "PAYME_KEY": KEY}
+
+    def run(*command):
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("-m", "django", "startproject", "project", ".")
+    for path in DJANGO:
+        target = tmp_path / path
+        target.parent.mkdir(exist_ok=True)
+        with target.open("a", encoding="utf-8") as file:
+            file.write(FILES[path])
+    told = json.loads(run(HERE / "django_project.py").splitlines()[-1])
+    assert not told["broken"]
+    assert told["state"] == "closed"
+    assert told["asked_again"] == -31053
+    assert told["closed_while_it_is_paid"] == 1
+    assert [event for event in told["events"] if event != "released"] == ["paid", "cancelled"]
+    assert told["admin"]
+
+
+def test_every_file_of_the_page_is_run_here():
+    assert set(FILES) == SHOP | DJANGO
+
+
+def test_the_tests_of_the_testing_page_pass(tmp_path):
+    blocks = re.findall(r"^```python\n(.*?)^```$", TESTING, re.MULTILINE | re.DOTALL)
+    tests = [block for block in blocks if "def test_" in block]
+    for number, block in enumerate(tests):
+        (tmp_path / f"test_{number}.py").write_text(block, encoding="utf-8")
+    (settings,) = re.findall(r"^```toml\n(.*?)^```$", TESTING, re.MULTILINE | re.DOTALL)
+    (tmp_path / "pyproject.toml").write_text(settings, encoding="utf-8")
+    options = ["-W", "error", "-p", "no:cacheprovider", "--strict-markers", "--strict-config"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options],
+        cwd=tmp_path,
+        env={name: given for name, given in os.environ.items() if not name.startswith("PYTEST_")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout
+    assert f"{len(tests)} passed" in done.stdout
+    assert len(tests) >= 6
