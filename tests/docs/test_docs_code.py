@@ -23,6 +23,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import pytest
 import uvicorn
 
+from payme.testing.merchant import check_merchant
+
 HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"
 KEY = "Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"
@@ -123,7 +125,7 @@ def check(port, project):
     assert CLIENT in written
     source = written.replace(CLIENT, f"http://127.0.0.1:{port}/payme")
     (project / "test_payme.py").write_text(source, encoding="utf-8")
-    importlib.import_module("test_payme").test_the_endpoint_keeps_the_rules()
+    importlib.import_module("test_payme").test_the_endpoint_keeps_the_rules(check_merchant)
 
     assert rows(database, "SELECT state FROM shop_order") == [("closed",)]
     assert payme(port, "CheckPerformTransaction", **asked)["error"]["code"] == -31053

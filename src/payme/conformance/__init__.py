@@ -1,8 +1,7 @@
 """Grades an endpoint of the Merchant API, in any language, over HTTP.
 
 The two scenarios of Payme's own sandbox in its order, every mutating call twice, then what it does
-not
-try: races, expiry, hostile input.
+not try: races, expiry, hostile input.
 
 Example:
     >>> report = grade("https://shop.uz/payme", key, account={"order_id": 7}, amount=50_000)

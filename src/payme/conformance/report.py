@@ -77,7 +77,8 @@ class Report(NamedTuple):
         """Write the grades for a program.
 
         Returns:
-            `{"url", "passed", "rules": [{"id", "kept", "text", "standing", "source", "broken"}]}`.
+            A JSON object: `url`, `passed`, and `rules`, each with its `id`, whether it was `kept`,
+            its `text` in three languages, `standing`, `source`, and the exchanges that `broken` it.
         """
         return {
             "url": self.url,

@@ -168,7 +168,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "race-create",
         Text(
-            "Bir vaqtda kelgan ikki CreateTransaction'dan faqat bittasi qabul qilinadi.",
+            "Bir vaqtda kelgan ikki CreateTransaction dan faqat bittasi qabul qilinadi.",
             "Из двух одновременных CreateTransaction принимается только один.",
             "Of two simultaneous CreateTransactions exactly one is accepted.",
         ),

@@ -1,7 +1,7 @@
 """Where each behaviour of the sandbox comes from, as a table.
 
 Payme documents little of what its test host does, and a merchant must know which answers are
-promised and which are guesses. `docs/sandbox.md` shows this table; a test keeps the two equal.
+promised and which are guesses. `docs/standing.md` shows this table; a test keeps the two equal.
 """
 
 from typing import Final, NamedTuple
