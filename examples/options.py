@@ -1,6 +1,7 @@
 """The options that every shop starts with."""
 
 import argparse
+import os
 
 
 def read_options(name: str) -> argparse.Namespace:
@@ -17,7 +18,12 @@ def read_options(name: str) -> argparse.Namespace:
     parser.add_argument(
         "--database", default="sqlite:///shop.db", help="sqlite:/// or postgresql://"
     )
-    parser.add_argument("--key", required=True, help="key of the cash-box")
+    # A key on the command line can be read by every user of the machine.
+    parser.add_argument(
+        "--key",
+        default=os.environ.get("PAYME_KEY", ""),
+        help="key of the cash-box; by default the environment's PAYME_KEY",
+    )
     parser.add_argument("--merchant-id", default="5e730e8e0b852a417aa49ceb", help="its id")
     parser.add_argument("--checkout-url", help="address of a sandbox, instead of Payme's checkout")
     return parser.parse_args()

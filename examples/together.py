@@ -1,14 +1,21 @@
 """The sandbox and a shop, wired together: `make shop`, or `python -m examples.together`."""
 
 import argparse
+import os
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from payme.sandbox import Sandbox
+from payme.sandbox import Sandbox, SandboxError
 
 KEY = "Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"
+SHOPS = ["shop_fastapi", "shop_flask", "shop_django"]
 
 _HELLO = """
 The shop is at     http://127.0.0.1:{shop}
@@ -22,43 +29,94 @@ Place an order, open its checkout link in a browser, pay, and look at the order 
 Ctrl-C stops both.
 """
 
+_PATIENCE_S = 10
+
+
+class ShopError(Exception):
+    """The shop does not start, or does not stay."""
+
 
 def main() -> None:
     """Start both, and stop both."""
     parser = argparse.ArgumentParser(prog="python -m examples.together")
-    parser.add_argument(
-        "--shop", default="shop_fastapi", help="shop_fastapi, shop_flask, shop_django"
-    )
+    parser.add_argument("--shop", default=SHOPS[0], choices=SHOPS)
     parser.add_argument("--port", type=int, default=8000, help="port of the shop")
     parser.add_argument("--sandbox-port", type=int, default=3000)
     parser.add_argument("--database", help="sqlite:/// or postgresql://; a new file if left out")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        database = options.database or f"sqlite:///{Path(folder) / 'shop.db'}"
-        run(options, database)
+    # Who is told to end by `kill` ends the shop first, as with Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            database = options.database or f"sqlite:///{Path(folder) / 'shop.db'}"
+            run(options, database)
+    except KeyboardInterrupt:
+        print("\nBoth are stopped.")
+    except (ShopError, SandboxError) as error:
+        sys.exit(f"examples.together: {error}")
 
 
 def run(options: argparse.Namespace, database: str) -> None:
-    """Run both until the shop ends or Ctrl-C comes.
+    """Run both until Ctrl-C comes.
 
     Args:
         options: From the command line.
         database: Address of the shop's database.
+
+    Raises:
+        ShopError: The shop did not start, or ended.
+        SandboxError: The sandbox did not start.
     """
+    check_free(options.port)
     merchant = f"http://127.0.0.1:{options.port}/payme"
     with Sandbox(
-        port=options.sandbox_port, key=KEY, merchant_url=merchant, merchant_key=KEY
+        port=options.sandbox_port,
+        key=KEY,
+        account_fields={"order_id": "Order"},
+        merchant_url=merchant,
+        merchant_key=KEY,
     ) as sandbox:
         root = sandbox.url.removesuffix("/api")
         command = [sys.executable, "-m", f"examples.{options.shop}", "--port", str(options.port)]
-        command += ["--database", database, "--key", KEY]
+        command += ["--database", database]
         command += ["--merchant-id", sandbox.merchant_id, "--checkout-url", root]
-        with subprocess.Popen(command) as shop:
+        with running(command) as shop:
+            wait_for(shop, options.port)
             print(_HELLO.format(shop=options.port, root=root), flush=True)
+            raise ShopError(f"the shop ended with status {shop.wait()}; what it said is above")
+
+
+def check_free(port: int) -> None:
+    """Tell that another program has the port, before it is taken for the shop."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        raise ShopError(f"the shop can't have port {port}: {error.strerror}; try --port") from None
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a shop, and see that it is gone at the end."""
+    with subprocess.Popen(command, env={**os.environ, "PAYME_KEY": KEY}) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
             try:
-                shop.wait()
-            except KeyboardInterrupt:
-                shop.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_PATIENCE_S)
+            finally:
+                process.kill()
+
+
+def wait_for(shop: subprocess.Popen[bytes], port: int) -> None:
+    """Wait until the shop listens."""
+    while shop.poll() is None:
+        try:
+            return socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+    raise ShopError(f"the shop did not start (status {shop.returncode}); what it said is above")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Start the shop: `python -m examples.shop_fastapi --port 8000 --key KEY`."""
+"""Start the shop: `PAYME_KEY=… python -m examples.shop_fastapi --port 8000`."""
 
 import uvicorn
 

@@ -1,4 +1,4 @@
-"""Start the shop: `python -m examples.shop_flask --port 8000 --key KEY`."""
+"""Start the shop: `PAYME_KEY=… python -m examples.shop_flask --port 8000`."""
 
 from examples.options import read_options
 from examples.shop_flask.app import create_app
