@@ -269,7 +269,7 @@ def test_an_unknown_language_is_named(pytester):
 
 def test_fixtures_and_marker_describe_themselves(pytester):
     shown = pytester.runpytest("--fixtures", "-v").stdout.str()
-    for name in ("sandbox", "client", "clock", "faults", "sandbox_options"):
+    for name in ("sandbox", "client", "clock", "faults", "sandbox_options", "check_merchant"):
         assert f"payme_{name} " in shown
     assert "async_payme_client " in shown
     pytester.runpytest("--markers").stdout.fnmatch_lines(["@pytest.mark.payme_sandbox(?*options)*"])

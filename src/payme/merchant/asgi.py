@@ -1,7 +1,9 @@
 """The merchant's endpoint as an ASGI application, for Starlette, FastAPI, Litestar, or by itself.
 
 Example:
-    >>> app = Starlette(routes=[Mount("/payme", asgi_app(merchant))])
+    >>> app = Starlette(routes=[Route("/payme", asgi_app(merchant))])
+
+A `Mount` would not do: it redirects from `/payme` to `/payme/`, which Payme reads as -32400.
 """
 
 import asyncio
@@ -29,15 +31,21 @@ def asgi_app(merchant: Merchant | AsyncMerchant) -> AsgiApp:
     Returns:
         The application. It answers every request with HTTP 200.
     """
+    return _App(merchant)
 
-    async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+
+class _App:
+    """An object: of a function Starlette's `Route` thinks that it takes a request and no scope."""
+
+    def __init__(self, merchant: Merchant | AsyncMerchant) -> None:
+        self._merchant = merchant
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             # A lifespan that is not served is what servers expect of an application without one.
             raise RuntimeError(f"the Merchant API has no {scope['type']}")
         incoming = await read(scope, receive)
-        await reply(send, await answer(merchant, incoming))
-
-    return app
+        await reply(send, await answer(self._merchant, incoming))
 
 
 async def answer(merchant: Merchant | AsyncMerchant, incoming: Incoming) -> bytes:

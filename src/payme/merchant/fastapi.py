@@ -5,9 +5,6 @@ Example:
     >>> app.include_router(payme_router(merchant))
 """
 
-from collections.abc import MutableMapping
-from typing import Any
-
 from payme.merchant import asgi
 from payme.merchant.service import AsyncMerchant, Merchant
 
@@ -16,18 +13,6 @@ try:
     from starlette.routing import Route
 except ImportError as missing:
     raise ImportError('this module needs FastAPI: pip install "payme-uz[fastapi]"') from missing
-
-
-class _Endpoint:
-    """An ASGI application that a route does not wrap: nothing of FastAPI's reading is needed."""
-
-    def __init__(self, merchant: Merchant | AsyncMerchant) -> None:
-        self._app = asgi.asgi_app(merchant)
-
-    async def __call__(
-        self, scope: MutableMapping[str, Any], receive: asgi.Receive, send: asgi.Send
-    ) -> None:
-        await self._app(scope, receive, send)
 
 
 def payme_router(merchant: Merchant | AsyncMerchant, path: str = "/payme") -> APIRouter:
@@ -42,7 +27,7 @@ def payme_router(merchant: Merchant | AsyncMerchant, path: str = "/payme") -> AP
         Payme knows its own protocol.
     """
     router = APIRouter()
-    endpoint = _Endpoint(merchant)
+    endpoint = asgi.asgi_app(merchant)
     for spelling in (path.rstrip("/"), path.rstrip("/") + "/"):
         router.routes.append(Route(spelling, endpoint, include_in_schema=False))
     return router

@@ -10,14 +10,22 @@ from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
+import shopfront_project  # noqa: F401 - Django's handlers ask for settings
 import uvicorn
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.test import override_settings
+from django.urls import re_path
 from fastapi import FastAPI
 from flask import Flask
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from payme.merchant import wire
 from payme.merchant.asgi import asgi_app
 from payme.merchant.auth import AllowList
 from payme.merchant.core import Order
+from payme.merchant.django.views import merchant_view
 from payme.merchant.fastapi import payme_router
 from payme.merchant.flask import payme_blueprint
 from payme.merchant.service import AsyncMerchant, Merchant
@@ -69,11 +77,13 @@ def serving_asgi(app):
     server.startup = announced
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
-    assert started.wait(10)
-    yield listener.getsockname()[1]
-    server.should_exit = True
-    thread.join()
-    listener.close()
+    try:
+        assert started.wait(10)
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
 
 
 class Quiet(WSGIRequestHandler):
@@ -90,15 +100,22 @@ def serving_wsgi(app):
     with make_server("127.0.0.1", 0, app, server_class=Threaded, handler_class=Quiet) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield server.server_port
-        server.shutdown()
-        thread.join()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def fastapi_app(merchant):
     app = FastAPI()
     app.include_router(payme_router(merchant))
     return app
+
+
+def starlette_app(merchant):
+    app = asgi_app(merchant)
+    return Starlette(routes=[Route(path, app) for path in ("/payme", "/payme/")])
 
 
 def flask_app(merchant):
@@ -108,12 +125,26 @@ def flask_app(merchant):
     return app
 
 
+@contextmanager
+def serving_django(serving, handler, merchant):
+    urls = (re_path("^payme/?$", merchant_view(merchant)),)
+    # A project's own limit must not turn an answer into a 400.
+    limit = override_settings(ROOT_URLCONF=urls, DATA_UPLOAD_MAX_MEMORY_SIZE=10)
+    with limit, serving(handler()) as port:
+        yield port
+
+
 ADAPTERS = {
     "asgi": lambda **options: serving_asgi(asgi_app(asynchronous(**options))),
     "asgi, blocking store": lambda **options: serving_asgi(asgi_app(blocking(**options))),
+    "starlette": lambda **options: serving_asgi(starlette_app(asynchronous(**options))),
     "fastapi": lambda **options: serving_asgi(fastapi_app(asynchronous(**options))),
     "wsgi": lambda **options: serving_wsgi(wsgi_app(blocking(**options))),
     "flask": lambda **options: serving_wsgi(flask_app(blocking(**options))),
+    "django": lambda **options: serving_django(serving_wsgi, WSGIHandler, blocking(**options)),
+    "django, asgi": lambda **options: serving_django(
+        serving_asgi, ASGIHandler, blocking(**options)
+    ),
 }
 
 
@@ -165,9 +196,10 @@ def test_without_the_key_nothing_is_answered(port, headers):
     assert code(call(port, "CheckTransaction", {"id": ID}, headers=headers)) == -32504
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_other_verbs_get_an_answer_of_the_protocol(port, method):
-    assert code(send(port, method=method)) == -32300
+    answer = send(port, method=method)
+    assert answer is None if method == "HEAD" else code(answer) == -32300
 
 
 @pytest.mark.parametrize(
@@ -175,7 +207,9 @@ def test_other_verbs_get_an_answer_of_the_protocol(port, method):
     [
         (b"", -32700),
         (b"\x00\xff", -32700),
+        (b'{"method":"CheckTransaction","params":' + b"[" * 100_000, -32700),
         (b"[]", -32600),
+        (b'{"method":"CheckTransaction","params":{"id":7},"id":1}', -32600),
         (b'{"method":"Nope","params":{},"id":1}', -32601),
         (b" " * (wire.MAX_BODY + 5), -32600),
     ],
@@ -184,7 +218,9 @@ def test_any_body_gets_an_answer_of_the_protocol(port, body, expected):
     assert code(send(port, body)) == expected
 
 
-@pytest.mark.parametrize("name", ["asgi", "asgi, blocking store", "fastapi"])
+@pytest.mark.parametrize(
+    "name", ["asgi", "asgi, blocking store", "starlette", "fastapi", "django, asgi"]
+)
 def test_chunked_body_is_read(name):
     """Under ASGI: wsgiref leaves chunks unread, and may reset the connection before the answer."""
     with ADAPTERS[name]() as port:

@@ -1,44 +1,23 @@
 """One Django project per process, on SQLite and on PostgreSQL."""
 
 import copy
-import json
-import os
-import sys
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import shopfront_project  # noqa: F401 - before anything of the shop's
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+from django.test import Client
+from django.test.utils import setup_test_environment, teardown_test_environment
 from scenarios import AUTH, Requests
+from shopfront import routing
+from shopfront.models import Event, Order
+from shopfront.orders import Orders
 
+from payme.merchant.django.configuration import configured
+from payme.merchant.django.models import Transaction
 from support.postgres import postgres_database
-
-HERE = Path(__file__).parent
-
-sys.path.insert(0, str(HERE))
-os.environ["DJANGO_SETTINGS_MODULE"] = "shopfront.settings"
-# Where they are is filled in by the fixtures, before the first connection.
-os.environ["SHOPFRONT_DATABASES"] = json.dumps(
-    {
-        "sqlite": {"ENGINE": "django.db.backends.sqlite3", "NAME": "", "OPTIONS": {"timeout": 30}},
-        "postgresql": {"ENGINE": "django.db.backends.postgresql"},
-    }
-)
-
-import django  # noqa: E402
-
-django.setup()
-
-from django.conf import settings  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.db import connections  # noqa: E402
-from django.test import Client  # noqa: E402
-from django.test.utils import setup_test_environment, teardown_test_environment  # noqa: E402
-from shopfront import routing  # noqa: E402
-from shopfront.models import Event, Order  # noqa: E402
-from shopfront.orders import Orders  # noqa: E402
-
-from payme.merchant.django.configuration import configured  # noqa: E402
-from payme.merchant.django.models import Transaction  # noqa: E402
 
 
 @pytest.fixture(scope="session", autouse=True)
