@@ -1,8 +1,12 @@
 """The rules of the Merchant API: one test per row of the condition matrix."""
 
+import copy
+import pickle
+
 import pytest
 from msgspec.structs import replace
 
+from payme.errors.catalogue import Text
 from payme.merchant import core
 from payme.merchant.core import (
     CANNOT_CANCEL,
@@ -91,6 +95,30 @@ def test_order_that_is_not_free_is_refused(order, asked, created):
     decision = decide(NEW, order, None, NOW)
     assert code(decision) == created
     assert decision.writes == ()
+
+
+@pytest.mark.parametrize(
+    ("account", "field"),
+    [({"phone": "1", "city": "2"}, "phone"), ({"city": "2", "phone": "1"}, "city"), ({}, None)],
+)
+def test_first_field_that_came_is_blamed_unless_the_order_names_another(account, field):
+    closed = replace(ORDER, state="closed")
+    for request in (core.CheckPerform(50_000, account), replace(NEW, account=account)):
+        assert decide(request, None, None, NOW).answer.data == field
+        assert decide(request, closed, None, NOW).answer.data == field
+        named = replace(closed, field="contract")
+        assert decide(request, named, None, NOW).answer.data == "contract"
+    for state in ({"state": "paid"}, {"holder": CREATED}):
+        asked = core.CheckPerform(50_000, account)
+        assert decide(asked, replace(ORDER, **state), None, NOW).answer.data == field
+
+
+def test_account_error_survives_a_process_pool():
+    text = Text("Bloklangan.", "Заблокирован.", "Blocked.")
+    error = AccountError("phone", text, -31_060)
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert again.refusal == error.refusal == Refusal(-31_060, text, "phone")
+        assert str(again) == "phone"
 
 
 def test_cumulative_account_takes_any_amount_within_its_limits_any_number_of_times():

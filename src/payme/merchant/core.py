@@ -95,7 +95,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         cumulative: The account takes money any number of times, such as a phone's balance.
         min_amount: Smallest amount of a cumulative account in tiyin.
         max_amount: Largest amount of a cumulative account in tiyin.
-        field: The account field that errors about this order name.
+        field: The account field that errors about this order name; by default the first that Payme
+            sent.
         refundable: A paid order may be cancelled; False once the goods are handed over.
         detail: Lines for the fiscal receipt, as `Detail.params` makes them.
         additional: Members that Payme shows to the payer.
@@ -109,7 +110,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     cumulative: bool = False
     min_amount: int | None = None
     max_amount: int | None = None
-    field: str = "order_id"
+    field: str | None = None
     refundable: bool = True
     detail: dict[str, Any] | None = None
     additional: dict[str, Any] | None = None
@@ -230,8 +231,8 @@ class AccountError(Exception):
         code: -31050 to -31099.
 
     Example:
-        >>> raise AccountError("phone", Text("Raqam topilmadi", "Номер не найден", "No such
-        number"))
+        >>> blocked = Text("Raqam bloklangan.", "Номер заблокирован.", "The number is blocked.")
+        >>> raise AccountError("phone", blocked, -31_060)
     """
 
     def __init__(self, field: str, message: Text | None = None, code: int = -31050) -> None:
@@ -352,34 +353,42 @@ Rule = Callable[[Case], Decision]
 
 
 def _allow(request: CheckPerform, order: Order | None, now: int) -> Answer:
-    refusal = _unpayable(order, request.amount, now, asking=True)
-    if refusal is not None or order is None:
-        return refusal or Refusal(-31050, NOT_FOUND)
+    if order is None:
+        return _not_found(request)
+    refusal = _unpayable(request, order, now)
+    if refusal is not None:
+        return refusal
     extras = {"additional": order.additional, "detail": order.detail}
     return {"allow": True, **{name: extra for name, extra in extras.items() if extra is not None}}
 
 
-def _unpayable(
-    order: Order | None, amount: int | float, now: int, *, asking: bool
-) -> Refusal | None:
-    """Say why an order can't be paid with an amount, if so.
+def _not_found(request: CheckPerform | Create) -> Refusal:
+    return Refusal(-31050, NOT_FOUND, _first_field(request))
+
+
+def _first_field(request: CheckPerform | Create) -> str | None:
+    """Name the field to blame for an account that the merchant said no more about."""
+    return next(iter(request.account), None)
+
+
+def _unpayable(request: CheckPerform | Create, order: Order, now: int) -> Refusal | None:
+    """Say why an order can't be paid, if so.
 
     A busy or paid order is an account error while Payme is asking (the range that the page of
     CheckPerformTransaction lists) and -31008 when a transaction is to be created (CONFIRMED by
     Payme's own sandbox).
     """
-    if order is None:
-        return Refusal(-31050, NOT_FOUND, "order_id")
+    asking, field = isinstance(request, CheckPerform), order.field or _first_field(request)
     if order.state == "closed":
-        return Refusal(-31053, _CLOSED, order.field)
-    if not _fits(order, amount):
+        return Refusal(-31053, _CLOSED, field)
+    if not _fits(order, request.amount):
         return WRONG_AMOUNT
     if order.cumulative:
         return None
     if order.state == "paid":
-        return Refusal(-31051, _PAID, order.field) if asking else CANNOT_PERFORM
+        return Refusal(-31051, _PAID, field) if asking else CANNOT_PERFORM
     if order.holder is not None and stage(order.holder, now) == "created":
-        return Refusal(-31052, _BUSY, order.field) if asking else CANNOT_PERFORM
+        return Refusal(-31052, _BUSY, field) if asking else CANNOT_PERFORM
     return None
 
 
@@ -393,9 +402,11 @@ def _fits(order: Order, amount: int | float) -> bool:
 
 def _create(case: Case) -> Decision:
     request, order = case.request, case.order
-    refusal = _unpayable(order, request.amount, case.now, asking=False)
-    if refusal is not None or order is None:
-        return Decision(refusal or CANNOT_PERFORM)
+    if order is None:
+        return Decision(_not_found(request))
+    refusal = _unpayable(request, order, case.now)
+    if refusal is not None:
+        return Decision(refusal)
     if case.now - request.time > EXPIRY_MS:
         # Payme has given it up already; to reserve the order for it would block a living attempt.
         return Decision(CANNOT_PERFORM)
