@@ -9,7 +9,6 @@ read before is read again.
 from collections.abc import Generator, Iterable
 from typing import Any, NamedTuple, TypeVar
 
-import msgspec
 from msgspec.structs import replace
 
 from payme.merchant import core, wire
@@ -66,7 +65,7 @@ Step = FindOrder | LockOrder | GetTransaction | GetHolder | Store | ListTransact
 Flow = Generator[Step, Any, T]
 
 
-def serve(request: Request, now: int) -> Flow[Answer]:
+def serve(request: Request, now: int) -> Flow[Answer | wire.Listing]:
     """Serve one request.
 
     Args:
@@ -74,7 +73,7 @@ def serve(request: Request, now: int) -> Flow[Answer]:
         now: Time in ms since 1970 UTC.
 
     Returns:
-        A flow whose value is the answer.
+        A flow whose value is the answer, for `wire.encode`.
     """
     if isinstance(request, core.Statement):
         return (yield from _statement(request))
@@ -96,6 +95,10 @@ def _decided(request: Any, now: int) -> Flow[Decision]:
         return core.decide(request, order, None, now)
     if isinstance(request, core.Create):
         return (yield from _decided_create(request, now))
+    if isinstance(request, core.Check):
+        # It writes nothing: what is committed is the answer, and nobody needs to wait for it.
+        known: Transaction | None = yield GetTransaction(request.id)
+        return core.decide(request, None, known, now)
     return (yield from _decided_known(request, now))
 
 
@@ -103,7 +106,7 @@ def _decided_create(request: core.Create, now: int) -> Flow[Decision]:
     known: Transaction | None = yield GetTransaction(request.id)
     if known is not None:
         return (yield from _decided_known(request, now))
-    found = yield from _order(request.account)
+    found: Order | None = yield FindOrder(request.account)
     if found is None:
         return core.decide(request, None, None, now)
     yield LockOrder(found.id)
@@ -132,15 +135,22 @@ def _order(account: dict[str, Any]) -> Flow[Order | None]:
 
 
 def _order_of(transaction: Transaction) -> Flow[Order | None]:
-    """Read the order of a stored transaction; one that can't be found any more is None."""
+    """Read the order of a stored transaction; one that can't be found any more is None.
+
+    Its holder is not read: only a new transaction has to give way to one.
+    """
     try:
-        return (yield from _order(transaction.account))
+        order: Order | None = yield FindOrder(transaction.account)
     except AccountError:
         return None
+    return order
 
 
-def _statement(request: core.Statement) -> Flow[Answer]:
+def _statement(request: core.Statement) -> Flow[wire.Listing]:
     rows: Iterable[Transaction] = yield ListTransactions(request.from_, request.to)
-    # Row by row: of a day with a hundred thousand transactions only the text is held.
-    written = b",".join(msgspec.json.encode(core.statement_row(row)) for row in rows)
-    return {"transactions": msgspec.Raw(b"[" + written + b"]")}
+    # The text is held and not sent while it is made: reading may fail halfway, and then the answer
+    # is -32400 and no statement.
+    listing = wire.Listing()
+    for row in rows:
+        listing.add(core.statement_row(row))
+    return listing

@@ -3,6 +3,7 @@
 Source: https://developer.help.paycom.uz/protokol-merchant-api/
 """
 
+from io import BytesIO
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
@@ -113,16 +114,52 @@ def refuse_method(name: str) -> Refusal:
     return Refusal(-32601, _NO_METHOD, name[:64])
 
 
-def encode(call_id: CallId, answer: Answer) -> bytes:
+class Listing:
+    """The answer to GetStatement, as a text that grows by a row at a time.
+
+    A day may have a hundred thousand transactions. Nothing but their text is held, and that once:
+    what it is written into gives it away without a copy.
+    """
+
+    def __init__(self) -> None:
+        self._text = BytesIO()
+        self._text.write(b'{"jsonrpc":"2.0","result":{"transactions":[')
+        self._between = b""
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Write a row.
+
+        Args:
+            row: From `core.statement_row`.
+        """
+        self._text.write(self._between + msgspec.json.encode(row))
+        self._between = b","
+
+    def close(self, call_id: CallId) -> bytes:
+        """Write the end, after the last row.
+
+        Args:
+            call_id: The `id` of the request; only now is it known here.
+
+        Returns:
+            JSON text.
+        """
+        self._text.write(b']},"id":' + msgspec.json.encode(call_id) + b"}")
+        return self._text.getvalue()
+
+
+def encode(call_id: CallId, answer: Answer | Listing) -> bytes:
     """Write an answer.
 
     Args:
         call_id: The `id` of the request.
-        answer: The result, or the refusal.
+        answer: The result, or the refusal. A listing can be written once.
 
     Returns:
         JSON text, for a body with HTTP status 200: any other status Payme reads as -32400.
     """
+    if isinstance(answer, Listing):
+        return answer.close(call_id)
     if isinstance(answer, Refusal):
         error = {"code": answer.code, "message": answer.message._asdict(), "data": answer.data}
         return msgspec.json.encode({"jsonrpc": "2.0", "id": call_id, "error": error})

@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import subprocess
 import sys
+from types import MethodType
 
 import pytest
 import sqlalchemy as sa
@@ -31,9 +32,11 @@ from sqlshop import (
 
 from payme.errors import ConfigurationError
 from payme.merchant import flows
-from payme.merchant.core import Create, Perform
+from payme.merchant.core import EXPIRY_MS, Create, Perform
 from payme.merchant.stores.sqlalchemy import (
+    AsyncOrders,
     AsyncSqlAlchemyStore,
+    Orders,
     SqlAlchemyStore,
     metadata,
     transactions,
@@ -91,33 +94,165 @@ def test_hook_may_use_a_savepoint(shop):
     assert (shop.state("a"), shop.state("b")) == ("paid", "waiting")
 
 
-WRONG = sa.text("SELECT * FROM there_is_no_such_table")
-
-
-def test_hook_that_swallows_a_database_error_hides_nothing(shop):
-    """PostgreSQL answers COMMIT with a ROLLBACK then, and no error; SQLite goes on."""
-    shop.create(1)
+def in_a_hook(shop, work):
+    """Have the hooks of a shop do more, on the blocking side of their connection."""
     if isinstance(shop, AsyncShop):
 
         async def between(connection):
-            with contextlib.suppress(DBAPIError):
-                await connection.execute(WRONG)
+            await connection.run_sync(work)
+
+        shop.orders.between = between
     else:
+        shop.orders.between = work
 
-        def between(connection):
-            with contextlib.suppress(DBAPIError):
-                connection.execute(WRONG)
 
-    shop.orders.between = between
-    answer = shop.perform(1)
-    if shop.engine.dialect.name == "postgresql":
+def swallow(statement):
+    """What careless code does: go on as if nothing had happened."""
+
+    def work(connection):
+        with contextlib.suppress(DBAPIError):
+            connection.exec_driver_sql(statement)
+
+    return work
+
+
+NO_TABLE = "SELECT * FROM there_is_no_such_table"
+TWICE = "INSERT INTO shop_order VALUES ('a', 'waiting')"
+TWICE_OR_ROLLBACK = "INSERT OR ROLLBACK INTO shop_order VALUES ('a', 'waiting')"
+
+EVENTS = {
+    "paid": (lambda shop: shop.perform(1), "paid", 2),
+    "released": (lambda shop: shop.cancel(1), "waiting", -1),
+    "cancelled": (lambda shop: shop.cancel(1, reason=5), "closed", -2),
+}
+
+
+@pytest.mark.parametrize("statement", [NO_TABLE, TWICE, TWICE_OR_ROLLBACK])
+@pytest.mark.parametrize("event_name", EVENTS)
+def test_database_error_that_a_hook_swallows_is_never_answered_as_success(
+    shop, event_name, statement
+):
+    """PostgreSQL answers COMMIT with a ROLLBACK then, and no error; SQLite goes on with most."""
+    happen, order_state, state = EVENTS[event_name]
+    shop.create(1)
+    if event_name == "cancelled":
+        shop.perform(1)
+    before = (shop.check(1), shop.state("a"), shop.events())
+    in_a_hook(shop, swallow(statement))
+    answer = happen(shop)
+    if shop.engine.dialect.name == "postgresql" or statement is TWICE_OR_ROLLBACK:
         assert code(answer) == -32400
-        assert (shop.check(1)["result"]["state"], shop.state("a")) == (1, "waiting")
+        assert (shop.check(1), shop.state("a"), shop.events()) == before
     else:
-        assert answer["result"]["state"] == 2
+        assert answer["result"]["state"] == state
     del shop.orders.between
+    for _ in range(2):
+        assert happen(shop)["result"]["state"] == state
+    assert shop.state("a") == order_state
+    assert shop.events() == [*before[2], (event_name, "a")]
+
+
+def test_error_that_is_swallowed_while_an_expired_attempt_gives_way_stores_no_new_one(shop):
+    shop.create(1)
+    shop.now += EXPIRY_MS + 1
+    in_a_hook(shop, swallow(NO_TABLE))
+    created = "result" in shop.create(2)
+    assert created == (shop.engine.dialect.name == "sqlite")
+    assert (code(shop.check(2)), shop.check(1)["result"]["state"]) == (
+        (None, -1) if created else (-31003, 1)
+    )
+    del shop.orders.between
+    assert shop.create(2)["result"]["state"] == 1
+    assert shop.events() == [("released", "a")]
+
+
+def swallow_in_find(shop, statement, *, finds):
+    """Have `find` swallow an error; what it gives then is as before, or None."""
+    find, work = shop.orders.find, swallow(statement)
+    if isinstance(shop, AsyncShop):
+
+        async def careless(connection, account):
+            found = await find(connection, account)
+            await connection.run_sync(work)
+            return found if finds else None
+    else:
+
+        def careless(connection, account):
+            found = find(connection, account)
+            work(connection)
+            return found if finds else None
+
+    shop.orders.find = careless
+
+
+def test_database_error_that_find_swallows_is_never_answered_as_success(shop):
+    check = {"amount": 50_000, "account": {"order_id": "a"}}
+    swallow_in_find(shop, NO_TABLE, finds=True)
+    asked, created = shop.call("CheckPerformTransaction", **check), shop.create(1)
+    del shop.orders.find
+    known = shop.check(1)
+    shop.create(1)
+    swallow_in_find(shop, NO_TABLE, finds=True)
+    performed = shop.perform(1)
+    del shop.orders.find
+    if shop.engine.dialect.name == "postgresql":
+        assert [code(one) for one in (asked, created, performed)] == [-32400] * 3
+        assert code(known) == -31003
+        assert (shop.check(1)["result"]["state"], shop.events()) == (1, [])
+    else:
+        assert [code(one) for one in (asked, created, performed)] == [None] * 3
+        assert known["result"]["state"] == 1
     assert shop.perform(1)["result"]["state"] == 2
     assert (shop.state("a"), shop.events()) == ("paid", [("paid", "a")])
+
+
+def test_log_of_a_database_error_has_no_account(shop, caplog):
+    lost = sa.text("SELECT * FROM there_is_no_such_table WHERE phone = :phone")
+    parameters = {"phone": "998901234567"}
+
+    def work(connection):
+        connection.execute(lost, parameters)
+
+    shop.create(1)
+    in_a_hook(shop, work)
+    assert code(shop.perform(1)) == -32400
+    assert "there_is_no_such_table" in caplog.text
+    assert "998901234567" not in caplog.text
+    # The merchant's own statements, on the merchant's own engine, tell as much as ever.
+    with pytest.raises(DBAPIError, match="998901234567"), shop.engine.connect() as connection:
+        work(connection)
+
+
+def test_order_that_find_loses_with_a_database_error_is_not_cancelled_halfway(shop):
+    """`find` may well catch the error of a number that is none: what it says then counts."""
+    shop.create(1)
+    swallow_in_find(shop, NO_TABLE, finds=False)
+    check = {"amount": 50_000, "account": {"order_id": "a"}}
+    assert code(shop.call("CheckPerformTransaction", **check)) == -31050
+    cancelled = "result" in shop.cancel(1)
+    assert cancelled == (shop.engine.dialect.name == "sqlite")
+    del shop.orders.find
+    assert shop.check(1)["result"]["state"] == (-1 if cancelled else 1)
+    assert shop.cancel(1)["result"]["state"] == -1
+    assert shop.events() == [("released", "a")]
+
+
+def test_only_what_ran_a_hook_is_read_back(shop):
+    engine = shop.async_engine.sync_engine if isinstance(shop, AsyncShop) else shop.engine
+    base = AsyncOrders if isinstance(shop, AsyncShop) else Orders
+
+    def reads_after_the_write(act):
+        with statements(engine) as seen:
+            assert "result" in act()
+        written = max(n for n, text in enumerate(seen) if "payme_transaction SET" in text)
+        return sum("FROM payme_transaction" in text for text in seen[written:])
+
+    shop.create(1)
+    assert reads_after_the_write(lambda: shop.cancel(1)) == 1
+    shop.create(2)
+    shop.orders.released = MethodType(base.released, shop.orders)
+    assert reads_after_the_write(lambda: shop.cancel(2)) == 0
+    assert shop.events() == [("released", "a")]
 
 
 def test_integrity_error_of_a_hook_is_no_answer(shop):

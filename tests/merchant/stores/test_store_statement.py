@@ -1,11 +1,12 @@
 """GetStatement reads a day out of many through the index, and row by row."""
 
 import asyncio
+import json
 import tracemalloc
 
 import pytest
 import sqlalchemy as sa
-from scenarios import START, number
+from scenarios import AUTH, START, code, number
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlshop import (
     AsyncShop,
@@ -16,7 +17,8 @@ from sqlshop import (
     statements,
 )
 
-from payme.merchant import flows
+from payme.merchant import core, flows
+from payme.merchant.service import Incoming
 from payme.merchant.stores.sqlalchemy import AsyncSqlAlchemyStore, schema, transactions
 
 STEP = 1_000
@@ -84,19 +86,69 @@ def run(shop, flow):
     return shop.store.run(flow)
 
 
+def peak_of(act):
+    """What an act gives, and how many bytes were held at most."""
+    tracemalloc.start()
+    try:
+        given = act()
+        return given, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def only_count(rows):
+    return sum(1 for _ in rows)
+
+
 def test_rows_are_fetched_while_they_are_read(shop):
     fill(shop.engine, MANY)
     # The first run loads what every later one shares, such as the compiled statement.
     run(shop, only_look(0, START + STEP, list))
-    tracemalloc.start()
-    try:
-        found = run(shop, only_look(0, START * 2, lambda rows: sum(1 for _ in rows)))
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+    found, peak = peak_of(lambda: run(shop, only_look(0, START * 2, only_count)))
     assert found == MANY
     # A thousand rows are held at once; all of them would be 15 MB.
-    assert peak < 6_000_000
+    assert peak < 3_000_000
+
+
+def measured(shop, request):
+    """Answer a request; give the rows in the answer and its length."""
+    if isinstance(shop, AsyncShop):
+        # In the task: `Runner.run` of Python 3.11 makes the `repr` of what a task gives.
+        async def ask():
+            text = await shop.merchant.answer(request)
+            return text.count(b'"perform_time"'), len(text)
+
+        return shop.runner.run(ask())
+    text = shop.answer(request)
+    return text.count(b'"perform_time"'), len(text)
+
+
+def test_answer_is_held_as_text_alone_and_once(shop):
+    fill(shop.engine, MANY)
+    shop.statement(START, START)
+    body = json.dumps({"id": 1, "method": "GetStatement", "params": {"from": 0, "to": START * 2}})
+    request = Incoming("POST", body.encode(), AUTH)
+    _, rows = peak_of(lambda: run(shop, only_look(0, START * 2, only_count)))
+    (found, length), peak = peak_of(lambda: measured(shop, request))
+    assert found == MANY
+    # What grows is an eighth longer than it is full.
+    assert peak - rows < 1.2 * length
+
+
+def test_statement_that_breaks_off_is_a_system_error_and_no_statement(shop, monkeypatch):
+    fill(shop.engine, 20)
+    seen = []
+
+    def broken(row):
+        seen.append(row)
+        if len(seen) == 10:
+            raise ValueError("a row that nobody can read")
+        return {}
+
+    monkeypatch.setattr(core, "statement_row", broken)
+    assert code(shop.call("GetStatement", **{"from": 0, "to": START * 2})) == -32400
+    monkeypatch.undo()
+    assert len(shop.statement()) == 20
 
 
 def test_reader_that_stops_early_gives_the_connection_back(shop):

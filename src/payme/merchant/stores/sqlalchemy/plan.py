@@ -59,7 +59,7 @@ class Stream(NamedTuple):
 
 
 class Notify(NamedTuple):
-    """Effect: call the merchant's method for an event."""
+    """Effect: call the merchant's method for an event; gives False if there is none to call."""
 
     event: Event
     transaction: Transaction
@@ -131,8 +131,7 @@ class _Translator:
                 return map(schema.read, rows.mappings())
             case flows.Store(write):
                 yield from self._store(write.transaction)
-                if write.event is not None:
-                    yield Notify(write.event, write.transaction)
+                if write.event is not None and (yield Notify(write.event, write.transaction)):
                     yield from self._confirm(write)
         return None
 

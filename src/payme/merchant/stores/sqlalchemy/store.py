@@ -64,6 +64,7 @@ class SqlAlchemyStore:
         _expect(engine, sa.Engine, "engine")
         _expect(orders, Orders, "orders")
         self._engine = engine.execution_options(isolation_level=_isolation(engine))
+        _hide_parameters(self._engine)
         self._orders = orders
         self._alone: AbstractContextManager[Any] = (
             threading.Lock() if _is_shared(engine) else nullcontext()
@@ -91,7 +92,9 @@ class SqlAlchemyStore:
             case Find(account):
                 return _value(self._orders.find(connection, account))
             case Notify(event, transaction):
-                return _value(getattr(self._orders, event)(connection, transaction))
+                hook = getattr(self._orders, event)
+                _value(hook(connection, transaction))
+                return not _is_inherited(hook)
             case _:
                 return _perform_sql(connection, effect)
 
@@ -116,6 +119,7 @@ class AsyncSqlAlchemyStore:
         _expect(engine, AsyncEngine, "engine")
         _expect(orders, AsyncOrders, "orders")
         self._engine = engine.execution_options(isolation_level=_isolation(engine.sync_engine))
+        _hide_parameters(self._engine.sync_engine)
         self._orders = orders
         self._alone: AbstractAsyncContextManager[Any] = (
             asyncio.Lock() if _is_shared(engine.sync_engine) else nullcontext()
@@ -148,7 +152,9 @@ class AsyncSqlAlchemyStore:
             case Find(account):
                 return await self._orders.find(connection, account)
             case Notify(event, transaction):
-                return await getattr(self._orders, event)(connection, transaction)
+                hook = getattr(self._orders, event)
+                await hook(connection, transaction)
+                return not _is_inherited(hook)
             case _:
                 return await connection.run_sync(_perform_sql, effect)
 
@@ -213,6 +219,11 @@ def _value(given: T) -> T:
     return given
 
 
+def _is_inherited(hook: object) -> bool:
+    """Tell if the merchant left `released` as it is: then there is nothing to confirm."""
+    return getattr(hook, "__func__", None) in (Orders.released, AsyncOrders.released)
+
+
 def _require_open(*, open_: bool) -> None:
     if not open_:
         raise RuntimeError("a method of Orders committed or rolled back; the store does that")
@@ -225,6 +236,14 @@ def _isolation(engine: sa.Engine) -> Any:
             f"engine: got {engine.dialect.name}, expected postgresql or sqlite"
         )
     return level
+
+
+def _hide_parameters(own: sa.Engine) -> None:
+    """Keep accounts, which may be phones, out of the texts of errors, and so out of the log.
+
+    The engine is the store's own, on the merchant's pool; the merchant's is as it was.
+    """
+    own.hide_parameters = True
 
 
 def _is_shared(engine: sa.Engine) -> bool:
