@@ -29,6 +29,8 @@ def serving(answer, status=200):
     with make_server("127.0.0.1", 0, app, server_class=Threaded, handler_class=Quiet) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/payme"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/payme"
+        finally:
+            server.shutdown()
+            thread.join()
