@@ -18,10 +18,12 @@ class Orders:
 
     def paid(self, transaction: core.Transaction) -> None:
         """Hand the goods over."""
-        order = Order.objects.filter(pk=transaction.order_id)
-        order.update(state="paid", paid_events=F("paid_events") + 1)
+        order = Order.objects.filter(pk=transaction.order_id, state="waiting")
+        if not order.update(state="paid", paid_events=F("paid_events") + 1):
+            # Closed since `find` was asked. Nothing is stored, and Payme asks again.
+            raise RuntimeError(f"order {transaction.order_id} does not wait any more")
 
     def cancelled(self, transaction: core.Transaction) -> None:
         """Take the goods back: the order is closed."""
-        order = Order.objects.filter(pk=transaction.order_id)
+        order = Order.objects.filter(pk=transaction.order_id, state="paid")
         order.update(state="closed", cancelled_events=F("cancelled_events") + 1)

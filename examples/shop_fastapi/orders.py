@@ -28,6 +28,14 @@ def number(text: object) -> int | None:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
 
 
+def change(transaction: Transaction, before: str, after: str, counter: sa.Column[int]) -> sa.Update:
+    """Make the statement that moves an order on, if it is still where it is thought to be."""
+    order = sa.update(orders).where(
+        orders.c.id == int(transaction.order_id), orders.c.state == before
+    )
+    return order.values({orders.c.state: after, counter: counter + 1})
+
+
 class ShopOrders(AsyncOrders):
     """What Payme may ask about an order, and what it may change."""
 
@@ -41,21 +49,11 @@ class ShopOrders(AsyncOrders):
 
     async def paid(self, connection: AsyncConnection, transaction: Transaction) -> None:
         """Hand the goods over."""
-        await self._move(connection, transaction, "paid", orders.c.paid_events)
+        paid = change(transaction, "waiting", "paid", orders.c.paid_events)
+        if (await connection.execute(paid)).rowcount != 1:
+            # Closed since `find` was asked. Nothing is stored, and Payme asks again.
+            raise RuntimeError(f"order {transaction.order_id} does not wait any more")
 
     async def cancelled(self, connection: AsyncConnection, transaction: Transaction) -> None:
         """Take the goods back: the order is closed."""
-        await self._move(connection, transaction, "closed", orders.c.cancelled_events)
-
-    async def _move(
-        self,
-        connection: AsyncConnection,
-        transaction: Transaction,
-        state: str,
-        counter: sa.Column[int],
-    ) -> None:
-        await connection.execute(
-            sa.update(orders)
-            .where(orders.c.id == int(transaction.order_id))
-            .values({orders.c.state: state, counter: counter + 1})
-        )
+        await connection.execute(change(transaction, "paid", "closed", orders.c.cancelled_events))

@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from payme.checkout import parse_link
 from payme.conformance import grade
+from payme.merchant.core import Transaction
 
 ROOT = Path(__file__).parents[2]
 KEY = "Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"
@@ -149,3 +151,21 @@ def test_shop_without_a_key_does_not_start(name):
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
     assert ended.returncode != 0
     assert "keys:" in ended.stderr
+
+
+def test_order_that_was_closed_meanwhile_is_not_paid():
+    """`find` saw it wait, and the shop closed it before the hook: only the hook can tell."""
+    from examples.shop_flask.orders import ShopOrders, metadata, orders
+
+    engine = sa.create_engine("sqlite://")
+    metadata.create_all(engine)
+    paid = Transaction(id="t", order_id="1", time=1, amount=5, account={}, create_time=1)
+    with engine.begin() as connection:
+        connection.execute(sa.insert(orders).values(id=1, amount=5, state="closed"))
+        with pytest.raises(RuntimeError, match="order 1 does not wait"):
+            ShopOrders().paid(connection, paid)
+        assert connection.execute(sa.select(orders.c.state, orders.c.paid_events)).one() == (
+            "closed",
+            0,
+        )
+    engine.dispose()
