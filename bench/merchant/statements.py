@@ -104,7 +104,14 @@ class Asyncio:
         return self._await(self._merchant.answer(incoming))
 
     def _await(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        return self._runner.run(coroutine)
+        # Not as the result of the task: asyncio would hold a text of it, as long as an answer.
+        came: list[Any] = []
+
+        async def run() -> None:
+            came.append(await coroutine)
+
+        self._runner.run(run())
+        return came.pop()
 
 
 class Worker:

@@ -86,9 +86,10 @@ INSERT INTO counter VALUES (?, 1)
 ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value
 """
 
-_PUT_RECEIPT: Final = """
+_CHANGE_RECEIPT: Final = "UPDATE receipt SET due_at = ?, record = ? WHERE number = ?"
+
+_ADD_RECEIPT: Final = """
 INSERT INTO receipt (number, id, create_time, due_at, record) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (number) DO UPDATE SET due_at = excluded.due_at, record = excluded.record
 """
 
 _LAST_RECEIPT: Final = "SELECT number, create_time FROM receipt ORDER BY number DESC LIMIT 1"
@@ -189,10 +190,13 @@ class SqliteState:
 
     def put_receipt(self, receipt: Receipt) -> None:
         """Store a receipt in place of the one with the same number."""
+        number, due_at, record = receipt.number, receipt.due_at, _encode(receipt)
+        if self._execute(_CHANGE_RECEIPT, (due_at, record, number)).rowcount:
+            return
         if not self._keeps_order(receipt):
             self._execute(_SET_UNORDERED)
-        row = (receipt.number, receipt.id, receipt.create_time, receipt.due_at, _encode(receipt))
-        self._execute(_PUT_RECEIPT, row)
+        row = (number, receipt.id, receipt.create_time, due_at, record)
+        self._execute(_ADD_RECEIPT, row)
 
     def list_receipts(
         self, period: tuple[int, int] | None, *, count: int, offset: int
@@ -205,7 +209,7 @@ class SqliteState:
         return [_read_receipt(record) for (record,) in rows]
 
     def _keeps_order(self, receipt: Receipt) -> bool:
-        """Tell whether numbers follow the times with this receipt, if they did before.
+        """Tell whether numbers follow the times with this new receipt, if they did before.
 
         A clock that was set back makes one that does not.
         """
@@ -213,10 +217,7 @@ class SqliteState:
         if last is None:
             return True
         number, create_time = last
-        if receipt.number > number:
-            return receipt.number == number + 1 and receipt.create_time >= create_time
-        query = "SELECT 1 FROM receipt WHERE number = ?"
-        return self._execute(query, (receipt.number,)).fetchone() is not None
+        return receipt.number == number + 1 and receipt.create_time >= create_time
 
     def due_receipts(self, now: int) -> list[Receipt]:
         """List the receipts whose `due_at` has come."""

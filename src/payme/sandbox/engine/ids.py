@@ -11,6 +11,7 @@ _KEY_ALPHABET: Final = f"{_ALPHANUMERIC}?%&@#!^*"
 _TOKEN_TAIL: Final = 390
 _KEY_LENGTH: Final = 36
 
+_OBJECT_ID: Final = re.compile(r"[0-9a-f]{24}")
 _TOKEN: Final = re.compile(r"[0-9a-f]{24}_[0-9A-Za-z]{1,1000}")
 
 
@@ -27,7 +28,7 @@ def object_id(rng: Random, now: int, number: int) -> str:
 
 def is_object_id(text: str) -> bool:
     """Tell whether a text has the form of such an id."""
-    return len(text) == 24 and all(char in _HEX for char in text)
+    return _OBJECT_ID.fullmatch(text) is not None
 
 
 def token(rng: Random, now: int, number: int) -> str:
