@@ -8,35 +8,11 @@ paid, and whether the admin has transactions.
 import json
 import os
 import sys
-import threading
-from contextlib import contextmanager
 from pathlib import Path
-from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from payme.conformance import grade
 from payme.conformance.exchange import basic
-
-
-class Quiet(WSGIRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
-class Threaded(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-@contextmanager
-def serving(app):
-    with make_server("127.0.0.1", 0, app, server_class=Threaded, handler_class=Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/payme"
-        finally:
-            server.shutdown()
-            thread.join()
+from support.servers import serving_wsgi
 
 
 def ask(key, method, **params):
@@ -84,7 +60,8 @@ def main(key):
     from shop.models import Order, Outbox
 
     Order.objects.create(pk=7, amount=50_000)
-    with serving(get_wsgi_application()) as url:
+    with serving_wsgi(get_wsgi_application()) as port:
+        url = f"http://127.0.0.1:{port}/payme"
         report = grade(url, key, account={"order_id": 7}, amount=50_000)
     account = {"amount": 50_000, "account": {"order_id": "7"}}
     again = ask(key, "CheckPerformTransaction", **account)

@@ -9,21 +9,17 @@ import importlib
 import json
 import os
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 from base64 import b64encode
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
-import uvicorn
 
 from payme.testing.merchant import check_merchant
+from support.servers import serving_asgi, serving_wsgi
 
 HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"
@@ -38,51 +34,6 @@ FILES = dict(FILE.findall(MERCHANT))
 SHOP = {"shop/tables.py", "shop/main.py", "shop/web.py", "migrations/env.py", "test_payme.py"}
 DJANGO = {"project/settings.py", "project/urls.py", "shop/models.py", "shop/payments.py"}
 CLIENT = "http://127.0.0.1:8000/payme"
-
-
-class Quiet(WSGIRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
-class Threaded(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-@contextmanager
-def serving_wsgi(app):
-    with make_server("127.0.0.1", 0, app, server_class=Threaded, handler_class=Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@contextmanager
-def serving_asgi(app):
-    # asyncio sends small answers at once (TCP_NODELAY) only on a socket that says it is TCP.
-    with socket.socket(proto=socket.IPPROTO_TCP) as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
-        started = threading.Event()
-        startup = server.startup
-
-        async def announced(sockets=None):
-            await startup(sockets)
-            started.set()
-
-        server.startup = announced
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        assert started.wait(10)
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 @pytest.fixture
@@ -174,6 +125,8 @@ def test_the_metadata_for_alembic_hold_both_tables(project):
 
 def test_the_endpoint_in_django_keeps_every_rule(tmp_path):
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "project.settings", "PAYME_KEY": KEY}
+    # The script shares the tests' servers.
+    environment["PYTHONPATH"] = os.pathsep.join([str(HERE.parent), *sys.path])
 
     def run(*command):
         done = subprocess.run(

@@ -3,15 +3,10 @@
 import base64
 import http.client
 import json
-import socket
-import threading
 from contextlib import contextmanager
-from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 import shopfront_project  # noqa: F401 - Django's handlers ask for settings
-import uvicorn
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.test import override_settings
@@ -31,6 +26,7 @@ from payme.merchant.flask import payme_blueprint
 from payme.merchant.service import AsyncMerchant, Merchant
 from payme.merchant.stores.memory import MemoryStore
 from payme.merchant.wsgi import wsgi_app
+from support.servers import serving_asgi, serving_wsgi
 
 KEY = "Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"
 AUTH = {"Authorization": "Basic " + base64.b64encode(f"Paycom:{KEY}".encode()).decode()}
@@ -61,50 +57,6 @@ def blocking(**options):
 
 def asynchronous(**options):
     return AsyncMerchant(AsyncStore(store()), KEY, clock=lambda: NOW, **options)
-
-
-@contextmanager
-def serving_asgi(app):
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
-    started = threading.Event()
-    startup = server.startup
-
-    async def announced(sockets=None):
-        await startup(sockets)
-        started.set()
-
-    server.startup = announced
-    thread = threading.Thread(target=server.run, args=([listener],))
-    thread.start()
-    try:
-        assert started.wait(10)
-        yield listener.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()
-
-
-class Quiet(WSGIRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
-class Threaded(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-@contextmanager
-def serving_wsgi(app):
-    with make_server("127.0.0.1", 0, app, server_class=Threaded, handler_class=Quiet) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def fastapi_app(merchant):
