@@ -14,8 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from payme.sandbox import control, web
 from payme.sandbox.engine import Answer, Reason
@@ -183,7 +182,7 @@ class _Server(uvicorn.Server):
 
 def application(
     sandbox: "Sandbox", service: Service, stopping: asyncio.Event, hang_up: HangUp
-) -> Starlette:
+) -> ASGIApp:
     """Make the ASGI application.
 
     Args:
@@ -193,15 +192,19 @@ def application(
         hang_up: Closes a connection, for the faults that do.
     """
     api = Api(service, stopping, hang_up)
-    return Starlette(
-        routes=[
-            Route("/api", api),
-            Route("/api/", api),
-            *control.routes(sandbox),
-            *web.routes(sandbox, service),
-        ],
+    pages = Starlette(
+        routes=[*control.routes(sandbox), *web.routes(sandbox, service)],
         exception_handlers={404: _not_found},
     )
+
+    # Before the framework, whose middleware and routing every call would pay for.
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in {"/api", "/api/"}:
+            await api(scope, receive, send)
+        else:
+            await pages(scope, receive, send)
+
+    return app
 
 
 async def _not_found(_request: Request, _error: Exception) -> Response:
