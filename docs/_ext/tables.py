@@ -7,7 +7,7 @@ transaction.
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import render
 import render_merchant
@@ -50,54 +50,6 @@ class _Table(_Generated):
         return [holder]
 
 
-class Errors(_Table):
-    """Table of error codes."""
-
-    write = staticmethod(render.errors)
-
-
-class States(_Table):
-    """Table of a receipt's states."""
-
-    write = staticmethod(render.states)
-
-
-class Methods(_Table):
-    """Table of methods: credential and effect."""
-
-    write = staticmethod(render.methods)
-
-
-class Proofs(_Table):
-    """Table of the states that end the asking of `resolve()`."""
-
-    write = staticmethod(render.proofs)
-
-
-class Scenarios(_Table):
-    """Table of the sandbox's scenarios."""
-
-    write = staticmethod(render.scenarios)
-
-
-class Transactions(_Table):
-    """Table of what each method of the Merchant API does."""
-
-    write = staticmethod(render_merchant.transactions)
-
-
-class Refusals(_Table):
-    """Table of the orders that can't be paid."""
-
-    write = staticmethod(render_merchant.refusals)
-
-
-class Rules(_Table):
-    """Table of the rules that an endpoint is graded by."""
-
-    write = staticmethod(render_merchant.rules)
-
-
 class _Drawing(_Generated):
     draw: ClassVar[Callable[[Any], str]]
 
@@ -105,16 +57,20 @@ class _Drawing(_Generated):
         return [nodes.raw("", type(self).draw(self.language), format="html")]
 
 
-class Diagram(_Drawing):
-    """Drawing of a receipt's states."""
-
-    draw = staticmethod(render.diagram)
-
-
-class Lifecycle(_Drawing):
-    """Drawing of a transaction's states."""
-
-    draw = staticmethod(render_merchant.lifecycle)
+_TABLES: Final[dict[str, Callable[[Any], str]]] = {
+    "errors": render.errors,
+    "states": render.states,
+    "methods": render.methods,
+    "proofs": render.proofs,
+    "scenarios": render.scenarios,
+    "transactions": render_merchant.transactions,
+    "refusals": render_merchant.refusals,
+    "rules": render_merchant.rules,
+}
+_DRAWINGS: Final[dict[str, Callable[[Any], str]]] = {
+    "diagram": render.diagram,
+    "lifecycle": render_merchant.lifecycle,
+}
 
 
 def _say_language(
@@ -127,15 +83,9 @@ def _say_language(
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the directives."""
-    app.add_directive("payme-errors", Errors)
-    app.add_directive("payme-states", States)
-    app.add_directive("payme-methods", Methods)
-    app.add_directive("payme-proofs", Proofs)
-    app.add_directive("payme-scenarios", Scenarios)
-    app.add_directive("payme-transactions", Transactions)
-    app.add_directive("payme-refusals", Refusals)
-    app.add_directive("payme-rules", Rules)
-    app.add_directive("payme-diagram", Diagram)
-    app.add_directive("payme-lifecycle", Lifecycle)
+    for name, write in _TABLES.items():
+        app.add_directive(f"payme-{name}", type(name, (_Table,), {"write": staticmethod(write)}))
+    for name, draw in _DRAWINGS.items():
+        app.add_directive(f"payme-{name}", type(name, (_Drawing,), {"draw": staticmethod(draw)}))
     app.connect("html-page-context", _say_language)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
