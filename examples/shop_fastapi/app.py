@@ -9,7 +9,8 @@ from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from examples.shop_fastapi.orders import ShopOrders, metadata, number, orders
+from examples.shop_fastapi.orders import ShopOrders
+from examples.tables import metadata, number, orders
 from payme.checkout import link
 from payme.merchant.fastapi import payme_router
 from payme.merchant.service import AsyncMerchant

@@ -5,7 +5,8 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Flask, request
 
-from examples.shop_flask.orders import ShopOrders, metadata, number, orders
+from examples.shop_flask.orders import ShopOrders
+from examples.tables import metadata, number, orders
 from payme import InvalidArgument
 from payme.checkout import link
 from payme.merchant.flask import payme_blueprint

@@ -1,38 +1,12 @@
-"""The shop's orders: a table, and the few things Payme needs to know about it."""
+"""The few things Payme needs to know about the shop's orders."""
 
 from typing import Any
 
 import sqlalchemy as sa
 
+from examples.tables import change, number, orders
 from payme.merchant.core import Order, Transaction
 from payme.merchant.stores.sqlalchemy import Orders
-
-metadata = sa.MetaData()
-
-orders = sa.Table(
-    "shop_order",
-    metadata,
-    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    sa.Column("amount", sa.BigInteger, nullable=False),
-    sa.Column("state", sa.String(16), nullable=False, server_default="waiting"),
-    # A real shop sends an e-mail or a parcel here; this one counts, so that a test can look.
-    sa.Column("paid_events", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("cancelled_events", sa.Integer, nullable=False, server_default="0"),
-)
-
-
-def number(text: object) -> int | None:
-    """Read an order's number as Payme sends it: a string or an integer, or not a number at all."""
-    digits = str(text)
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else None
-
-
-def change(transaction: Transaction, before: str, after: str, counter: sa.Column[int]) -> sa.Update:
-    """Make the statement that moves an order on, if it is still where it is thought to be."""
-    order = sa.update(orders).where(
-        orders.c.id == int(transaction.order_id), orders.c.state == before
-    )
-    return order.values({orders.c.state: after, counter: counter + 1})
 
 
 class ShopOrders(Orders):
@@ -47,7 +21,7 @@ class ShopOrders(Orders):
     def paid(self, connection: sa.Connection, transaction: Transaction) -> None:
         """Hand the goods over."""
         paid = change(transaction, "waiting", "paid", orders.c.paid_events)
-        if (connection.execute(paid)).rowcount != 1:
+        if connection.execute(paid).rowcount != 1:
             # Closed since `find` was asked. Nothing is stored, and Payme asks again.
             raise RuntimeError(f"order {transaction.order_id} does not wait any more")
 

@@ -155,7 +155,8 @@ def test_shop_without_a_key_does_not_start(name):
 
 def test_order_that_was_closed_meanwhile_is_not_paid():
     """`find` saw it wait, and the shop closed it before the hook: only the hook can tell."""
-    from examples.shop_flask.orders import ShopOrders, metadata, orders
+    from examples.shop_flask.orders import ShopOrders
+    from examples.tables import metadata, orders
 
     engine = sa.create_engine("sqlite://")
     metadata.create_all(engine)
