@@ -26,7 +26,6 @@ _MARKER: Final = "payme_sandbox"
 _FIELDS: Final = "payme_account_fields"
 _SEED: Final = "payme_seed"
 _LANGUAGE: Final = "payme_language"
-_LANGUAGES: Final = ("uz", "ru", "en")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -130,10 +129,11 @@ def payme_check_merchant(request: pytest.FixtureRequest) -> Callable[..., "Repor
     """
     from functools import partial
 
+    from payme.checkout import LANGUAGES
     from payme.testing.merchant import check_merchant
 
     language: Any = request.config.getini(_LANGUAGE)
-    if language not in _LANGUAGES:
+    if language not in LANGUAGES:
         raise pytest.UsageError(f"{_LANGUAGE} must be uz, ru or en, not {language!r}")
     return partial(check_merchant, language=language)
 

@@ -150,14 +150,15 @@ class Dashboard:
 
     async def receipt(self, request: Request, _form: Form) -> Response:
         """Show one receipt and all that happened to it."""
-        history = await self._backend.history(request.path_params["id"], preferred(request))
+        language = preferred(request)
+        history = await self._backend.history(request.path_params["id"], language)
         if history is None:
             raise HTTPException(HTTPStatus.NOT_FOUND)
         return self._page(
             request,
             "receipt.html",
             receipt=history.receipt,
-            timeline=_timeline(history, translator(preferred(request))),
+            timeline=_timeline(history, translator(language)),
             entries=history.entries,
             calls=history.calls,
             exchanges=history.exchanges,

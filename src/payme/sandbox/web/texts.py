@@ -136,9 +136,11 @@ _EN: Final = {
 TEXTS: Final[dict[Language, dict[str, str]]] = {"uz": _UZ, "ru": _RU, "en": _EN}
 
 
+def known(name: str | None) -> Language | None:
+    """Find a language by its name; None if there is none of that name."""
+    return next((language for language in LANGUAGES if language == name), None)
+
+
 def language(name: str | None) -> Language:
     """Find a language by its name; others are ignored, as on Payme's page."""
-    for known in LANGUAGES:
-        if known == name:
-            return known
-    return DEFAULT
+    return known(name) or DEFAULT

@@ -8,8 +8,8 @@ from typing import Final
 
 from starlette.requests import Request
 
-from payme.checkout import LANGUAGES
 from payme.errors.catalogue import Language
+from payme.sandbox.web.texts import known
 
 COOKIE: Final = "payme_sandbox_language"
 
@@ -18,7 +18,7 @@ Say = Callable[[str], str]
 
 def chosen(request: Request) -> Language | None:
     """Find the language that a link has just asked for."""
-    return _known(request.query_params.get("lang", ""))
+    return known(request.query_params.get("lang"))
 
 
 def preferred(request: Request) -> Language:
@@ -30,7 +30,7 @@ def preferred(request: Request) -> Language:
     # Browsers write the languages in the order of preference.
     accepted = request.headers.get("accept-language", "").split(",")
     wished = [request.cookies.get(COOKIE, ""), *(one.strip()[:2].lower() for one in accepted)]
-    for language in (chosen(request), *map(_known, wished)):
+    for language in (chosen(request), *map(known, wished)):
         if language is not None:
             return language
     return "en"
@@ -42,10 +42,6 @@ def translator(language: Language) -> Say:
         return lambda text: text
     column = 0 if language == "uz" else 1
     return lambda text: WORDS[text][column]
-
-
-def _known(name: str) -> Language | None:
-    return next((known for known in LANGUAGES if known == name), None)
 
 
 WORDS: Final[dict[str, tuple[str, str]]] = {
