@@ -8,10 +8,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from payme import configuration, redact
+from payme import flow as driver
 from payme.cards import AsyncCards, Cards
 from payme.configuration import Environment
 from payme.errors import ConfigurationError, OutcomeUnknown, PaymeError
-from payme.protocol import calls, driver, flows
+from payme.protocol import calls, flows
 from payme.protocol.calls import Call, Credential
 from payme.protocol.flows import Discard, Sleep, Within, World
 from payme.protocol.models import Receipt

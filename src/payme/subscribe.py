@@ -4,9 +4,10 @@ import time
 from typing import Any, ClassVar, Final
 
 from payme import client, configuration
+from payme import flow as driver
 from payme.errors import NotSent, OutcomeUnknown
 from payme.errors.exceptions import PaymeTimeoutException
-from payme.protocol import driver, flows, outcome
+from payme.protocol import flows, outcome
 from payme.protocol.calls import Call
 from payme.transport.base import Reply, Request, TransportError
 from payme.transport.lazy import LazyTransport

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from payme import flow as driver
 from payme.errors import AlreadyPaid, NotSent, OutcomeUnknown, Rejected, ServiceUnavailable
-from payme.protocol import calls, driver, flows
+from payme.protocol import calls, flows
 from payme.protocol.flows import Identity, Limits, Sleep, World
 from payme.protocol.states import ReceiptState
 from payme.transport.base import Reply, Request, TransportError

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from payme.transport.base import AsyncTransport, Reply, Request, Transport, TransportError
+from payme.transport.base import AsyncTransport, Request, Transport, TransportError
 from payme.transport.memory import AsyncMemoryTransport, MemoryTransport
 
 REQUEST = Request("id:key", b"{}", 1.0, 1.0)
@@ -37,7 +37,8 @@ BOTH = pytest.mark.parametrize("kind", [MemoryTransport, AsyncMemoryTransport])
 
 @BOTH
 def test_function_gets_body_and_credentials(kind):
-    assert send(lambda body, auth: body + auth.encode(), kind) == Reply(200, b"{}id:key")
+    reply = send(lambda body, auth: body + auth.encode(), kind)
+    assert (reply.status, reply.body) == (200, b"{}id:key")
 
 
 @BOTH
@@ -50,9 +51,8 @@ def test_exception_that_says_how_far_the_request_came_is_a_fault_of_the_network(
 
 @BOTH
 def test_exception_with_a_status_is_an_http_answer(kind):
-    assert send(raising(Fault(status=502, body=b"<html>", sent=True)), kind) == Reply(
-        502, b"<html>"
-    )
+    reply = send(raising(Fault(status=502, body=b"<html>", sent=True)), kind)
+    assert (reply.status, reply.body) == (502, b"<html>")
 
 
 @BOTH
@@ -63,4 +63,4 @@ def test_any_other_exception_is_a_mistake_and_is_not_hidden(kind):
 
 @BOTH
 def test_function_with_a_third_argument_is_told_the_timeout(kind):
-    assert send(lambda body, auth, timeout=None: str(timeout).encode(), kind) == Reply(200, b"1.0")
+    assert send(lambda body, auth, timeout=None: str(timeout).encode(), kind).body == b"1.0"

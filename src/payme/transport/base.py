@@ -1,23 +1,41 @@
 """What a transport is: one method that sends a request, and says how far it came."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 
-class Request(NamedTuple):
+class Request:
     """A request, ready to be sent.
+
+    A plain class without a revealing `repr`: error reporters upload the locals of every frame, and
+    tuples and dataclasses they take apart.
 
     Attributes:
         auth: Value of the `X-Auth` header.
         body: JSON text.
         timeout: Seconds that are left for all of it.
         connect_timeout: Seconds for a connection, at most `timeout`.
+        max_idle: Seconds that a kept connection may have been idle to carry this request.
+        sent: A byte of it may have left. A transport that can tell sets it to False when it takes
+            the request, and to True before the first byte goes out; only False is a promise.
     """
 
-    auth: str
-    body: bytes
-    timeout: float
-    connect_timeout: float
+    __slots__ = ("auth", "body", "connect_timeout", "max_idle", "sent", "timeout")
+
+    def __init__(
+        self,
+        auth: str,
+        body: bytes,
+        timeout: float,
+        connect_timeout: float,
+        max_idle: float = 30.0,
+    ) -> None:
+        self.auth = auth
+        self.body = body
+        self.timeout = timeout
+        self.connect_timeout = connect_timeout
+        self.max_idle = max_idle
+        self.sent = True
 
     def __repr__(self) -> str:
         return f"Request({len(self.body)} bytes, timeout={self.timeout:.3f})"
@@ -27,7 +45,7 @@ def _keep() -> None:
     """Leave the connection as it is."""
 
 
-class Reply(NamedTuple):
+class Reply:
     """An HTTP answer that arrived whole.
 
     Attributes:
@@ -37,9 +55,15 @@ class Reply(NamedTuple):
             next one on that connection would not be either.
     """
 
-    status: int
-    body: bytes
-    discard: Callable[[], None] = _keep
+    __slots__ = ("body", "discard", "status")
+
+    def __init__(self, status: int, body: bytes, discard: Callable[[], None] = _keep) -> None:
+        self.status = status
+        self.body = body
+        self.discard = discard
+
+    def __repr__(self) -> str:
+        return f"Reply({self.status}, {len(self.body)} bytes)"
 
 
 class TransportError(Exception):
@@ -64,7 +88,8 @@ class Transport(Protocol):
         """Send a request.
 
         Args:
-            request: What to send.
+            request: What to send. Whatever interrupts the call (Ctrl+C, a task's time limit),
+                `request.sent` must be right when it is raised.
 
         Returns:
             The answer, whatever its status.
