@@ -23,7 +23,7 @@ from payme.errors.catalogue import Language
 from payme.money import tiyin
 
 if TYPE_CHECKING:
-    from payme.protocol.models import Detail
+    from payme.protocol.inputs import Detail
 
 __all__ = ["CheckoutLink", "form", "link", "parse_link", "qr_svg", "receipt_link"]
 
@@ -429,7 +429,7 @@ def _detail_input(given: object, amount: int) -> list[tuple[str, str]]:
     # Loaded here: whoever only builds links needs no models.
     import msgspec
 
-    from payme.protocol.models import Detail
+    from payme.protocol.inputs import Detail
 
     document = given.params(amount) if isinstance(given, Detail) else given
     if not isinstance(document, Mapping):

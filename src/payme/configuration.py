@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from payme import redact
 from payme.errors import ConfigurationError, InvalidArgument
-from payme.protocol.flows import Identity, Limits
+from payme.protocol import arguments
+from payme.protocol.flows import Credentials, Limits
 
 if TYPE_CHECKING:
     import ssl
@@ -31,7 +32,7 @@ _ADDRESS: Final = re.compile(
 _LAST_PORT: Final = 65535
 
 
-def identity(merchant_id: str | None, key: str | None) -> Identity:
+def credentials(merchant_id: str | None, key: str | None) -> Credentials:
     """Find who calls: the arguments, else the environment.
 
     Args:
@@ -39,7 +40,7 @@ def identity(merchant_id: str | None, key: str | None) -> Identity:
         key: Key of the cash-box; None for `PAYME_KEY`; empty for a front end.
 
     Returns:
-        The identity.
+        The credentials.
 
     Raises:
         ConfigurationError: The id is missing, or one of them can't be right.
@@ -55,7 +56,7 @@ def identity(merchant_id: str | None, key: str | None) -> Identity:
         )
     if secret:
         _check_key(secret)
-    return Identity(owner, secret)
+    return Credentials(owner, secret)
 
 
 def _check_key(key: str) -> None:
@@ -160,13 +161,16 @@ def is_loopback(host: str) -> bool:
     return host in ("localhost", "[::1]") or re.fullmatch(r"127(\.\d+){3}", host) is not None
 
 
-def limits(timeout: float, connect_timeout: float, max_attempts: int) -> Limits:
+def limits(
+    timeout: float, connect_timeout: float, max_attempts: int, max_idle: float = 2.0
+) -> Limits:
     """Check how long and how often.
 
     Args:
         timeout: Seconds for a call.
         connect_timeout: Seconds for a connection.
         max_attempts: How often a request is sent at most.
+        max_idle: Seconds that a connection may have been idle to carry what moves money.
 
     Returns:
         The limits.
@@ -174,13 +178,11 @@ def limits(timeout: float, connect_timeout: float, max_attempts: int) -> Limits:
     Raises:
         InvalidArgument: Not positive.
     """
-    for name, seconds in (("timeout", timeout), ("connect_timeout", connect_timeout)):
-        if (
-            isinstance(seconds, bool)
-            or not isinstance(seconds, int | float)
-            or not 0 < seconds < 1e6
-        ):
-            raise InvalidArgument(name, seconds, "a positive number of seconds")
     if isinstance(max_attempts, bool) or not isinstance(max_attempts, int) or max_attempts < 1:
         raise InvalidArgument("max_attempts", max_attempts, "a whole number, 1 or more")
-    return Limits(float(timeout), float(connect_timeout), max_attempts)
+    return Limits(
+        arguments.seconds("timeout", timeout),
+        arguments.seconds("connect_timeout", connect_timeout),
+        max_attempts,
+        arguments.seconds("max_idle", max_idle),
+    )

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from payme.errors import InvalidArgument
+from payme.protocol.models import EPOCH
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - keeps `datetime.UTC` out of docs
 MAX_PAGE: Final = 50
 
 _SEPARATORS: Final = re.compile(r"[ \u00a0\-]")
@@ -152,3 +152,18 @@ def optional_text(name: str, given: object) -> str:
     if not isinstance(given, str) or not given.strip():
         raise InvalidArgument(name, given, "non-empty text")
     return given
+
+
+def seconds(name: str, given: object) -> float:
+    """Check a time-out.
+
+    Args:
+        name: Name of the argument, for the error.
+        given: A positive number of seconds, below a million.
+
+    Returns:
+        The seconds.
+    """
+    if isinstance(given, int | float) and not isinstance(given, bool) and 0 < given < 1e6:
+        return float(given)
+    raise InvalidArgument(name, given, "a positive number of seconds")

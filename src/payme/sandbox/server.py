@@ -336,6 +336,9 @@ def _config(app: Any) -> uvicorn.Config:
         app,
         lifespan="off",
         ws="none",
+        # uvicorn takes httptools where it is installed, which refuses verbs that it does not know
+        # with a page of its own instead of Payme's -32300.
+        http="h11",
         interface="asgi3",
         log_config=None,
         server_header=False,
