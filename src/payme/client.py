@@ -191,6 +191,12 @@ class Payme(_Client[Transport, Receipts]):
 
         Returns:
             The JSON of `result`.
+
+        Raises:
+            InvalidArgument: The name is no name, or the params are no mapping.
+            ConfigurationError: The method needs the key, and there is none.
+            Rejected: Payme answered no.
+            OutcomeUnknown: No answer, and the method may have changed something.
         """
         call = calls.prepare(calls.any_method, method, params)
         del params
@@ -275,6 +281,12 @@ class AsyncPayme(_Client[AsyncTransport, AsyncReceipts]):
 
         Returns:
             The JSON of `result`.
+
+        Raises:
+            InvalidArgument: The name is no name, or the params are no mapping.
+            ConfigurationError: The method needs the key, and there is none.
+            Rejected: Payme answered no.
+            OutcomeUnknown: No answer, and the method may have changed something.
         """
         call = calls.prepare(calls.any_method, method, params)
         del params

@@ -80,12 +80,14 @@ class Cards:
             code: The code, as text: it may start with a zero.
 
         Returns:
-            The card; `verify` is True now.
+            The card; `verify` is True now. When the answer is lost, what `check` says of the card.
 
         Raises:
             WrongCode: Ask the payer again.
             CodeExpired: Ask for a new code.
             TooManyAttempts: Ask for a new code.
+            OutcomeUnknown: No answer, and `check` does not show a verified card: ask `check` again
+                before you repeat it, for a code that was accepted is refused the second time.
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/cards.verify
         """
@@ -199,12 +201,14 @@ class AsyncCards:
             code: The code, as text: it may start with a zero.
 
         Returns:
-            The card; `verify` is True now.
+            The card; `verify` is True now. When the answer is lost, what `check` says of the card.
 
         Raises:
             WrongCode: Ask the payer again.
             CodeExpired: Ask for a new code.
             TooManyAttempts: Ask for a new code.
+            OutcomeUnknown: No answer, and `check` does not show a verified card: ask `check` again
+                before you repeat it, for a code that was accepted is refused the second time.
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/cards.verify
         """

@@ -80,12 +80,15 @@ class Receipts:
             hold: As it was in `create`.
 
         Returns:
-            The receipt. Only `is_paid` (or `is_held`) means that the money is there.
+            The receipt. Only `is_paid` (or `is_held`) means that the money is there; from a state
+            on the way, `wait` brings it to its end. A receipt that was paid before is returned as
+            it is: its `card` says who paid.
 
         Raises:
             CardRejected: The card refused; nothing was taken.
-            AlreadyPaid: This receipt is paid already; read it with `get`.
-            OutcomeUnknown: The money may have been taken: call its `resolve()`. Paying another
+            ReceiptCancelled: The receipt was cancelled; create another.
+            ReceiptNotFound: There is no such receipt.
+            OutcomeUnknown: The money may have been taken: ask with `resolve`. Paying another
                 receipt may charge twice.
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.pay
@@ -103,6 +106,11 @@ class Receipts:
 
         Returns:
             True.
+
+        Raises:
+            InvalidArgument: Refused before sending.
+            NotFound: There is no such receipt, or it is paid.
+            OutcomeUnknown: No answer; sending it again sends at most a second SMS.
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.send
         """
@@ -122,7 +130,7 @@ class Receipts:
 
         Raises:
             CannotCancel: Not automatically; read the receipt and try again, or ask Payme.
-            OutcomeUnknown: No answer; call its `resolve()`.
+            OutcomeUnknown: No answer; ask with `resolve`.
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.cancel
         """
@@ -136,6 +144,11 @@ class Receipts:
 
         Returns:
             The state.
+
+        Raises:
+            InvalidArgument: Refused before sending.
+            ReceiptNotFound: There is none.
+            OutcomeUnknown: No answer to any attempt; nothing was changed.
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.check
         """
@@ -151,7 +164,9 @@ class Receipts:
             The receipt.
 
         Raises:
-            NotFound: There is none.
+            InvalidArgument: Refused before sending.
+            ReceiptNotFound: There is none.
+            OutcomeUnknown: No answer to any attempt; nothing was changed.
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.get
         """
@@ -171,6 +186,10 @@ class Receipts:
         Returns:
             The receipts.
 
+        Raises:
+            InvalidArgument: Refused before sending.
+            OutcomeUnknown: No answer to any attempt; nothing was changed.
+
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.get_all
         """
         return self._run(prepare(calls.receipts_get_all, count, from_, to, offset))
@@ -182,10 +201,12 @@ class Receipts:
             receipt_id: Id of a receipt in state 5.
 
         Returns:
-            The receipt in state 4.
+            The receipt in state 4; one that was confirmed before as it is.
 
         Raises:
-            OutcomeUnknown: No answer; call its `resolve()`.
+            ReceiptRejected: The receipt holds nothing.
+            ReceiptCancelled: The hold was released.
+            OutcomeUnknown: No answer; ask with `resolve`.
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/kholdirovanie
         """
@@ -200,6 +221,11 @@ class Receipts:
 
         Returns:
             True.
+
+        Raises:
+            InvalidArgument: Refused before sending.
+            NotFound: There is no such receipt.
+            OutcomeUnknown: No answer; sending it again is safe.
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.set_fiscal_data
         """
@@ -347,12 +373,15 @@ class AsyncReceipts:
             hold: As it was in `create`.
 
         Returns:
-            The receipt. Only `is_paid` (or `is_held`) means that the money is there.
+            The receipt. Only `is_paid` (or `is_held`) means that the money is there; from a state
+            on the way, `wait` brings it to its end. A receipt that was paid before is returned as
+            it is: its `card` says who paid.
 
         Raises:
             CardRejected: The card refused; nothing was taken.
-            AlreadyPaid: This receipt is paid already; read it with `get`.
-            OutcomeUnknown: The money may have been taken: call its `resolve()`. Paying another
+            ReceiptCancelled: The receipt was cancelled; create another.
+            ReceiptNotFound: There is no such receipt.
+            OutcomeUnknown: The money may have been taken: ask with `resolve`. Paying another
                 receipt may charge twice.
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.pay
@@ -370,6 +399,11 @@ class AsyncReceipts:
 
         Returns:
             True.
+
+        Raises:
+            InvalidArgument: Refused before sending.
+            NotFound: There is no such receipt, or it is paid.
+            OutcomeUnknown: No answer; sending it again sends at most a second SMS.
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.send
         """
@@ -389,7 +423,7 @@ class AsyncReceipts:
 
         Raises:
             CannotCancel: Not automatically; read the receipt and try again, or ask Payme.
-            OutcomeUnknown: No answer; call its `resolve()`.
+            OutcomeUnknown: No answer; ask with `resolve`.
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.cancel
         """
@@ -403,6 +437,11 @@ class AsyncReceipts:
 
         Returns:
             The state.
+
+        Raises:
+            InvalidArgument: Refused before sending.
+            ReceiptNotFound: There is none.
+            OutcomeUnknown: No answer to any attempt; nothing was changed.
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.check
         """
@@ -418,7 +457,9 @@ class AsyncReceipts:
             The receipt.
 
         Raises:
-            NotFound: There is none.
+            InvalidArgument: Refused before sending.
+            ReceiptNotFound: There is none.
+            OutcomeUnknown: No answer to any attempt; nothing was changed.
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.get
         """
@@ -438,6 +479,10 @@ class AsyncReceipts:
         Returns:
             The receipts.
 
+        Raises:
+            InvalidArgument: Refused before sending.
+            OutcomeUnknown: No answer to any attempt; nothing was changed.
+
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.get_all
         """
         return await self._run(prepare(calls.receipts_get_all, count, from_, to, offset))
@@ -449,10 +494,12 @@ class AsyncReceipts:
             receipt_id: Id of a receipt in state 5.
 
         Returns:
-            The receipt in state 4.
+            The receipt in state 4; one that was confirmed before as it is.
 
         Raises:
-            OutcomeUnknown: No answer; call its `resolve()`.
+            ReceiptRejected: The receipt holds nothing.
+            ReceiptCancelled: The hold was released.
+            OutcomeUnknown: No answer; ask with `resolve`.
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/kholdirovanie
         """
@@ -467,6 +514,11 @@ class AsyncReceipts:
 
         Returns:
             True.
+
+        Raises:
+            InvalidArgument: Refused before sending.
+            NotFound: There is no such receipt.
+            OutcomeUnknown: No answer; sending it again is safe.
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.set_fiscal_data
         """
