@@ -1,6 +1,10 @@
+import copy
+import pickle
+
 import pytest
 
 from payme import redact
+from payme.errors import Rejected
 
 TOKEN = "63119784d15d8d8d093b37b8_ADHrAykwnAIc2hm4hPPriktZ8nnuvR96S9Kzmjb3Fcix25IrJmMKrGxP9VUEP9r"
 
@@ -78,3 +82,27 @@ def test_tree_masks_members_by_name_and_strings_by_looks():
         "amount": 5000,
         "list": ["<token>"],
     }
+
+
+@pytest.mark.parametrize("code", [-31050, -31099, 404, 5])
+def test_a_merchant_s_own_error_code_is_shown(code):
+    said = {"code": code, "message": {"uz": "Buyurtma topilmadi"}, "data": "order_id"}
+    refused = Rejected.of(-31623, "Сервис поставщика услуг работает не корректно", said)
+    assert refused.merchant_error["code"] == code
+    assert redact.tree({"error": {"code": -31623, "data": said}})["error"]["data"]["code"] == code
+
+
+@pytest.mark.parametrize("code", ["666666", 666666])
+def test_an_sms_code_is_masked_as_text_and_as_a_number(code):
+    assert redact.tree({"params": {"token": "t", "code": code}})["params"]["code"] == "<code>"
+
+
+def test_a_secret_shows_its_mask_everywhere_and_opens_once():
+    secret = redact.Secret("666666", redact.CODE)
+    for shown in (repr(secret), str(secret), f"{secret}", f"{[secret]}", f"{secret!r:>10}"):
+        assert "666666" not in shown
+    assert secret.open() == "666666"
+    assert not hasattr(secret, "__dict__")
+    for copier in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="not pickled"):
+            copier(secret)
