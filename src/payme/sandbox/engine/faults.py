@@ -218,7 +218,7 @@ class Faults:
 
 
 def matches(rule: Rule, call: Facts) -> bool:
-    """Tell whether a rule is about a call."""
+    """Return whether a rule is about a call."""
     return (
         fnmatchcase(call.method, rule.method)
         and _in_range(rule.amount, call.amount)
@@ -243,7 +243,9 @@ class Wait:
 SERVE: Final = "serve"
 """A step: let the engine serve the call, and send its answer in."""
 
-Steps = Generator[Wait | Literal["serve"], Answer | None, Answer]
+Step = Wait | Literal["serve"]
+
+Steps = Generator[Step, Answer | None, Answer]
 
 
 def play(fault: Fault, call: Facts) -> Steps:
