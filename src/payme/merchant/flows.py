@@ -80,7 +80,7 @@ def serve(request: Request, now: int) -> Flow[Answer | wire.Listing]:
     if isinstance(request, core.Statement):
         return (yield from _statement(request))
     if isinstance(request, core.ChangePassword):
-        # Gone from Payme's pages, and a key that a request can change is a key less (our choice).
+        # Gone from Payme's pages, and a key that requests can change protects nothing (our choice).
         return wire.refuse_method("ChangePassword")
     try:
         decision = yield from _decided(request, now)

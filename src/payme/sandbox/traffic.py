@@ -213,7 +213,7 @@ def _without_payers(document: Any) -> Any:
         return document
     members = cast("dict[str, Any]", document)
     return {
-        name: _masked_payer(cast("Any", member)) if name == "payer" else _without_payers(member)
+        name: _masked_payer(member) if name == "payer" else _without_payers(member)
         for name, member in members.items()
     }
 

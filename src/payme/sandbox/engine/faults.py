@@ -270,7 +270,7 @@ def play(fault: Fault, call: Facts) -> Steps:
         assert answer is not None  # noqa: S101 - the driver sends an answer in
         answers.append(answer)
     if rule.when != "before":
-        # How long the answer waits is part of it, since who carries it has a socket to wait at.
+        # The delay travels with the answer; only the transport can wait.
         yield Wait(0, rule.advance_ms)
     return _cut(rule, _spoiled(rule, call, answers))._replace(fault=str(fault))
 
