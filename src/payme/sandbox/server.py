@@ -337,6 +337,9 @@ def _config(app: Any) -> uvicorn.Config:
         lifespan="off",
         ws="none",
         interface="asgi3",
+        # Whatever else is installed: `httptools` answers 400 of its own to verbs it does not know,
+        # where -32300 belongs.
+        http="h11",
         log_config=None,
         server_header=False,
         # X-Forwarded-For must not change by which address a connection is found.
