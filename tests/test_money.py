@@ -1,4 +1,5 @@
-from decimal import Decimal
+import time
+from decimal import Decimal, localcontext
 
 import pytest
 from hypothesis import given
@@ -6,6 +7,11 @@ from hypothesis import strategies as st
 
 from payme.errors import InvalidArgument
 from payme.money import MAX_TIYIN, format_som, som, tiyin, tiyin_or_zero
+
+
+def kind(given):
+    """The name of a type: Python refuses to write the longest numbers."""
+    return type(given).__name__
 
 
 @pytest.mark.parametrize(
@@ -84,3 +90,46 @@ def test_tiyin_returns_the_very_amount_or_refuses(amount):
     assert taken == amount
     assert taken > 0
     assert not isinstance(amount, bool)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (0, "0"),
+        (-1, "-0,01"),
+        (-100, "-1"),
+        (-150_050, "-1 500,50"),
+        (-123_456_789, "-1 234 567,89"),
+        (Decimal(150_050), "1 500,50"),
+        (2**53 * 1000, "90 071 992 547 409 920"),
+    ],
+)
+def test_any_sum_can_be_written(amount, text):
+    assert format_som(amount) == text
+
+
+@pytest.mark.parametrize("amount", [True, 1.0, "5", None, Decimal("0.5"), 10**5000], ids=kind)
+def test_what_is_no_sum_is_not_written(amount):
+    with pytest.raises(InvalidArgument) as refused:
+        format_som(amount)
+    assert refused.value.argument == "amount"
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [10**27, 10**5000, "9" * 5000, *map(Decimal, ["1E+999999999", "1E-999999999", "9" * 5000])],
+    ids=kind,
+)
+@pytest.mark.parametrize("convert", [som, tiyin])
+def test_numbers_beyond_all_money_are_refused_at_once(convert, amount):
+    started = time.process_time()
+    with pytest.raises(InvalidArgument):
+        convert(amount)
+    assert time.process_time() - started < 0.5
+
+
+def test_precision_of_the_callers_arithmetic_is_no_matter():
+    with localcontext(prec=3):
+        assert som(Decimal("1234567.89")) == 123_456_789
+        assert tiyin(Decimal(123_456_789)) == 123_456_789
+        assert format_som(Decimal(123_456_789)) == "1 234 567,89"

@@ -159,8 +159,7 @@ class Worker:
 
 def read(from_: int, to: int, look: Callable[[Any], Any]) -> flows.Flow[Any]:
     """Make a flow that looks at the rows of a statement."""
-    rows = yield flows.ListTransactions(from_, to)
-    return look(rows)
+    return (yield flows.ListTransactions(from_, to, look))
 
 
 def timed(operation: Callable[[int, int], int], from_: int, to: int) -> dict[str, Any]:

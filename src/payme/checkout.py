@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import unquote
 
+from payme import exact
 from payme.errors import InvalidArgument
 from payme.errors.catalogue import Language
 from payme.money import tiyin
@@ -46,7 +47,7 @@ _SUBMIT: Final = {
 
 _ID: Final = re.compile(r"[0-9A-Za-z_\-]+")
 _FIELD: Final = re.compile(r"[^\s;=\[\]]+")
-_ADDRESS: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r"https?://[!-~]+", re.IGNORECASE | re.ASCII)
 _CURRENCY: Final = re.compile(r"[0-9]{3}|[A-Z]{3}")
 _RECEIPT_ID: Final = re.compile(r"[0-9a-f]{24}")
 _LINK_PATH: Final = re.compile(r"(?:[a-z]+://[^/]*/)?(?P<path>[^?#]*)", re.IGNORECASE)
@@ -187,7 +188,7 @@ def form(
         *_description_inputs(description),
         *_detail_input(detail, checked.amount),
     ]
-    label = _SUBMIT[language or "ru"] if submit is None else _text("submit", submit)
+    label = _SUBMIT[checked.language or "ru"] if submit is None else _text("submit", submit)
     return "\n".join(
         [
             f'<form method="POST" action="{html.escape(address)}" accept-charset="utf-8">',
@@ -262,9 +263,11 @@ def receipt_link(
     Raises:
         InvalidArgument: If the id is no receipt's.
     """
-    given: object = receipt_id
-    if not isinstance(given, str) or not _RECEIPT_ID.fullmatch(given):
-        raise InvalidArgument("receipt_id", given, "24 hex digits, as receipts.create returned")
+    given = exact.text(receipt_id) or ""
+    if not _RECEIPT_ID.fullmatch(given):
+        raise InvalidArgument(
+            "receipt_id", exact.shown(receipt_id), "24 hex digits, as receipts.create returned"
+        )
     return f"{_address(_RECEIPTS, environment, base_url)}/{given}"
 
 
@@ -314,15 +317,16 @@ def _checked(
     callback_timeout: object,
     currency: object,
 ) -> CheckoutLink:
-    if not isinstance(merchant_id, str) or not _ID.fullmatch(merchant_id):
-        raise InvalidArgument("merchant_id", merchant_id, "the id of the cash-box, or its alias")
-    if language is not None and language not in LANGUAGES:
-        raise InvalidArgument("language", language, "'uz', 'ru' or 'en'")
+    owner = exact.text(merchant_id) or ""
+    if not _ID.fullmatch(owner):
+        raise InvalidArgument(
+            "merchant_id", exact.shown(merchant_id), "the id of the cash-box, or its alias"
+        )
     return CheckoutLink(
-        merchant_id=merchant_id,
+        merchant_id=owner,
         account=_account(account),
         amount=tiyin(amount),
-        language=language,
+        language=_language(language),
         callback=None if callback is None else _callback(callback),
         callback_timeout=None
         if callback_timeout is None
@@ -331,50 +335,68 @@ def _checked(
     )
 
 
+def _language(given: object) -> Language | None:
+    language = _known_language(exact.text(given))
+    if language is None and given is not None:
+        raise InvalidArgument("language", exact.shown(given), "'uz', 'ru' or 'en'")
+    return language
+
+
 def _account(given: object) -> dict[str, str]:
     if not isinstance(given, Mapping):
-        raise InvalidArgument("account", given, "a dict such as {'order_id': 197}")
+        raise InvalidArgument("account", type(given).__name__, "a dict such as {'order_id': 197}")
     members = cast("Mapping[Any, Any]", given).items()
     return {_field(name): _account_value(name, value) for name, value in members}
 
 
-def _field(name: object) -> str:
-    if not isinstance(name, str) or not name.isprintable() or not _FIELD.fullmatch(name):
-        raise InvalidArgument("account", name, "field names without spaces and ; = [ ]")
+def _field(given: object) -> str:
+    name = exact.text(given) or ""
+    if not name.isprintable() or not _FIELD.fullmatch(name):
+        raise InvalidArgument(
+            "account", exact.shown(given), "field names without spaces and ; = [ ]"
+        )
     return name
 
 
 def _account_value(name: str, value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise InvalidArgument(f"account.{name}", value, "text or a whole number")
-    return _text(f"account.{name}", str(value))
+    number = exact.whole(value)
+    if number is not None and abs(number) <= exact.MAX_INT:
+        return str(number)
+    plain = exact.text(value) or ""
+    if not plain or not plain.isprintable():
+        expected = "text on one line, or a whole number; a longer number as text"
+        raise InvalidArgument(f"account.{name}", exact.shown(value), expected)
+    return plain
 
 
 def _text(name: str, value: object) -> str:
-    if not isinstance(value, str) or not value or not value.isprintable():
-        raise InvalidArgument(name, value, "non-empty text on one line")
-    return value
+    plain = exact.text(value) or ""
+    if not plain or not plain.isprintable():
+        raise InvalidArgument(name, exact.shown(value), "non-empty text on one line")
+    return plain
 
 
 def _callback(value: object) -> str:
-    if not isinstance(value, str) or not _ADDRESS.fullmatch(value):
-        raise InvalidArgument(
-            "callback", value, "an http(s) address; what is not ASCII in it is percent-encoded"
-        )
-    return value
+    address = exact.text(value) or ""
+    if not _ADDRESS.fullmatch(address):
+        expected = "an http(s) address; what is not ASCII in it is percent-encoded"
+        raise InvalidArgument("callback", exact.shown(value), expected)
+    return address
 
 
 def _currency(value: object) -> str:
-    code = "" if isinstance(value, bool) else str(value)
+    number = exact.whole(value)
+    code = str(number) if number in range(100, 1000) else exact.text(value) or ""
     if not _CURRENCY.fullmatch(code):
-        raise InvalidArgument("currency", value, "an ISO code: 860 or 'UZS'")
+        raise InvalidArgument("currency", exact.shown(value), "an ISO code: 860 or 'UZS'")
     return code
 
 
 def _count(name: str, value: object, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InvalidArgument(name, value, f"a whole number from {least} to {most}")
-    return value
+    number = exact.whole(value)
+    if number is None or not least <= number <= most:
+        raise InvalidArgument(name, exact.shown(value), f"a whole number from {least} to {most}")
+    return number
 
 
 def _require_no_semicolon(checked: CheckoutLink) -> None:
@@ -388,12 +410,16 @@ def _require_no_semicolon(checked: CheckoutLink) -> None:
 
 def _address(hosts: dict[str, str], environment: object, base_url: object) -> str:
     if base_url is None:
-        if not isinstance(environment, str) or environment not in hosts:
-            raise InvalidArgument("environment", environment, "'production' or 'test'")
-        return hosts[environment]
-    if not isinstance(base_url, str) or not _ADDRESS.fullmatch(base_url):
-        raise InvalidArgument("base_url", base_url, "an address such as http://127.0.0.1:3000")
-    return base_url.rstrip("/").removesuffix("/api").rstrip("/")
+        host = hosts.get(exact.text(environment) or "")
+        if host is None:
+            raise InvalidArgument("environment", exact.shown(environment), "'production' or 'test'")
+        return host
+    address = exact.text(base_url) or ""
+    if not _ADDRESS.fullmatch(address):
+        raise InvalidArgument(
+            "base_url", exact.shown(base_url), "an address such as http://127.0.0.1:3000"
+        )
+    return address.rstrip("/").removesuffix("/api").rstrip("/")
 
 
 def _form_inputs(checked: CheckoutLink) -> list[tuple[str, str]]:
@@ -414,11 +440,9 @@ def _description_inputs(given: object) -> list[tuple[str, str]]:
     if given is None:
         return []
     if isinstance(given, Mapping):
-        texts = cast("Mapping[Any, Any]", given)
+        texts = {exact.text(name): one for name, one in cast("Mapping[Any, Any]", given).items()}
         if not texts or not set(texts) <= set(LANGUAGES):
-            raise InvalidArgument(
-                "description", sorted(map(str, texts)), "texts by 'uz', 'ru', 'en'"
-            )
+            raise InvalidArgument("description", [*texts], "texts by 'uz', 'ru', 'en'")
         return [(f"description[{name}]", _text("description", texts[name])) for name in texts]
     return [("description", _text("description", given))]
 
@@ -438,7 +462,7 @@ def _detail_input(given: object, amount: int) -> list[tuple[str, str]]:
         encoded = msgspec.json.Encoder(decimal_format="number").encode(
             dict(cast("Mapping[str, Any]", document))
         )
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         raise InvalidArgument("detail", type(given).__name__, "values that JSON has") from None
     return [("detail", _base64(encoded))]
 
@@ -468,9 +492,9 @@ def _drawn(address: str, scale: int) -> str:
 
 def _decoded(url: object) -> str:
     expected = "a checkout link: an address that ends in Base64"
-    found = _LINK_PATH.match(url) if isinstance(url, str) else None
-    if found is None:
-        raise InvalidArgument("url", url, expected)
+    found = _LINK_PATH.match(exact.text(url) or "")
+    if not found or not found["path"]:
+        raise InvalidArgument("url", exact.shown(url), expected)
     path = unquote(found["path"]).strip("/").replace("-", "+").replace("_", "/").rstrip("=")
     try:
         return base64.b64decode(path + "=" * (-len(path) % 4), validate=True).decode()

@@ -4,8 +4,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Final, Literal
 
-from payme import redact
-from payme.errors import ConfigurationError, InvalidArgument
+from payme import exact, redact
+from payme.errors import ConfigurationError
 from payme.protocol import arguments
 from payme.protocol.flows import Credentials, Limits
 
@@ -26,9 +26,12 @@ _VISIBLE: Final = re.compile(r"[!-~]+")
 # No user, no query, no fragment: in an address of the API they are a mistake, and a password in it
 # would end up in logs.
 _ADDRESS: Final = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[a-z0-9.\-]+|\[[0-9a-f:.]+\])(?::(?P<port>\d{1,5}))?(?P<path>/[^?#\s]*)?",
-    re.IGNORECASE,
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9.\-]+|\[[0-9a-f:.]+\])(?::(?P<port>\d{1,5}))?"
+    r"(?P<path>/[!\"$->@-~]*)?",
+    re.IGNORECASE | re.ASCII,
 )
+_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9\-]{0,61}[a-z0-9])?", re.IGNORECASE | re.ASCII)
+_LONGEST_HOST: Final = 253
 _LAST_PORT: Final = 65535
 
 
@@ -47,23 +50,29 @@ def credentials(merchant_id: str | None, key: str | None) -> Credentials:
     """
     owner = os.environ.get("PAYME_MERCHANT_ID", "") if merchant_id is None else merchant_id
     secret = os.environ.get("PAYME_KEY", "") if key is None else key
-    if not owner:
+    if owner == "":
         raise ConfigurationError("merchant_id is missing: give it or set PAYME_MERCHANT_ID")
-    if not _VISIBLE.fullmatch(owner) or ":" in owner:
+    return Credentials(_merchant_id(owner), _key(secret))
+
+
+def _merchant_id(given: object) -> str:
+    owner = exact.text(given)
+    if owner is None or not _VISIBLE.fullmatch(owner) or ":" in owner:
         raise ConfigurationError(
-            f"merchant_id: got {redact.scrub(owner)!r}, expected the id of the cash-box, 24 hex "
+            f"merchant_id: got {_plain(given)!r}, expected the id of the cash-box, 24 hex "
             f"characters"
         )
-    if secret:
-        _check_key(secret)
-    return Credentials(owner, secret)
+    return owner
 
 
-def _check_key(key: str) -> None:
-    if not _VISIBLE.fullmatch(key):
+def _key(given: object) -> str:
+    key = exact.text(given)
+    if key == "":
+        return key
+    if key is None or not _VISIBLE.fullmatch(key):
         raise ConfigurationError(
-            "key: has spaces, line breaks or letters that no key has; copy it from the cabinet "
-            "again"
+            "key: has spaces, line breaks or letters that no key has, or is no text; copy it from "
+            "the cabinet again"
         )
     if _ENTITY.search(key):
         raise ConfigurationError(
@@ -71,6 +80,7 @@ def _check_key(key: str) -> None:
             "replace it "
             "with the character it stands for"
         )
+    return key
 
 
 def base_url(given: str | None, environment: str | None) -> str:
@@ -88,17 +98,19 @@ def base_url(given: str | None, environment: str | None) -> str:
         ConfigurationError: Neither is given, both contradict each other, or it is no address.
     """
     if given is None:
-        name = environment or os.environ.get("PAYME_ENVIRONMENT", "")
+        wanted: object = environment or os.environ.get("PAYME_ENVIRONMENT", "")
+        name = exact.text(wanted)
         if name not in URLS:
             raise ConfigurationError(
-                f"environment: got {name!r}, expected 'test' or 'production' (or set "
+                f"environment: got {_plain(wanted)!r}, expected 'test' or 'production' (or set "
                 f"PAYME_ENVIRONMENT, "
                 "or give base_url)"
             )
         return URLS[name]
     address = _normal(given)
+    expected = URLS.get(exact.text(environment) or "", address)
     for name, url in URLS.items():
-        if environment in URLS and name != environment and address == url:
+        if address == url != expected:
             raise ConfigurationError(
                 f"environment={environment!r}, but base_url is the {name} host"
             )
@@ -106,8 +118,12 @@ def base_url(given: str | None, environment: str | None) -> str:
 
 
 def _normal(given: object) -> str:
-    found = _ADDRESS.fullmatch(given) if isinstance(given, str) else None
-    if found is None or int(found["port"] or 0) > _LAST_PORT:
+    found = _ADDRESS.fullmatch(exact.text(given) or "")
+    if (
+        found is None
+        or not 0 < int(found["port"] or 1) <= _LAST_PORT
+        or not _is_host(found["host"])
+    ):
         raise ConfigurationError(
             f"base_url: got {_without_password(given)!r}, "
             f"expected an address such as {URLS['test']}"
@@ -117,8 +133,28 @@ def _normal(given: object) -> str:
     return f"{found['scheme'].lower()}://{found['host'].lower()}{port}{path}"
 
 
+def _is_host(name: str) -> bool:
+    """Return whether a name or address in brackets can be looked up at all."""
+    if name.startswith("["):
+        # Loaded here: hardly anybody calls by such an address.
+        import ipaddress
+
+        try:
+            ipaddress.IPv6Address(name[1:-1])
+        except ValueError:
+            return False
+        return True
+    labels = name.removesuffix(".").split(".")
+    return len(name) <= _LONGEST_HOST and all(map(_LABEL.fullmatch, labels))
+
+
 def _without_password(address: object) -> str:
-    return redact.scrub(re.sub(r"//[^/@]*@", "//<redacted>@", str(address)))
+    return redact.scrub(re.sub(r"//[^/@]*@", "//<redacted>@", _plain(address)))
+
+
+def _plain(given: object) -> str:
+    """Write what was given, for an error."""
+    return redact.scrub(str(exact.shown(given)))
 
 
 def check_secure(address: str, context: "ssl.SSLContext | None", *, allow_http: bool) -> None:
@@ -140,8 +176,14 @@ def check_secure(address: str, context: "ssl.SSLContext | None", *, allow_http: 
             f"allow_http=True for a "
             "sandbox in a network of your own"
         )
+    if context is None:
+        return
+    if not hasattr(context, "verify_mode") or not hasattr(context, "check_hostname"):
+        raise ConfigurationError(
+            f"ssl_context: got {type(context).__name__}, expected an ssl.SSLContext"
+        )
     # 0 is ssl.CERT_NONE; the module is not imported for it.
-    if context is not None and (context.verify_mode == 0 or not context.check_hostname):
+    if context.verify_mode == 0 or not context.check_hostname:
         raise ConfigurationError(
             "ssl_context: verifies no certificate or no host name; load your own CA into it "
             "instead "
@@ -150,7 +192,7 @@ def check_secure(address: str, context: "ssl.SSLContext | None", *, allow_http: 
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine.
+    """Return whether a host is this machine.
 
     Args:
         host: Name or address.
@@ -178,11 +220,9 @@ def limits(
     Raises:
         InvalidArgument: Not positive.
     """
-    if isinstance(max_attempts, bool) or not isinstance(max_attempts, int) or max_attempts < 1:
-        raise InvalidArgument("max_attempts", max_attempts, "a whole number, 1 or more")
     return Limits(
         arguments.seconds("timeout", timeout),
         arguments.seconds("connect_timeout", connect_timeout),
-        max_attempts,
+        arguments.attempts(max_attempts),
         arguments.seconds("max_idle", max_idle),
     )

@@ -18,18 +18,18 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
-def run(flow: Generator[S, Any, T], perform: Callable[[S], Any], came: Any = None) -> T:
+def run(flow: Generator[S, Any, T], perform: Callable[[S], Any]) -> T:
     """Run a flow, blocking.
 
     Args:
         flow: Yields steps.
         perform: Carries out a step and returns what came of it.
-        came: What the flow is sent first: None, unless somebody else drove it this far.
 
     Returns:
         The value of the flow.
     """
     resume: Callable[[Any], S] = flow.send
+    came: Any = None
     while True:
         try:
             came = perform(resume(came))
@@ -41,15 +41,17 @@ def run(flow: Generator[S, Any, T], perform: Callable[[S], Any], came: Any = Non
             resume, came = flow.throw, ended
         except BaseException as error:
             if _is_over(flow):
+                # Its traceback holds this frame: were it held here too, it and all that its frames
+                # hold, such as sockets, would wait for the garbage collector.
+                came = None
                 raise
             resume, came = flow.throw, error
 
 
-async def arun(
-    flow: Generator[S, Any, T], perform: Callable[[S], Awaitable[Any]], came: Any = None
-) -> T:
+async def arun(flow: Generator[S, Any, T], perform: Callable[[S], Awaitable[Any]]) -> T:
     """Run a flow under asyncio; see `run`."""
     resume: Callable[[Any], S] = flow.send
+    came: Any = None
     while True:
         try:
             came = await perform(resume(came))
@@ -61,6 +63,7 @@ async def arun(
             resume, came = flow.throw, ended
         except BaseException as error:
             if _is_over(flow):
+                came = None
                 raise
             resume, came = flow.throw, error
 

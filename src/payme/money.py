@@ -8,13 +8,16 @@ import re
 from decimal import Decimal
 from typing import Final
 
+from payme import exact
 from payme.errors import InvalidArgument
 
 TIYIN_PER_SOM: Final = 100
 
-# The largest integer that every JSON reader on the way keeps exact (our choice; Payme prints no
-# maximum).
-MAX_TIYIN: Final = 2**53 - 1
+# Our choice; Payme prints no maximum.
+MAX_TIYIN: Final = exact.MAX_INT
+
+# More digits than any amount has, before or after the point.
+_DIGITS: Final = 30
 
 _SPACES: Final = r"[ \u00a0\u2009\u202f]"
 _SOM: Final = re.compile(
@@ -41,7 +44,8 @@ def tiyin(amount: object, name: str = "amount") -> int:
     """
     whole = _whole(amount)
     if whole is None or not 0 < whole <= MAX_TIYIN:
-        raise InvalidArgument(name, amount, "a positive whole number of tiyin (1 soʻm = 100 tiyin)")
+        expected = "a positive whole number of tiyin (1 soʻm = 100 tiyin)"
+        raise InvalidArgument(name, exact.shown(amount), expected)
     return whole
 
 
@@ -62,15 +66,28 @@ def tiyin_or_zero(amount: object, name: str) -> int:
 
 
 def _whole(amount: object) -> int | None:
-    if isinstance(amount, bool):
-        return None
-    if isinstance(amount, int):
-        return amount
     if isinstance(amount, float):
         return int(amount) if amount.is_integer() else None
-    if isinstance(amount, Decimal) and amount.is_finite() and amount == amount.to_integral_value():
-        return int(amount)
-    return None
+    if isinstance(amount, Decimal):
+        return _times(amount, 1)
+    return exact.whole(amount)
+
+
+def _times(amount: Decimal, factor: int) -> int | None:
+    """Multiply, and give None unless the product is whole and has a size that money has.
+
+    Arithmetic of `Decimal` would round to the caller's context, whatever its precision is, and
+    1E+1000000 as an integer takes half a minute.
+    """
+    if not amount.is_finite():
+        return None
+    if not amount:
+        return 0
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -_DIGITS or amount.adjusted() > _DIGITS:
+        return None
+    numerator, denominator = amount.as_integer_ratio()
+    return None if numerator * factor % denominator else numerator * factor // denominator
 
 
 def som(amount: str | int | Decimal) -> int:
@@ -92,34 +109,45 @@ def som(amount: str | int | Decimal) -> int:
         150050
     """
     expected = 'a positive amount in soʻm with at most two decimals, such as 1500 or "1 500,50"'
-    if isinstance(amount, str):
-        found = _SOM.fullmatch(amount.strip())
-        if found is None:
-            raise InvalidArgument("amount", amount, expected)
-        whole = re.sub(_SPACES, "", found["whole"])
-        exact = Decimal(f"{whole}.{found['part'] or 0}")
-    elif isinstance(amount, Decimal | int) and not isinstance(amount, bool):
-        exact = Decimal(amount)
-    else:
-        raise InvalidArgument("amount", amount, expected)
-    if not exact.is_finite() or exact != round(exact, 2):
-        raise InvalidArgument("amount", amount, expected)
-    return tiyin(exact * TIYIN_PER_SOM)
+    converted = _times(amount, TIYIN_PER_SOM) if isinstance(amount, Decimal) else _som(amount)
+    if converted is None or not 0 < converted <= MAX_TIYIN:
+        raise InvalidArgument("amount", exact.shown(amount), expected)
+    return converted
 
 
-def format_som(amount: int) -> str:
+def _som(amount: object) -> int | None:
+    whole = exact.whole(amount)
+    if whole is not None:
+        return whole * TIYIN_PER_SOM
+    found = _SOM.fullmatch((exact.text(amount) or "").strip())
+    if found is None or len(found[0]) > _DIGITS:
+        return None
+    digits = re.sub(_SPACES, "", found["whole"])
+    return int(digits + (found["part"] or "").ljust(2, "0"))
+
+
+def format_som(amount: int | Decimal) -> str:
     """Write an amount in tiyin as soʻm.
 
     Args:
-        amount: Amount in tiyin.
+        amount: Amount in tiyin, which may be zero or negative, or a sum of amounts: a database may
+            give a `Decimal` for one.
 
     Returns:
-        Text that `som` reads back: ``"1 500,50"``.
+        Text that `som` reads back if the amount is positive: ``"1 500,50"``.
+
+    Raises:
+        InvalidArgument: No whole number; a `float` is refused too.
 
     Example:
         >>> format_som(150_050)
         '1 500,50'
+        >>> format_som(-150_050)
+        '-1 500,50'
     """
-    whole, part = divmod(amount, TIYIN_PER_SOM)
-    grouped = f"{whole:,}".replace(",", " ")
+    total = None if isinstance(amount, float) else _whole(amount)
+    if total is None or abs(total) >= 10**_DIGITS:
+        raise InvalidArgument("amount", exact.shown(amount), "a whole number of tiyin")
+    whole, part = divmod(abs(total), TIYIN_PER_SOM)
+    grouped = "-" * (total < 0) + f"{whole:,}".replace(",", " ")
     return f"{grouped},{part:02}" if part else grouped

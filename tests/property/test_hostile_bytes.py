@@ -29,7 +29,7 @@ CALLS = st.sampled_from(
         calls.receipts_cancel(RECEIPT),
         calls.receipts_check(RECEIPT),
         calls.receipts_get(RECEIPT),
-        calls.receipts_get_all(50, 0, 1),
+        calls.receipts_get_all(50, 0, 0),
         calls.receipts_confirm_hold(RECEIPT),
         calls.receipts_set_fiscal_data(
             RECEIPT, FiscalData(receipt_id=1, qr_code_url="https://o.uz")

@@ -189,6 +189,47 @@ def test_bad_input_is_refused_by_the_name_of_the_argument(build, argument):
     assert refused.value.sent == "no"
 
 
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        (1_790_000_000, "it looks like seconds: did you mean 1790000000000?"),
+        (1_790_000_000.5, "it looks like seconds: did you mean 1790000000500?"),
+        (1_293_839_999_999, "milliseconds since 1970 UTC, not before 2011"),
+        (1_790_000_000_000_000_000, "milliseconds since 1970 UTC, not before 2011"),
+        (1, "milliseconds since 1970 UTC, not before 2011"),
+    ],
+)
+def test_seconds_are_not_taken_for_milliseconds(given, hint):
+    with pytest.raises(InvalidArgument) as refused:
+        calls.receipts_get_all(1, given, 1_790_000_000_000)
+    assert str(refused.value).startswith("from_: got ")
+    assert str(refused.value).endswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (0, 0),
+        (1_293_840_000_000, 1_293_840_000_000),
+        (dt.datetime(2001, 1, 1, tzinfo=dt.UTC), 978_307_200_000),
+        (dt.datetime.min.replace(tzinfo=dt.UTC), 0),
+    ],
+)
+def test_beginning_and_early_datetimes_are_taken(given, sent):
+    assert calls.receipts_get_all(1, given, 1_790_000_000_000).params["from"] == sent
+
+
+def test_swapped_arguments_of_pay_are_seen_and_the_token_is_not_shown():
+    for receipt, token in ((TOKEN, RECEIPT), (TOKEN, TOKEN), ("!" * 65, TOKEN)):
+        with pytest.raises(InvalidArgument, match="are the arguments swapped") as refused:
+            calls.receipts_pay(receipt, token)
+        assert refused.value.argument == "receipt_id"
+        assert str(refused.value).startswith("receipt_id: got '<token>', expected the id that ")
+    with pytest.raises(InvalidArgument, match="are the arguments swapped") as refused:
+        calls.receipts_pay(RECEIPT, RECEIPT)
+    assert refused.value.argument == "token"
+
+
 def test_moments_go_out_as_milliseconds():
     tashkent = dt.timezone(dt.timedelta(hours=5))
     start = dt.datetime(2021, 11, 9, tzinfo=tashkent)

@@ -309,16 +309,21 @@ def page(*numbers):
 
 
 def test_pages_end_with_a_short_one():
-    pages = flows.Paginator(0, 10)
+    pages = flows.Paginator(0, 4_102_444_800_000)
     assert len(pages.accept(page(*range(50)))) == 50
     assert not pages.done
-    assert pages.next_call().params == {"count": 50, "from": 0, "to": 10, "offset": 50}
+    assert pages.next_call().params == {
+        "count": 50,
+        "from": 0,
+        "to": 4_102_444_800_000,
+        "offset": 50,
+    }
     assert len(pages.accept(page(*range(50, 60)))) == 10
     assert pages.done
 
 
 def test_receipt_pushed_onto_the_next_page_is_given_once():
-    pages = flows.Paginator(0, 10)
+    pages = flows.Paginator(0, 4_102_444_800_000)
     pages.accept(page(*range(50)))
     assert [int(r.id, 16) for r in pages.accept(page(48, 49, 50, 51))] == [50, 51]
 

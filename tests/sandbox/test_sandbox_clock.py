@@ -122,6 +122,18 @@ def test_what_is_no_moment(written: object) -> None:
         moment_ms(written)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("moment", [1_790_000_000, " 1790000000 ", 1_293_840_000])
+def test_seconds_are_not_taken_for_milliseconds(moment: int | str) -> None:
+    with pytest.raises(InvalidSetting, match="it looks like seconds"):
+        moment_ms(moment)
+
+
+def test_early_moments_are_taken_when_they_are_meant() -> None:
+    assert moment_ms("1970-01-21T17:13:20+00:00") == 1_790_000_000
+    assert moment_ms(datetime.fromtimestamp(1_790_000, UTC)) == 1_790_000_000
+    assert moment_ms(0) == 0
+
+
 @given(st.integers(0, MAX_MOMENT_MS))
 def test_a_moment_that_is_written_is_read_again(ms: int) -> None:
     assert moment_ms(iso(ms)) == ms

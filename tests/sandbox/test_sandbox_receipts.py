@@ -112,11 +112,20 @@ def test_pay(caller: Caller, clock: Clock) -> None:
     clock.advance(500)
     payer = {"id": "1", "phone": "998901304527", "email": "a@b.uz", "name": "A", "ip": "1.1.1.1"}
     paid = caller.ok("receipts.pay", id=receipt, token=token, payer=payer)["receipt"]
-    assert (paid["state"], paid["pay_time"]) == (4, clock.now)
+    assert (paid["state"], paid["pay_time"], paid["payer"]) == (4, clock.now, payer)
+    assert caller.ok("receipts.get", id=receipt)["receipt"] == paid
+    assert caller.ok("receipts.cancel", id=receipt)["receipt"]["payer"] == payer
+    assert caller.all()[0]["payer"] == payer
     assert caller.sandbox.debits(receipt) == 1
     (entry,) = caller.sandbox.ledger()
     assert (entry.kind, entry.amount, entry.time) == ("debit", 50_000, clock.now)
     assert entry.card == "860006******6311"
+
+
+@pytest.mark.parametrize("payer", [{}, {"payer": None}, {"payer": {}}])
+def test_receipt_without_payer_has_no_such_member(caller: Caller, payer: dict[str, object]) -> None:
+    params = {"id": caller.receipt(), "token": caller.verified(), **payer}
+    assert "payer" not in caller.ok("receipts.pay", **params)["receipt"]
 
 
 def test_a_humo_card_pays(caller: Caller) -> None:

@@ -59,6 +59,19 @@ def test_an_older_file_is_looked_through_for_receipts_out_of_order(
     connection.close()
 
 
+def test_who_paid_is_kept_in_the_file(tmp_path: Path, clock: Clock) -> None:
+    path, payer = tmp_path / "state.db", {"phone": "998901304527", "name": "Ali"}
+    version_1(path)
+    sandbox = Sandbox(db=path, clock=clock)
+    caller = Caller(sandbox)
+    receipt = caller.receipt()
+    caller.ok("receipts.pay", id=receipt, token=caller.verified(), payer=payer)
+    sandbox.stop()
+    sandbox = Sandbox(db=path, clock=clock)
+    assert Caller(sandbox).ok("receipts.get", id=receipt)["receipt"]["payer"] == payer
+    sandbox.stop()
+
+
 def test_a_receipt_as_the_first_version_wrote_it(clock: Clock) -> None:
     import msgspec
 

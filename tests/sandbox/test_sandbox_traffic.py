@@ -209,6 +209,20 @@ def test_payers_and_accounts_are_not_exported(caller: Caller, sandbox: Sandbox) 
     replay(source)
 
 
+def test_who_pays_is_masked_in_requests_and_answers(caller: Caller, sandbox: Sandbox) -> None:
+    payer = {"phone": "998935556677", "name": "Ali", "email": "ali@x.uz", "ip": "10.9.8.7"}
+    caller.ok("receipts.pay", id=caller.receipt(), token=caller.verified(), payer=payer)
+    caller.all()
+    caller.no("receipts.pay", id="x", token="x", payer="Ali")
+    entries = sandbox.traffic.entries()
+    for entry in entries:
+        for text in (entry.request, entry.response):
+            assert not any(part in text for part in ("5556677", "Ali", "ali@x.uz", "10.9.8.7"))
+    listed = json.loads(entries[1].response)["result"][0]
+    shown = {"phone": "99893*****77", "email": "<e-mail>", "name": "<redacted>"}
+    assert listed["payer"] == {**shown, "ip": "<redacted>"}
+
+
 def test_fiscal_data_and_details_are_repeated(caller: Caller, sandbox: Sandbox) -> None:
     detail = {
         "receipt_type": 0,

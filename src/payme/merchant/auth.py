@@ -110,7 +110,7 @@ class AllowList:
             True if the nearest address that is no trusted proxy is allowed.
         """
         hops = [hop for hop in (forwarded_for or "").split(",") if hop.strip()]
-        # From the nearest to the farthest: what stands left of an untrusted address, anybody wrote.
+        # Nearest hop first; left of an untrusted hop is client-supplied.
         for hop in [peer or "", *reversed(hops)]:
             address = _address(hop.strip())
             if address is None:

@@ -317,7 +317,7 @@ _STAGES: Final[dict[int, Stage]] = {
 
 
 def stage(transaction: Transaction | None, now: int) -> Stage:
-    """Tell how far a transaction is.
+    """Return how far a transaction is.
 
     Args:
         transaction: The stored transaction, None for one that is not known.
@@ -372,7 +372,7 @@ def _first_field(request: CheckPerform | Create) -> str | None:
 
 
 def _unpayable(request: CheckPerform | Create, order: Order, now: int) -> Refusal | None:
-    """Say why an order can't be paid, if so.
+    """Return why an order can't be paid, if so.
 
     A busy or paid order is an account error while Payme is asking (the range that the page of
     CheckPerformTransaction lists) and -31008 when a transaction is to be created (CONFIRMED by

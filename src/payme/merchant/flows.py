@@ -6,7 +6,7 @@ apart is here: the order is locked before anything about it is read for the deci
 read before is read again.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
@@ -53,11 +53,13 @@ class Store(NamedTuple):
 class ListTransactions(NamedTuple):
     """Step: read the transactions that Payme created in a period, by Payme's time, ascending.
 
-    What is given is read once, before the flow ends, and may be a cursor.
+    They are handed to `read`, which goes through them once and may stop early; gives what it
+    returns. So a store may hand over a cursor, and closes it afterwards.
     """
 
     from_: int
     to: int
+    read: Callable[[Iterable[Transaction]], Any]
 
 
 Step = FindOrder | LockOrder | GetTransaction | GetHolder | Store | ListTransactions
@@ -78,7 +80,7 @@ def serve(request: Request, now: int) -> Flow[Answer | wire.Listing]:
     if isinstance(request, core.Statement):
         return (yield from _statement(request))
     if isinstance(request, core.ChangePassword):
-        # Gone from Payme's pages, and a key that a request can change is a key less (our choice).
+        # Gone from Payme's pages, and a key that requests can change protects nothing (our choice).
         return wire.refuse_method("ChangePassword")
     try:
         decision = yield from _decided(request, now)
@@ -147,7 +149,11 @@ def _order_of(transaction: Transaction) -> Flow[Order | None]:
 
 
 def _statement(request: core.Statement) -> Flow[wire.Listing]:
-    rows: Iterable[Transaction] = yield ListTransactions(request.from_, request.to)
+    listing: wire.Listing = yield ListTransactions(request.from_, request.to, _listed)
+    return listing
+
+
+def _listed(rows: Iterable[Transaction]) -> wire.Listing:
     # The text is held and not sent while it is made: reading may fail halfway, and then the answer
     # is -32400 and no statement.
     listing = wire.Listing()

@@ -38,7 +38,7 @@ class Incoming(NamedTuple):
 
 
 def now_ms() -> int:
-    """Tell the time in ms since 1970 UTC."""
+    """Return the time in ms since 1970 UTC."""
     return time.time_ns() // 1_000_000
 
 

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
+from payme.flow import arun, run
 from payme.sandbox.clock import SandboxClock
 from payme.sandbox.engine import Answer, Engine, Reason
 from payme.sandbox.engine import faults as engine_faults
 from payme.sandbox.engine.core import Asking, refuse
-from payme.sandbox.engine.faults import Facts, Steps, Wait
+from payme.sandbox.engine.faults import Facts, Step, Steps, Wait
 from payme.sandbox.errors import InvalidSetting
 from payme.sandbox.faults import Faults
 from payme.sandbox.merchant import Desk
@@ -104,20 +105,18 @@ class Service:
             steps = None
         if steps is None:
             return self._served(body, x_auth)
-        waited, answer = 0, None
-        while True:
-            try:
-                step = steps.send(answer)
-            except StopIteration as end:
-                # A caller without a socket is not kept waiting, but may ask how long it would be.
-                done: Answer = end.value
-                return done._replace(delay_ms=done.delay_ms + waited)
-            answer = None
-            if isinstance(step, Wait):
-                waited += step.delay_ms
-                self._move_clock(step.advance_ms)
-            else:
-                answer = self._served(body, x_auth)
+        waits: list[int] = []
+
+        def perform(step: Step) -> Answer | None:
+            if not isinstance(step, Wait):
+                return self._served(body, x_auth)
+            # A caller without a socket is not kept waiting, but may ask how long it would be.
+            waits.append(step.delay_ms)
+            self._move_clock(step.advance_ms)
+            return None
+
+        done = run(steps, perform)
+        return done._replace(delay_ms=done.delay_ms + sum(waits))
 
     async def _adisturbed(self, body: bytes, x_auth: str | None, sleep: Sleep) -> Answer:
         try:
@@ -126,19 +125,15 @@ class Service:
             steps = None
         if steps is None:
             return await self._aserved(body, x_auth)
-        answer = None
-        while True:
-            try:
-                step = steps.send(answer)
-            except StopIteration as end:
-                done: Answer = end.value
-                return done
-            answer = None
-            if isinstance(step, Wait):
-                await sleep(step.delay_ms / 1000)
-                self._move_clock(step.advance_ms)
-            else:
-                answer = await self._aserved(body, x_auth)
+
+        async def perform(step: Step) -> Answer | None:
+            if not isinstance(step, Wait):
+                return await self._aserved(body, x_auth)
+            await sleep(step.delay_ms / 1000)
+            self._move_clock(step.advance_ms)
+            return None
+
+        return await arun(steps, perform)
 
     def _steps(self, call: Facts) -> Steps | None:
         fault = self._faults.choose(call)

@@ -209,7 +209,7 @@ class SqliteState:
         return [_read_receipt(record) for (record,) in rows]
 
     def _keeps_order(self, receipt: Receipt) -> bool:
-        """Tell whether numbers follow the times with this new receipt, if they did before.
+        """Return whether numbers follow the times with this new receipt, if they did before.
 
         A clock that was set back makes one that does not.
         """

@@ -197,12 +197,35 @@ def _parsed(body: bytes | None) -> Any:
 
 
 def _redacted(document: Any, secrets: Iterable[str]) -> Any:
-    clean = redact.tree(document, secrets=secrets)
+    clean = _without_payers(redact.tree(document, secrets=secrets))
     # `code` is masked wherever it stands, because SMS codes are called so; an error's is no secret.
     code = _member(_member(document, "error"), "code")
     if isinstance(code, int):
         clean["error"]["code"] = code
     return clean
+
+
+def _without_payers(document: Any) -> Any:
+    """Mask who paid: a name or an address looks like any other text."""
+    if isinstance(document, list):
+        return [_without_payers(one) for one in cast("list[Any]", document)]
+    if not isinstance(document, dict):
+        return document
+    members = cast("dict[str, Any]", document)
+    return {
+        name: _masked_payer(member) if name == "payer" else _without_payers(member)
+        for name, member in members.items()
+    }
+
+
+def _masked_payer(payer: Any) -> Any:
+    if not isinstance(payer, dict):
+        return None if payer is None else "<redacted>"
+    members = cast("dict[str, Any]", payer)
+    return {
+        name: member if name in {"phone", "email"} else "<redacted>"
+        for name, member in members.items()
+    }
 
 
 def _written(document: Any) -> str:

@@ -64,7 +64,7 @@ def test_lock_alone_keeps_two_creates_apart(database):
 
 
 def test_unique_index_alone_keeps_two_creates_apart(postgres_db, monkeypatch):
-    monkeypatch.setattr(plan._Translator, "_lock", lambda self, order_id: iter(()))
+    monkeypatch.setattr(plan.Plan, "_lock", lambda self, order_id: iter(()))
     with opened(BlockingShop, postgres_db, *NAMES) as shop:
         assert losers(race_to_create(shop, 150)) == [[-31008]] * 150
         assert living(shop) == dict.fromkeys(NAMES[:150], 1)

@@ -47,17 +47,17 @@ class TransactionAdmin(Base):
 
     @admin.display(ordering="time")
     def created(self, row: Transaction) -> datetime | None:
-        """Tell when Payme created it."""
+        """Return when Payme created it."""
         return _moment(row.time)
 
     @admin.display(ordering="perform_time")
     def paid(self, row: Transaction) -> datetime | None:
-        """Tell when the money was taken."""
+        """Return when the money was taken."""
         return _moment(row.perform_time)
 
     @admin.display(ordering="cancel_time")
     def cancelled(self, row: Transaction) -> datetime | None:
-        """Tell when it was cancelled or refunded."""
+        """Return when it was cancelled or refunded."""
         return _moment(row.cancel_time)
 
     @admin.display(description="account")

@@ -61,8 +61,7 @@ class Transaction(models.Model):
         """Keys of the table."""
 
         constraints = (
-            # NULLs are equal to nothing: ended attempts, and accounts that can be topped up any
-            # number of times, are as many as they like, in every database.
+            # NULLs never collide: finished attempts and top-ups may repeat.
             models.UniqueConstraint(fields=["holds"], name="payme_one_living_transaction"),
         )
         indexes = (

@@ -14,8 +14,9 @@ import msgspec
 from django.db import IntegrityError, router, transaction
 from django.db.models import QuerySet
 
+from payme.flow import run
 from payme.merchant import core, flows
-from payme.merchant.core import AccountError, Event, Transaction, TransactionState
+from payme.merchant.core import Event, Transaction, TransactionState
 from payme.merchant.django import locks, models
 from payme.merchant.django.orders import Orders
 
@@ -61,7 +62,7 @@ class DjangoStore:
         alias = self._using or router.db_for_write(models.Transaction)
         try:
             with transaction.atomic(using=alias, durable=True):
-                return _Run(alias, self._orders).drive(flow)
+                return run(flow, _Run(alias, self._orders).carry_out)
         except _OrderTakenError:
             _LOG.warning("a second transaction was refused for an order that one holds")
             # Only flows that give an `Answer` insert.
@@ -82,21 +83,6 @@ class _Run:
         self._stored: dict[str, Transaction] = {}
         self._cumulative: set[str] = set()
 
-    def drive(self, flow: flows.Flow[T]) -> T:
-        """Carry out the steps of a flow, and return its value."""
-        came, failed = None, None
-        while True:
-            try:
-                step = flow.send(came) if failed is None else flow.throw(failed)
-            except StopIteration as finished:
-                value: T = finished.value
-                return value
-            # Outside of that `try`: a StopIteration of the shop's must not end the flow.
-            try:
-                came, failed = self.carry_out(step), None
-            except AccountError as error:
-                came, failed = None, error
-
     def carry_out(self, step: flows.Step) -> Any:
         """Carry out one step, and give what the flow is sent for it."""
         self._begin(step)
@@ -109,8 +95,8 @@ class _Run:
                 return self._read(pk=transaction_id)
             case flows.GetHolder(order_id):
                 return self._read(holds=order_id, state=TransactionState.CREATED)
-            case flows.ListTransactions(from_, to):
-                return self._list(from_, to)
+            case flows.ListTransactions(from_, to, read):
+                return read(self._list(from_, to))
             case flows.Store(write):
                 return self._store(write)
 

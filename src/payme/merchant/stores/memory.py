@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from payme.merchant import core, flows
+from payme.flow import run
+from payme.merchant import flows
 from payme.merchant.core import Event, Order, Transaction, TransactionState
 
 T = TypeVar("T")
@@ -36,26 +37,10 @@ class MemoryStore:
         with self._lock:
             before = dict(self._transactions)
             try:
-                return self._drive(flow)
+                return run(flow, self._perform)
             except BaseException:
                 self._transactions = before
                 raise
-
-    def _drive(self, flow: flows.Flow[T]) -> T:
-        resume: Callable[[Any], flows.Step] = flow.send
-        came: Any = None
-        while True:
-            try:
-                step = resume(came)
-            except StopIteration as finished:
-                value: T = finished.value
-                return value
-            # Outside of that `try`: a StopIteration of the merchant's code is no end of the flow.
-            resume = flow.send
-            try:
-                came = self._perform(step)
-            except core.AccountError as error:
-                resume, came = flow.throw, error
 
     def _perform(self, step: flows.Step) -> Any:
         match step:
@@ -67,9 +52,9 @@ class MemoryStore:
                 return self._transactions.get(transaction_id)
             case flows.GetHolder(order_id):
                 return self._holder(order_id)
-            case flows.ListTransactions(from_, to):
+            case flows.ListTransactions(from_, to, read):
                 rows = [row for row in self._transactions.values() if from_ <= row.time <= to]
-                return sorted(rows, key=lambda row: (row.time, row.id))
+                return read(sorted(rows, key=lambda row: (row.time, row.id)))
             case flows.Store(write):
                 self._transactions[write.transaction.id] = write.transaction
                 if write.event is not None:

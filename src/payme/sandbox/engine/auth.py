@@ -29,7 +29,7 @@ def authenticate(x_auth: str | None, merchant_id: str, key: str) -> bool:
 
 
 def _equal(sent: str, expected: str) -> bool:
-    # Bytes, since compare_digest refuses text outside ASCII; the time must not tell how much fits.
+    # Constant-time; bytes because compare_digest rejects non-ASCII str.
     return hmac.compare_digest(
         sent.encode("utf-8", "surrogatepass"), expected.encode("utf-8", "surrogatepass")
     )

@@ -192,6 +192,8 @@ def _go_on(
     seal: Callable[[Any], Any],
     message: tuple[Call, Heard | None] | None,
 ) -> Any:
+    # One step and no loop, so not `payme.flow.run`: between two steps the transaction is committed
+    # and the merchant asked, which only the caller can do.
     try:
         ask = next(flow) if message is None else flow.send(message)
     except StopIteration as done:

@@ -15,6 +15,9 @@ MAX_DURATION_MS: Final = 100 * 365 * _UNITS["d"]
 MAX_MOMENT_MS: Final = 253_402_300_799_999
 """The end of the year 9999: no date is written beyond it."""
 
+_FIRST_MOMENT_MS: Final = 1_293_840_000_000
+"""2011, the year of Payme's beginning."""
+
 DURATION: Final = 'a span of time such as "12h", "90s", "1h30m" or "500ms", or a number of ms'
 MOMENT: Final = 'a moment such as "2026-03-01T09:00:00+05:00", or a number of ms since 1970'
 
@@ -57,6 +60,10 @@ def moment_ms(value: Moment, argument: str = "moment") -> int:
     moment = _moment(value)
     if moment is None or not 0 <= moment <= MAX_MOMENT_MS:
         raise InvalidSetting(argument, value, f"{MOMENT}; a date needs its time zone")
+    # A written date says what it means, whichever it is.
+    is_number = isinstance(value, int) or _DIGITS.fullmatch(str(value).strip())
+    if is_number and moment < _FIRST_MOMENT_MS <= moment * 1000:
+        raise InvalidSetting(argument, value, f"{MOMENT}; it looks like seconds")
     return moment
 
 

@@ -218,7 +218,7 @@ class Faults:
 
 
 def matches(rule: Rule, call: Facts) -> bool:
-    """Tell whether a rule is about a call."""
+    """Return whether a rule is about a call."""
     return (
         fnmatchcase(call.method, rule.method)
         and _in_range(rule.amount, call.amount)
@@ -243,7 +243,9 @@ class Wait:
 SERVE: Final = "serve"
 """A step: let the engine serve the call, and send its answer in."""
 
-Steps = Generator[Wait | Literal["serve"], Answer | None, Answer]
+Step = Wait | Literal["serve"]
+
+Steps = Generator[Step, Answer | None, Answer]
 
 
 def play(fault: Fault, call: Facts) -> Steps:
@@ -268,7 +270,7 @@ def play(fault: Fault, call: Facts) -> Steps:
         assert answer is not None  # noqa: S101 - the driver sends an answer in
         answers.append(answer)
     if rule.when != "before":
-        # How long the answer waits is part of it, since who carries it has a socket to wait at.
+        # The delay travels with the answer; only the transport can wait.
         yield Wait(0, rule.advance_ms)
     return _cut(rule, _spoiled(rule, call, answers))._replace(fault=str(fault))
 

@@ -27,7 +27,7 @@ def object_id(rng: Random, now: int, number: int) -> str:
 
 
 def is_object_id(text: str) -> bool:
-    """Tell whether a text has the form of such an id."""
+    """Return whether a text has the form of such an id."""
     return _OBJECT_ID.fullmatch(text) is not None
 
 
@@ -38,7 +38,7 @@ def token(rng: Random, now: int, number: int) -> str:
 
 
 def is_token(text: str) -> bool:
-    """Tell whether a text has the form of a token."""
+    """Return whether a text has the form of a token."""
     return _TOKEN.fullmatch(text) is not None
 
 

@@ -204,7 +204,7 @@ def _is_whole(value: Any, low: int, high: int) -> bool:
 
 
 def _number(text: str) -> int | str | None:
-    """Read a whole number; what is none stays text, for the check of its argument to refuse."""
+    """Parse an integer; leave other text for validation."""
     if not text:
         return None
     return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text

@@ -89,6 +89,7 @@ class ReceiptShapes:
             "commission": 0,
             "account": account,
             "card": _paying_card(receipt),
+            **({"payer": receipt.payer} if receipt.payer else {}),
             "merchant": merchant,
             "meta": self._meta(receipt),
             "processing_id": _processing_id(receipt),

@@ -87,6 +87,7 @@ STANDINGS: Final[tuple[Behaviour, ...]] = (
     _B("Items of `detail` need not add up to `amount`", "our choice", "the rule is inferred only"),
     _B("receipts.pay answers 4 at once", "observed", "recorded answers"),
     _B("`processing_id`: null, 0 once paid or held, null when cancelled", "observed", "recorded"),
+    _B("`payer` of receipts.pay comes back in the receipt", "inferred", "types of a client"),
     _B("Paid or cancelled receipt can't be paid: -31602", "observed", "partner's error list"),
     _B("The receipt is looked at before the card", "our choice", "order never recorded"),
     _B(

@@ -101,7 +101,7 @@ def nudge(call: Call, receipt: Receipt) -> Receipt:
 
 
 def may_move_on(call: Call, receipt: Receipt) -> bool:
-    """Tell whether the receipt was looked at often enough to take its next step."""
+    """Return whether the receipt was looked at often enough to take its next step."""
     if receipt.billing is None or not _waits_for_checks(call, receipt):
         return False
     steps = 2 if receipt.hold else 3
@@ -117,7 +117,7 @@ def _waits_for_checks(call: Call, receipt: Receipt) -> bool:
 
 
 def is_due(receipt: Receipt, now: int) -> bool:
-    """Tell whether the next step may be taken."""
+    """Return whether the next step may be taken."""
     due_at = receipt.due_at
     return (
         receipt.billing is not None
@@ -128,7 +128,7 @@ def is_due(receipt: Receipt, now: int) -> bool:
 
 
 def needs_merchant(call: Call, receipt: Receipt) -> bool:
-    """Tell whether the next step is to ask the merchant."""
+    """Return whether the next step is to ask the merchant."""
     if not call.config.merchant or _billing(receipt).step not in _ASKING:
         return False
     return not _is_late(call, receipt)
@@ -204,7 +204,7 @@ def refusal(answer: Heard) -> Refused:
 
 
 def failure(call: Call, receipt: Receipt) -> Refused | None:
-    """Tell why a payment failed; None if it did not."""
+    """Return why a payment failed; None if it did not."""
     billing = receipt.billing
     if billing is None or not billing.failure or receipt.error is None:
         return None

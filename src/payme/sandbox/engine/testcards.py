@@ -46,7 +46,7 @@ TEST_CARDS: Final = {
 
 
 def luhn(number: str) -> bool:
-    """Tell whether the last digit of a card number is the right check digit."""
+    """Return whether the last digit of a card number is the right check digit."""
     digits = [int(digit) for digit in reversed(number)]
     doubled = sum(sum(divmod(2 * digit, 10)) for digit in digits[1::2])
     return (sum(digits[0::2]) + doubled) % 10 == 0

@@ -18,7 +18,7 @@ FIELD: Final = "csrf"
 
 
 def allowed_host(scope: Scope, bound: str = "") -> bool:
-    """Tell whether the Host header names this computer.
+    """Return whether the Host header names this computer.
 
     Args:
         scope: ASGI scope of the request.
@@ -46,7 +46,7 @@ class Guard:
         return "Guard()"
 
     def accepts(self, scope: Scope, sent: str) -> bool:
-        """Tell whether a form was posted by one of our own pages.
+        """Return whether a form was posted by one of our own pages.
 
         Args:
             scope: ASGI scope of the request.

@@ -1,7 +1,6 @@
 """From the steps of a flow to what is done on a connection, written once for both stores.
 
-`plan` is pure: it yields effects and is sent what they gave. `drive` and `adrive` are the loops
-that carry effects out.
+A `Plan` is pure: it turns each step into a flow of effects, and a store carries those out.
 
 What keeps two payments of one order apart:
 
@@ -14,13 +13,13 @@ What keeps two payments of one order apart:
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, Final, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
 from payme.merchant import core, flows
-from payme.merchant.core import AccountError, Event, Order, Transaction
+from payme.merchant.core import Event, Order, Transaction
 from payme.merchant.stores.sqlalchemy import schema
 
 T = TypeVar("T")
@@ -52,10 +51,11 @@ class Insert(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """Effect: select rows; gives a result that fetches them as they are read."""
+    """Effect: select transactions and hand them to `read` as they are fetched; gives its value."""
 
     statement: sa.Executable
     parameters: dict[str, Any]
+    read: Callable[[Iterable[Transaction]], Any]
 
 
 class Notify(NamedTuple):
@@ -78,34 +78,12 @@ class ChangedMeanwhileError(RuntimeError):
     """A transaction was changed by somebody who did not lock its order."""
 
 
-def plan(flow: flows.Flow[T], dialect: str) -> Effects[T]:
-    """Translate a flow.
+class Plan:
+    """Turns the steps of one flow into effects, and remembers what the flow has seen.
 
     Args:
-        flow: From `payme.merchant.flows`.
         dialect: `postgresql` or `sqlite`.
-
-    Returns:
-        The effects, whose value is the flow's.
     """
-    translator = _Translator(dialect)
-    came, failed = None, None
-    while True:
-        try:
-            step = flow.send(came) if failed is None else flow.throw(failed)
-        except StopIteration as finished:
-            value: T = finished.value
-            return value
-        try:
-            came, failed = (yield from translator.effects_of(step)), None
-        except AccountError as error:
-            if not isinstance(step, flows.FindOrder):
-                raise  # A hook's own error is no answer: it takes everything back.
-            came, failed = None, error
-
-
-class _Translator:
-    """Translates steps, and remembers what this flow has seen."""
 
     def __init__(self, dialect: str) -> None:
         self._dialect = dialect
@@ -114,6 +92,7 @@ class _Translator:
         self._stored: dict[str, Transaction] = {}
 
     def effects_of(self, step: flows.Step) -> Effects[Any]:
+        """Return the effects of a step, whose value is what the flow is sent for it."""
         if not self._began:
             self._began = True
             yield Begin(writes=not isinstance(step, flows.ListTransactions))
@@ -126,9 +105,8 @@ class _Translator:
                 return (yield from self._read(schema.BY_ID, id=transaction_id))
             case flows.GetHolder(order_id):
                 return (yield from self._read(schema.HOLDER, order_id=order_id))
-            case flows.ListTransactions(from_, to):
-                rows = yield Stream(schema.CREATED_BETWEEN, schema.period(from_, to))
-                return map(schema.read, rows.mappings())
+            case flows.ListTransactions(from_, to, read):
+                return (yield Stream(schema.CREATED_BETWEEN, schema.period(from_, to), read))
             case flows.Store(write):
                 yield from self._store(write.transaction)
                 if write.event is not None and (yield Notify(write.event, write.transaction)):
@@ -180,7 +158,7 @@ _NAMESPACE: Final = b"payme.merchant:"
 
 
 def lock_key(order_id: str) -> int:
-    """Tell which of PostgreSQL's advisory locks an order has.
+    """Return the number of an order's advisory lock in PostgreSQL.
 
     Two orders with one key would only wait for each other.
 
@@ -192,57 +170,3 @@ def lock_key(order_id: str) -> int:
     """
     digest = hashlib.blake2b(_NAMESPACE + order_id.encode(), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
-
-
-def drive(
-    effects: Effects[T],
-    perform: Callable[[Effect], Any],
-    stream: Callable[[Effects[T], Stream], T],
-    came: Any = None,
-) -> T:
-    """Carry effects out, blocking.
-
-    Args:
-        effects: From `plan`.
-        perform: Carries one out.
-        stream: Carries out a `Stream` and all that follows, and closes what it opened.
-        came: What the last effect gave, when some were carried out already.
-
-    Returns:
-        The value of the flow.
-    """
-    failed = None
-    while True:
-        try:
-            effect = effects.send(came) if failed is None else effects.throw(failed)
-        except StopIteration as finished:
-            value: T = finished.value
-            return value
-        if isinstance(effect, Stream):
-            return stream(effects, effect)
-        # Outside of that `try`: a StopIteration of the merchant's must not end the flow.
-        try:
-            came, failed = perform(effect), None
-        except AccountError as error:
-            came, failed = None, error
-
-
-async def adrive(
-    effects: Effects[T],
-    perform: Callable[[Effect], Awaitable[Any]],
-    stream: Callable[[Effects[T], Stream], Awaitable[T]],
-) -> T:
-    """Carry effects out under asyncio; see `drive`."""
-    came, failed = None, None
-    while True:
-        try:
-            effect = effects.send(came) if failed is None else effects.throw(failed)
-        except StopIteration as finished:
-            value: T = finished.value
-            return value
-        if isinstance(effect, Stream):
-            return await stream(effects, effect)
-        try:
-            came, failed = await perform(effect), None
-        except AccountError as error:
-            came, failed = None, error

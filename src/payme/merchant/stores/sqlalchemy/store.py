@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import logging
 import threading
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Final, TypeVar, cast
 
@@ -14,22 +14,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import StaticPool
 
 from payme.errors import ConfigurationError
+from payme.flow import arun, run
 from payme.merchant import core, flows
 from payme.merchant.stores.sqlalchemy import schema
 from payme.merchant.stores.sqlalchemy.orders import AsyncOrders, Orders
 from payme.merchant.stores.sqlalchemy.plan import (
     Begin,
     Effect,
-    Effects,
     Execute,
     Find,
     Insert,
     Notify,
     OrderTakenError,
+    Plan,
     Stream,
-    adrive,
-    drive,
-    plan,
 )
 
 T = TypeVar("T")
@@ -76,16 +74,18 @@ class SqlAlchemyStore:
 
     def run(self, flow: flows.Flow[T]) -> T:
         """Carry out the steps of a flow in one database transaction; see `Store.run`."""
-        effects = plan(flow, self._engine.dialect.name)
         try:
-            with self._alone, closing(effects), self._engine.connect() as connection:
-                with connection.begin() as transaction:
-                    perform = partial(self._perform, connection)
-                    value = drive(effects, perform, partial(_stream, connection))
-                    _require_open(open_=transaction.is_active)
-                return value
+            with self._alone, self._engine.connect() as connection:
+                return self._drive(connection, flow)
         except OrderTakenError:
             return cast("T", _refused())
+
+    def _drive(self, connection: sa.Connection, flow: flows.Flow[T]) -> T:
+        plan, perform = Plan(connection.dialect.name), partial(self._perform, connection)
+        with connection.begin() as transaction:
+            value = run(flow, lambda step: run(plan.effects_of(step), perform))
+            _require_open(open_=transaction.is_active)
+        return value
 
     def _perform(self, connection: sa.Connection, effect: Effect) -> Any:
         match effect:
@@ -132,18 +132,16 @@ class AsyncSqlAlchemyStore:
 
     async def run(self, flow: flows.Flow[T]) -> T:
         """Carry out the steps of a flow in one database transaction; see `Store.run`."""
-        effects = plan(flow, self._engine.dialect.name)
         try:
             async with self._alone, self._engine.connect() as connection:
-                with closing(effects):
-                    return await self._drive(connection, effects)
+                return await self._drive(connection, flow)
         except OrderTakenError:
             return cast("T", _refused())
 
-    async def _drive(self, connection: AsyncConnection, effects: Effects[T]) -> T:
-        perform = partial(self._perform, connection)
+    async def _drive(self, connection: AsyncConnection, flow: flows.Flow[T]) -> T:
+        plan, perform = Plan(connection.dialect.name), partial(self._perform, connection)
         async with connection.begin() as transaction:
-            value = await adrive(effects, perform, partial(_astream, connection))
+            value = await arun(flow, lambda step: arun(plan.effects_of(step), perform))
             _require_open(open_=transaction.is_active)
         return value
 
@@ -159,18 +157,6 @@ class AsyncSqlAlchemyStore:
                 return await connection.run_sync(_perform_sql, effect)
 
 
-def _stream(connection: sa.Connection, effects: Effects[T], effect: Stream) -> T:
-    """Go on with a cursor of the database open; the flow may stop reading before the last row."""
-    with connection.execute(effect.statement, effect.parameters) as rows:
-        perform, stream = partial(_perform_sql, connection), partial(_stream, connection)
-        return drive(effects, perform, stream, rows)
-
-
-async def _astream(connection: AsyncConnection, effects: Effects[T], effect: Stream) -> T:
-    # In a greenlet of SQLAlchemy's, where the flow may fetch a row whenever it reads one.
-    return await connection.run_sync(_stream, effects, effect)
-
-
 def _perform_sql(connection: sa.Connection, effect: Effect) -> Any:
     match effect:
         case Begin(writes):
@@ -179,6 +165,10 @@ def _perform_sql(connection: sa.Connection, effect: Effect) -> Any:
             return _insert(connection, parameters)
         case Execute(statement, parameters):
             return connection.execute(statement, parameters)
+        case Stream(statement, parameters, read):
+            # Under asyncio in a greenlet of SQLAlchemy's, where each row may be waited for.
+            with connection.execute(statement, parameters) as rows:
+                return read(map(schema.read, rows.mappings()))
         case _:
             raise TypeError(f"a {type(effect).__name__} is no statement")
 
@@ -220,7 +210,7 @@ def _value(given: T) -> T:
 
 
 def _is_inherited(hook: object) -> bool:
-    """Tell if the merchant left `released` as it is: then there is nothing to confirm."""
+    """Return whether the merchant left `released` as it is: then there is nothing to confirm."""
     return getattr(hook, "__func__", None) in (Orders.released, AsyncOrders.released)
 
 
@@ -247,7 +237,7 @@ def _hide_parameters(own: sa.Engine) -> None:
 
 
 def _is_shared(engine: sa.Engine) -> bool:
-    """Tell if all share one connection, as in SQLite's memory: then flows take turns."""
+    """Return whether all share one connection, as in SQLite's memory: then flows take turns."""
     return isinstance(engine.pool, StaticPool)
 
 
