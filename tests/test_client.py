@@ -43,7 +43,7 @@ def test_credentials_come_from_the_environment(kind, monkeypatch):
     monkeypatch.setenv("PAYME_KEY", KEY)
     client = kind(environment="test")
     assert client.merchant_id == ID
-    assert client._identity.key == KEY
+    assert client._session.credentials.key.open() == KEY
     assert kind("a" * 24, environment="test").merchant_id == "a" * 24
 
 
@@ -153,8 +153,8 @@ def test_limits_are_checked(kind, option, given):
 def test_with_options_changes_only_what_is_given(kind):
     client = kind(ID, KEY, environment="test", timeout=7, max_attempts=2)
     sibling = client.with_options(timeout=1)
-    assert (sibling._limits.timeout, sibling._limits.max_attempts) == (1, 2)
-    assert client._limits.timeout == 7
+    assert sibling._session.limits[:3:2] == (1, 2)
+    assert client._session.limits.timeout == 7
     assert type(sibling) is kind
     assert sibling._transport is client._transport
 

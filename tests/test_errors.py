@@ -82,7 +82,7 @@ def test_unknown_code_is_a_plain_refusal_with_texts(code):
     ("code", "method", "message", "kind"),
     [
         (-31602, "receipts.pay", "Чек не найден или оплачен", errors.AlreadyPaid),
-        (-31602, "receipts.get", "Чек не найден или оплачен", errors.NotFound),
+        (-31602, "receipts.get", "Чек не найден или оплачен", errors.ReceiptNotFound),
         (-31101, "cards.verify", "", errors.CodeExpired),
         (-31101, "receipts.pay", "", errors.CardNotServiced),
         (-31102, "cards.verify", "", errors.TooManyAttempts),
@@ -157,7 +157,7 @@ def test_errors_survive_pickling(error):
 
 def test_pickled_error_without_a_client_says_what_it_needs():
     twin = pickle.loads(pickle.dumps(errors.OutcomeUnknown("?", method="receipts.pay")))
-    with pytest.raises(errors.ConfigurationError, match=r"resolve\(client\)"):
+    with pytest.raises(errors.ConfigurationError, match=r"receipts\.resolve\(error\)"):
         twin.resolve()
 
 

@@ -17,19 +17,11 @@ if TYPE_CHECKING:
         PaymeError,
         ProtocolError,
         Rejected,
+        lost_in,
     )
     from payme.money import format_som, som
-    from payme.protocol.models import (
-        AccountField,
-        Card,
-        Detail,
-        FiscalData,
-        Item,
-        Payer,
-        Receipt,
-        Shipping,
-        VerifyCode,
-    )
+    from payme.protocol.inputs import Detail, FiscalData, Item, Payer, Shipping
+    from payme.protocol.models import AccountField, Card, Receipt, VerifyCode
     from payme.protocol.states import ReceiptState
     from payme.transport.memory import AsyncMemoryTransport, MemoryTransport
 
@@ -41,23 +33,24 @@ _HOMES = {
     "AsyncPayme": "client",
     "Card": "protocol.models",
     "ConfigurationError": "errors",
-    "Detail": "protocol.models",
-    "FiscalData": "protocol.models",
+    "Detail": "protocol.inputs",
+    "FiscalData": "protocol.inputs",
     "InvalidArgument": "errors",
-    "Item": "protocol.models",
+    "Item": "protocol.inputs",
     "MemoryTransport": "transport.memory",
     "NotSent": "errors",
     "OutcomeUnknown": "errors",
-    "Payer": "protocol.models",
+    "Payer": "protocol.inputs",
     "Payme": "client",
     "PaymeError": "errors",
     "ProtocolError": "errors",
     "Receipt": "protocol.models",
     "ReceiptState": "protocol.states",
     "Rejected": "errors",
-    "Shipping": "protocol.models",
+    "Shipping": "protocol.inputs",
     "VerifyCode": "protocol.models",
     "format_som": "money",
+    "lost_in": "errors",
     "som": "money",
 }
 
@@ -84,6 +77,7 @@ __all__ = [
     "Shipping",
     "VerifyCode",
     "format_som",
+    "lost_in",
     "som",
 ]
 

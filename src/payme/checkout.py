@@ -24,7 +24,7 @@ from payme.errors.catalogue import Language
 from payme.money import tiyin
 
 if TYPE_CHECKING:
-    from payme.protocol.models import Detail
+    from payme.protocol.inputs import Detail
 
 __all__ = ["CheckoutLink", "form", "link", "parse_link", "qr_svg", "receipt_link"]
 
@@ -453,7 +453,7 @@ def _detail_input(given: object, amount: int) -> list[tuple[str, str]]:
     # Loaded here: whoever only builds links needs no models.
     import msgspec
 
-    from payme.protocol.models import Detail
+    from payme.protocol.inputs import Detail
 
     document = given.params(amount) if isinstance(given, Detail) else given
     if not isinstance(document, Mapping):
@@ -495,7 +495,11 @@ def _decoded(url: object) -> str:
     found = _LINK_PATH.match(exact.text(url) or "")
     if not found or not found["path"]:
         raise InvalidArgument("url", exact.shown(url), expected)
-    path = unquote(found["path"]).strip("/").replace("-", "+").replace("_", "/").rstrip("=")
+    path = unquote(found["path"]).lstrip("/").replace("-", "+").replace("_", "/")
+    # A slash at the end belongs to the address, except as the last of four letters of Base64.
+    while path.endswith("/") and len(path) % 4:
+        path = path.removesuffix("/")
+    path = path.rstrip("=")
     try:
         return base64.b64decode(path + "=" * (-len(path) % 4), validate=True).decode()
     except (binascii.Error, ValueError):

@@ -1,23 +1,21 @@
 """The clients: who calls, over what, within which limits."""
 
-import logging
-import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import copy
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from payme import configuration, redact
+from payme import configuration, redact, runtime
 from payme import flow as driver
 from payme.cards import AsyncCards, Cards
 from payme.configuration import Environment
-from payme.errors import ConfigurationError, OutcomeUnknown, PaymeError
+from payme.errors import ConfigurationError, lost_in
 from payme.protocol import calls, flows
-from payme.protocol.calls import Call, Credential
-from payme.protocol.flows import Discard, Sleep, Within, World
-from payme.protocol.models import Receipt
+from payme.protocol.calls import Call
+from payme.protocol.flows import Flow, Session, Sleep, Step
 from payme.receipts import AsyncReceipts, Receipts
-from payme.transport.base import AsyncTransport, Reply, Request, Transport, TransportError
+from payme.transport.base import AsyncTransport, Transport
 from payme.transport.lazy import LazyAsyncTransport, LazyTransport
 
 if TYPE_CHECKING:
@@ -26,26 +24,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# One line per call at DEBUG; the application decides where it goes.
-_LOG = logging.getLogger("payme")
-
 TransportT = TypeVar("TransportT", Transport, AsyncTransport)
+ReceiptsT = TypeVar("ReceiptsT", Receipts, AsyncReceipts)
 
 
-def new_id() -> int:
-    """Make a JSON-RPC id that no other worker uses, so that a stray answer is seen.
-
-    It has at most 13 digits, as a timestamp in milliseconds has: Payme's own samples send those.
-    """
-    return int.from_bytes(os.urandom(5), "big")
-
-
-def uniform(low: float, high: float) -> float:
-    """Draw a random number from the system, which forked workers do not share."""
-    return low + (high - low) * int.from_bytes(os.urandom(4), "big") / 2**32
-
-
-class _Client(Generic[TransportT]):
+class _Client(Generic[TransportT, ReceiptsT]):
     """What both clients share: credentials, address, limits."""
 
     _transport: TransportT
@@ -60,17 +43,20 @@ class _Client(Generic[TransportT]):
         timeout: float = 10.0,
         connect_timeout: float = 5.0,
         max_attempts: int = 3,
+        max_idle: float = 2.0,
         ssl_context: "ssl.SSLContext | None" = None,
         proxy: str | None = None,
         allow_http: bool = False,
         transport: TransportT | None = None,
         random: "Random | None" = None,
     ) -> None:
-        self._identity = configuration.identity(merchant_id, key)
-        self._limits = configuration.limits(timeout, connect_timeout, max_attempts)
-        self._world = World(time.monotonic, new_id, random.uniform if random else uniform)
+        credentials = configuration.credentials(merchant_id, key)
+        del key
+        limits = configuration.limits(timeout, connect_timeout, max_attempts, max_idle)
+        world = runtime.make(random.uniform if random else runtime.uniform, runtime.new_id)
+        self._session = Session(credentials, limits, world)
         self._closed = False
-        self._owner: _Client[TransportT] = self
+        self._owner: _Client[TransportT, ReceiptsT] = self
         if transport is None:
             self.base_url = configuration.base_url(base_url, environment)
             configuration.check_secure(self.base_url, ssl_context, allow_http=allow_http)
@@ -86,28 +72,39 @@ class _Client(Generic[TransportT]):
     @property
     def merchant_id(self) -> str:
         """Id of the cash-box."""
-        return self._identity.merchant_id
+        return self._session.credentials.merchant_id
+
+    @property
+    def receipts(self) -> ReceiptsT:
+        """Methods of receipts."""
+        raise NotImplementedError
 
     def with_options(
-        self, *, timeout: float | None = None, max_attempts: int | None = None
+        self,
+        *,
+        timeout: float | None = None,
+        max_attempts: int | None = None,
+        max_idle: float | None = None,
     ) -> Self:
         """Make a client with other limits on the same pool of connections.
 
         Args:
             timeout: Seconds for a call with all its attempts.
             max_attempts: How often a request is sent at most.
+            max_idle: Seconds that a connection may have been idle to carry what moves money.
 
         Returns:
             A sibling; closing it leaves the pool open.
         """
-        sibling = object.__new__(type(self))
-        sibling.__dict__.update(self.__dict__)
-        now = self._limits
-        sibling._limits = configuration.limits(
+        now = self._session.limits
+        limits = configuration.limits(
             now.timeout if timeout is None else timeout,
             now.connect_timeout,
             now.max_attempts if max_attempts is None else max_attempts,
+            now.max_idle if max_idle is None else max_idle,
         )
+        sibling = copy(self)
+        sibling._session = self._session._replace(limits=limits)
         return sibling
 
     def __repr__(self) -> str:
@@ -115,33 +112,23 @@ class _Client(Generic[TransportT]):
             f"{type(self).__name__}({self.merchant_id!r}, {redact.KEY}, base_url={self.base_url!r})"
         )
 
-    def _hurried(self, seconds: float) -> Self:
-        return self.with_options(timeout=min(seconds, self._limits.timeout))
-
-    def _exchange(self, call: Call[T]) -> flows.Flow[T]:
+    def _require_open(self, method: str) -> None:
         if self._closed or self._owner._closed:
-            raise ConfigurationError(f"{type(self).__name__} is closed", method=call.method)
-        if call.credential is Credential.ID_AND_KEY and not self._identity.key:
+            name = type(self).__name__
             raise ConfigurationError(
-                f"{call.method} needs the key of the cash-box: give key=... or set PAYME_KEY",
-                method=call.method,
+                f"{name} is closed (has its `with` block ended?): make a {name} that lives as long "
+                f"as the application",
+                method=method,
             )
-        return flows.exchange(call, self._identity, self._limits, self._world)
 
-    def _note(self, call: Call[Any], started: float, outcome: object) -> None:
-        if _LOG.isEnabledFor(logging.DEBUG):
-            took = (self._world.clock() - started) * 1000
-            shown = type(outcome).__name__ if isinstance(outcome, PaymeError) else "answered"
-            _LOG.debug("%s %s: %s in %.0f ms", call.method, call.receipt_id or "-", shown, took)
-
-    def _inquiry(
-        self, lost: OutcomeUnknown, *, timeout: float, cancel: bool
-    ) -> flows.Inquiry[Receipt | None]:
-        configuration.limits(timeout, timeout, 1)
-        return flows.resolve(lost, timeout=timeout, cancel=cancel, world=self._world)
+    def _tell(self, error: BaseException) -> None:
+        """Tell the unknown outcome behind an error whom to ask."""
+        lost = lost_in(error)
+        if lost is not None:
+            lost._receipts = self.receipts  # pyright: ignore[reportPrivateUsage]
 
 
-class Payme(_Client[Transport]):
+class Payme(_Client[Transport, Receipts]):
     """Blocking client of the Subscribe API.
 
     Make one per process and keep it: it holds a pool of connections, and may be used from many
@@ -156,6 +143,8 @@ class Payme(_Client[Transport]):
         connect_timeout: Seconds for one connection.
         max_attempts: How often a request is sent at most. Whatever this says, a request that moves
             money is never sent again once it may have left.
+        max_idle: Seconds that a connection may have been idle to carry a request that moves money;
+            an older one is replaced first, because its server may be just closing it.
         ssl_context: TLS settings instead of the system's trust store, such as a company's own CA.
         proxy: Address of a proxy; by default the environment's, `""` for none.
         allow_http: Allow a `base_url` with `http://` on another machine: the key travels in the
@@ -188,7 +177,7 @@ class Payme(_Client[Transport]):
     @property
     def receipts(self) -> Receipts:
         """Methods of receipts."""
-        return Receipts(self._run)
+        return Receipts(self._run, self._drive)
 
     def call(self, method: str, params: Mapping[str, Any]) -> Any:
         """Call any method of the API.
@@ -203,44 +192,25 @@ class Payme(_Client[Transport]):
         Returns:
             The JSON of `result`.
         """
-        return self._run(calls.any_method(method, params))
+        call = calls.prepare(calls.any_method, method, params)
+        del params
+        return self._drive(lambda session: flows.start(call, session, plain=True), method)
 
     def _run(self, call: Call[T]) -> T:
-        started = self._world.clock()
-        try:
-            value = self._drive(self._exchange(call))
-        except PaymeError as error:
-            self._note(call, started, error)
-            raise
-        self._note(call, started, value)
-        return value
+        return self._drive(lambda session: flows.start(call, session), call.method)
 
-    def _resolve(self, lost: OutcomeUnknown, *, timeout: float, cancel: bool) -> Receipt | None:
-        return self._drive(self._inquiry(lost, timeout=timeout, cancel=cancel))
-
-    def _drive(self, flow: flows.AnyFlow[T]) -> T:
+    def _drive(self, begin: Callable[[Session], Flow[T]], method: str = "") -> T:
+        self._require_open(method)
         try:
-            return driver.run(flow, self._perform)
-        except OutcomeUnknown as lost:
-            lost._client = self  # pyright: ignore[reportPrivateUsage]
+            return driver.run(begin(self._session), self._perform)
+        except BaseException as error:
+            self._tell(error)
             raise
 
-    def _perform(self, step: flows.Step) -> Any:
-        match step:
-            case Request():
-                return self._send(step)
-            case Sleep(seconds):
-                return time.sleep(seconds)
-            case Discard(reply):
-                return reply.discard()
-            case Within(call, seconds):
-                return self._hurried(seconds)._run(call)
-
-    def _send(self, request: Request) -> Reply | TransportError:
-        try:
-            return self._transport.send(request)
-        except TransportError as failure:
-            return failure
+    def _perform(self, step: Step) -> Any:
+        if isinstance(step, Sleep):
+            return time.sleep(step.seconds)
+        return self._transport.send(step)
 
     def close(self) -> None:
         """Close the connections. A sibling made by `with_options` closes only itself."""
@@ -260,12 +230,12 @@ class Payme(_Client[Transport]):
         self.close()
 
 
-class AsyncPayme(_Client[AsyncTransport]):
+class AsyncPayme(_Client[AsyncTransport, AsyncReceipts]):
     """Asyncio client of the Subscribe API; arguments as for `Payme`.
 
     Make one and keep it: it holds a pool of connections for each event loop it is used in. A task
-    that is cancelled while a call is in flight leaves its outcome unknown; the `CancelledError`
-    says so in a note.
+    that is cancelled while a call is in flight leaves its outcome unknown: `payme.lost_in` finds
+    the `OutcomeUnknown` behind its `CancelledError`.
 
     Source: https://developer.help.paycom.uz/protokol-subscribe-api/
 
@@ -291,7 +261,7 @@ class AsyncPayme(_Client[AsyncTransport]):
     @property
     def receipts(self) -> AsyncReceipts:
         """Methods of receipts."""
-        return AsyncReceipts(self._run)
+        return AsyncReceipts(self._run, self._drive)
 
     async def call(self, method: str, params: Mapping[str, Any]) -> Any:
         """Call any method of the API.
@@ -306,53 +276,27 @@ class AsyncPayme(_Client[AsyncTransport]):
         Returns:
             The JSON of `result`.
         """
-        return await self._run(calls.any_method(method, params))
+        call = calls.prepare(calls.any_method, method, params)
+        del params
+        return await self._drive(lambda session: flows.start(call, session, plain=True), method)
 
     async def _run(self, call: Call[T]) -> T:
-        import asyncio
+        return await self._drive(lambda session: flows.start(call, session), call.method)
 
-        started = self._world.clock()
+    async def _drive(self, begin: Callable[[Session], Flow[T]], method: str = "") -> T:
+        self._require_open(method)
         try:
-            value = await self._drive(self._exchange(call))
-        except asyncio.CancelledError as cancelled:
-            cancelled.add_note(f"{call.method} was cancelled in flight: Payme may have executed it")
-            raise
-        except PaymeError as error:
-            self._note(call, started, error)
-            raise
-        self._note(call, started, value)
-        return value
-
-    async def _resolve(
-        self, lost: OutcomeUnknown, *, timeout: float, cancel: bool
-    ) -> Receipt | None:
-        return await self._drive(self._inquiry(lost, timeout=timeout, cancel=cancel))
-
-    async def _drive(self, flow: flows.AnyFlow[T]) -> T:
-        try:
-            return await driver.arun(flow, self._perform)
-        except OutcomeUnknown as lost:
-            lost._client = self  # pyright: ignore[reportPrivateUsage]
+            return await driver.arun(begin(self._session), self._perform)
+        except BaseException as error:
+            self._tell(error)
             raise
 
-    async def _perform(self, step: flows.Step) -> Any:
-        import asyncio
+    async def _perform(self, step: Step) -> Any:
+        if isinstance(step, Sleep):
+            import asyncio
 
-        match step:
-            case Request():
-                return await self._send(step)
-            case Sleep(seconds):
-                return await asyncio.sleep(seconds)
-            case Discard(reply):
-                return reply.discard()
-            case Within(call, seconds):
-                return await self._hurried(seconds)._run(call)
-
-    async def _send(self, request: Request) -> Reply | TransportError:
-        try:
-            return await self._transport.send(request)
-        except TransportError as failure:
-            return failure
+            return await asyncio.sleep(step.seconds)
+        return await self._transport.send(step)
 
     async def aclose(self) -> None:
         """Close the connections. A sibling made by `with_options` closes only itself."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from payme import exact, redact
 from payme.errors import ConfigurationError
 from payme.protocol import arguments
-from payme.protocol.flows import Identity, Limits
+from payme.protocol.flows import Credentials, Limits
 
 if TYPE_CHECKING:
     import ssl
@@ -35,7 +35,7 @@ _LONGEST_HOST: Final = 253
 _LAST_PORT: Final = 65535
 
 
-def identity(merchant_id: str | None, key: str | None) -> Identity:
+def credentials(merchant_id: str | None, key: str | None) -> Credentials:
     """Find who calls: the arguments, else the environment.
 
     Args:
@@ -43,7 +43,7 @@ def identity(merchant_id: str | None, key: str | None) -> Identity:
         key: Key of the cash-box; None for `PAYME_KEY`; empty for a front end.
 
     Returns:
-        The identity.
+        The credentials.
 
     Raises:
         ConfigurationError: The id is missing, or one of them can't be right.
@@ -52,7 +52,7 @@ def identity(merchant_id: str | None, key: str | None) -> Identity:
     secret = os.environ.get("PAYME_KEY", "") if key is None else key
     if owner == "":
         raise ConfigurationError("merchant_id is missing: give it or set PAYME_MERCHANT_ID")
-    return Identity(_merchant_id(owner), _key(secret))
+    return Credentials(_merchant_id(owner), _key(secret))
 
 
 def _merchant_id(given: object) -> str:
@@ -203,13 +203,16 @@ def is_loopback(host: str) -> bool:
     return host in ("localhost", "[::1]") or re.fullmatch(r"127(\.\d+){3}", host) is not None
 
 
-def limits(timeout: float, connect_timeout: float, max_attempts: int) -> Limits:
+def limits(
+    timeout: float, connect_timeout: float, max_attempts: int, max_idle: float = 2.0
+) -> Limits:
     """Check how long and how often.
 
     Args:
         timeout: Seconds for a call.
         connect_timeout: Seconds for a connection.
         max_attempts: How often a request is sent at most.
+        max_idle: Seconds that a connection may have been idle to carry what moves money.
 
     Returns:
         The limits.
@@ -221,4 +224,5 @@ def limits(timeout: float, connect_timeout: float, max_attempts: int) -> Limits:
         arguments.seconds("timeout", timeout),
         arguments.seconds("connect_timeout", connect_timeout),
         arguments.attempts(max_attempts),
+        arguments.seconds("max_idle", max_idle),
     )

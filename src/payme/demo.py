@@ -97,8 +97,7 @@ async def with_async_payme(sandbox: Sandbox) -> None:
             try:
                 return await payme.receipts.pay(receipt.id, card.token)
             except OutcomeUnknown as lost:
-                resolved: Receipt = await lost.resolve(cancel=True)
-                return resolved
+                return await payme.receipts.resolve(lost, cancel=True) or receipt
 
         paid = await asyncio.gather(*(order(number) for number in range(10, 15)))
         _say("receipts.create, .pay", f"{sum(r.is_paid for r in paid)} of {len(paid)} paid at once")

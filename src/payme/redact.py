@@ -1,17 +1,57 @@
 """The one place where secrets are taken out of text.
 
 Card numbers, tokens, keys, SMS codes and phones pass through here before they become part of a
-`repr`, an exception, a log line or an export. Two ways lead in: `value` and `tree` know a secret
-by the name of its field; `scrub` knows it by its looks, and by being told.
+`repr`, an exception, a log line or an export. `value` and `tree` know a secret by the name of its
+field; `scrub` knows it by its looks, and by being told. What this package itself holds is a
+`Secret`, because error reporters upload the locals of every frame.
 """
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 KEY: Final = "<key>"
 CODE: Final = "<code>"
 TOKEN: Final = "<token>"  # noqa: S105 - a mask, not a password
+
+
+class Secret:
+    """A secret that is shown as a mask, and opened only where the bytes of a request are made.
+
+    Args:
+        value: The secret.
+        mask: What stands for it in every rendering.
+
+    Example:
+        >>> Secret("666666", CODE)
+        <code>
+    """
+
+    __slots__ = ("_mask", "_value")
+
+    def __init__(self, value: str, mask: str = "<redacted>") -> None:
+        self._value = value
+        self._mask = mask
+
+    def open(self) -> str:
+        """Return the secret itself. Use it in an expression; bind it to no name."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return self._mask
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled; pickle the error or the id that goes with it")
+
 
 # Digits with the separators people type. Runs of 13 are left alone: they are timestamps in
 # milliseconds. Runs of 24 are receipt ids. Letters next to the run mean an identifier, not a
@@ -112,6 +152,19 @@ _BY_NAME: Final[dict[str, Callable[[str], str]]] = {
 }
 
 
+def members(names: Iterable[str], given: object) -> list[tuple[str, Any]]:
+    """Redact the members of an object, for its `__repr__` and `__rich_repr__`.
+
+    Args:
+        names: Names of the members.
+        given: The object.
+
+    Returns:
+        Each name with its value, redacted by the name.
+    """
+    return [(name, value(name, getattr(given, name))) for name in names]
+
+
 def value(name: str, given: object) -> object:
     """Redact a value by the name of its field or argument.
 
@@ -122,13 +175,15 @@ def value(name: str, given: object) -> object:
     Returns:
         The value if the name is harmless and the text shows no secret, otherwise a masked string.
     """
+    if isinstance(given, Secret):
+        return repr(given)
     mask = _BY_NAME.get(name)
     if mask is not None and given is not None and not isinstance(given, bool):
         return mask(str(given))
     return scrub(given) if isinstance(given, str) else given
 
 
-def tree(given: Any, name: str = "", secrets: Iterable[str] = ()) -> Any:
+def tree(given: Any, name: str = "", secrets: Iterable[str | Secret] = ()) -> Any:
     """Redact a JSON value: every member by its name, every string by its looks.
 
     Args:
@@ -137,16 +192,19 @@ def tree(given: Any, name: str = "", secrets: Iterable[str] = ()) -> Any:
         secrets: Strings known to be secret here, whatever they look like.
 
     Returns:
-        A copy without secrets. IKPU codes and other members named `code` are masked too: a mask too
-        many is cheaper than a code in a log.
+        A copy without secrets. A `code` is masked, an IKPU code too: a mask too many is cheaper
+        than an SMS code in a log. A whole number beside a `message` is the code of an error, and
+        stays.
     """
     if isinstance(given, dict):
-        members = cast("dict[Any, Any]", given)
+        found = cast("dict[Any, Any]", given)
         if name == "account":
-            return {key: account_value(member) for key, member in members.items()}
+            return {key: account_value(member) for key, member in found.items()}
         return {
-            tree(key, secrets=secrets): tree(member, str(key), secrets)
-            for key, member in members.items()
+            tree(key, secrets=secrets): member
+            if key == "code" and _is_error_code(member, found)
+            else tree(member, str(key), secrets)
+            for key, member in found.items()
         }
     if isinstance(given, list | tuple):
         return [tree(member, name, secrets) for member in cast("list[Any]", given)]
@@ -155,7 +213,12 @@ def tree(given: Any, name: str = "", secrets: Iterable[str] = ()) -> Any:
     return value(name, scrub(given, secrets) if isinstance(given, str) else given)
 
 
-def scrub(text: str, secrets: Iterable[str] = ()) -> str:
+def _is_error_code(code: object, siblings: dict[Any, Any]) -> bool:
+    # Error codes are negative by convention of JSON-RPC; a merchant's endpoint may answer others.
+    return isinstance(code, int) and ("message" in siblings or code < 0)
+
+
+def scrub(text: str, secrets: Iterable[str | Secret] = ()) -> str:
     """Take secrets out of free text.
 
     Args:
@@ -165,7 +228,8 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     Returns:
         The text with every secret replaced by its mask.
     """
-    for secret in sorted((s for s in secrets if len(s) >= _SHORTEST), key=len, reverse=True):
+    told = (one.open() if isinstance(one, Secret) else one for one in secrets)
+    for secret in sorted((one for one in told if len(one) >= _SHORTEST), key=len, reverse=True):
         text = text.replace(secret, "<redacted>")
     text = _TOKEN.sub(TOKEN, text)
     text = _BASIC.sub(rf"\1\2{KEY}", text)

@@ -11,6 +11,9 @@ from payme.errors import (
     CannotCancel,
     InvalidArgument,
     NotFound,
+    ReceiptCancelled,
+    ReceiptNotFound,
+    ReceiptRejected,
     Rejected,
 )
 from support.clients import outcome
@@ -19,7 +22,6 @@ from support.fourteen import FISCAL, PAYER, PHONE
 pytestmark = pytest.mark.anyio
 
 UNKNOWN = "0" * 24
-CANCELLED = {ReceiptState.CANCEL_QUEUED, ReceiptState.CANCELLED}
 
 
 async def test_created_receipt_is_unpaid(payme, world):
@@ -54,12 +56,16 @@ async def test_debit_happens_once(payme, paid, token, sandbox):
     assert sandbox.debits(paid.id) == 1
 
 
-async def test_receipt_is_not_paid_twice(payme, paid, token):
-    error = await outcome(payme.receipts.pay(paid.id, token))
+async def test_receipt_is_not_paid_twice(payme, paid, token, sandbox):
+    again = await payme.receipts.pay(paid.id, token)
+    assert (again.id, again.state, again.pay_time) == (paid.id, paid.state, paid.pay_time)
+    assert sandbox.debits(paid.id) == 1
+    error = await outcome(payme.call("receipts.pay", {"id": paid.id, "token": token}))
     assert isinstance(error, AlreadyPaid)
     assert error.receipt_id == paid.id
     assert error.method == "receipts.pay"
     assert error.sent == "yes"
+    assert sandbox.debits(paid.id) == 1
 
 
 async def test_get_reads_what_create_made(payme, unpaid):
@@ -93,15 +99,16 @@ async def test_unpaid_receipt_is_closed_at_once(payme, unpaid, token):
     assert receipt.state is ReceiptState.CANCELLED
     assert receipt.is_cancelled
     assert receipt.cancelled_at
-    assert isinstance(await outcome(payme.receipts.pay(unpaid.id, token)), AlreadyPaid)
+    assert isinstance(await outcome(payme.receipts.pay(unpaid.id, token)), ReceiptCancelled)
 
 
 async def test_refund_goes_through_the_queue(payme, paid):
     receipt = await payme.receipts.cancel(paid.id)
-    assert receipt.state in CANCELLED
-    assert receipt.is_cancelled
+    assert receipt.is_refund_pending
+    assert not receipt.is_cancelled
     assert not receipt.is_paid
-    assert await payme.receipts.check(paid.id) in CANCELLED
+    assert (await payme.receipts.wait(receipt)).is_cancelled
+    assert await payme.receipts.check(paid.id) == ReceiptState.CANCELLED
 
 
 async def test_refund_returns_the_money(payme, paid, sandbox):
@@ -140,9 +147,9 @@ async def test_unknown_receipt_is_not_found(method, payme):
 
 
 async def test_unknown_receipt_is_neither_paid_nor_sent(payme, token, sandbox):
-    assert isinstance(await outcome(payme.receipts.pay(UNKNOWN, token)), AlreadyPaid)
+    assert isinstance(await outcome(payme.receipts.pay(UNKNOWN, token)), ReceiptNotFound)
     assert isinstance(await outcome(payme.receipts.send(UNKNOWN, PHONE)), NotFound)
-    assert isinstance(await outcome(payme.receipts.confirm_hold(UNKNOWN)), NotFound)
+    assert isinstance(await outcome(payme.receipts.confirm_hold(UNKNOWN)), ReceiptNotFound)
     assert isinstance(await outcome(payme.receipts.set_fiscal_data(UNKNOWN, FISCAL)), NotFound)
 
 
@@ -161,19 +168,21 @@ async def test_hold_takes_no_money_until_it_is_confirmed(sandbox, payme, held):
 
 async def test_hold_is_released_by_a_cancel(payme, held, sandbox):
     receipt = await payme.receipts.cancel(held.id)
-    assert receipt.is_cancelled
-    assert isinstance(await outcome(payme.receipts.confirm_hold(held.id)), Rejected)
+    assert (await payme.receipts.wait(receipt)).is_cancelled
+    assert isinstance(await outcome(payme.receipts.confirm_hold(held.id)), ReceiptCancelled)
     assert sandbox.debits(held.id) == 1
 
 
-async def test_only_a_hold_is_confirmed(payme, unpaid, paid, sandbox):
-    for receipt in (unpaid, paid):
-        assert isinstance(await outcome(payme.receipts.confirm_hold(receipt.id)), NotFound)
+async def test_only_a_hold_is_confirmed(payme, world, paid, sandbox):
+    unpaid = await payme.receipts.create(50_000, world.account)
+    assert isinstance(await outcome(payme.receipts.confirm_hold(unpaid.id)), ReceiptRejected)
+    assert (await payme.receipts.confirm_hold(paid.id)).is_paid
+    assert sandbox.debits(paid.id) == 1
 
 
 async def test_confirmed_hold_is_refunded(sandbox, payme, held):
     await payme.receipts.confirm_hold(held.id)
-    assert (await payme.receipts.cancel(held.id)).is_cancelled
+    assert (await payme.receipts.cancel(held.id)).is_refund_pending
 
 
 async def test_hold_must_be_said_twice(payme, world, token, sandbox):
@@ -271,7 +280,7 @@ async def test_sibling_calls_too(payme, unpaid):
 @pytest.mark.parametrize("language", ["uz", "ru", "en"])
 async def test_refusal_speaks_the_language_of_the_payer(language, payme, paid, token):
     errors = [
-        await outcome(payme.receipts.pay(paid.id, token)),
+        await outcome(payme.receipts.cancel(UNKNOWN)),
         await outcome(payme.receipts.get(UNKNOWN)),
         await outcome(payme.call("cards.paint", {})),
     ]

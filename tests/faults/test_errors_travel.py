@@ -1,5 +1,6 @@
 """Errors go through a task queue: they are pickled, and can still be resolved afterwards."""
 
+import asyncio
 import copy
 import pickle
 
@@ -31,10 +32,11 @@ async def test_unknown_outcome_is_resolved_with_another_client_after_pickling(
     assert error.method == method
     lost_its_client = await outcome(resolve(error))
     assert isinstance(lost_its_client, ConfigurationError)
-    assert "resolve(client)" in str(lost_its_client)
+    assert "receipts.resolve(error)" in str(lost_its_client)
     receipt = await resolve(error, connect(server.url), timeout=5)
     assert receipt.id == error.receipt_id
-    assert server.methods() == [method, "receipts.get"]
+    assert server.methods()[0] == method
+    assert set(server.methods()[1:]) == {"receipts.get"}
 
 
 async def test_error_that_travelled_is_the_same(connect, server, sandbox):
@@ -78,8 +80,29 @@ async def test_resolve_can_be_given_a_client_of_the_other_kind(connect, server, 
     error = await outcome(CALLS["receipts.pay"](connect(server.url), state))
     with Payme(sandbox.merchant_id, sandbox.key, base_url=server.url) as blocking:
         assert error.resolve(blocking, timeout=5).is_paid
+        assert blocking.receipts.resolve(error, timeout=5).is_paid
     async with AsyncPayme(sandbox.merchant_id, sandbox.key, base_url=server.url) as other:
-        assert (await error.resolve(other, timeout=5)).is_paid
+        assert (await other.receipts.resolve(error, timeout=5)).is_paid
+
+
+async def test_resolve_of_an_error_is_blocking_and_says_so(server, sandbox):
+    from payme import AsyncPayme, Payme
+
+    state = prepare(sandbox)
+    async with AsyncPayme(sandbox.merchant_id, sandbox.key, base_url=server.url) as payme:
+        server.script(LOST_AFTER.act)
+        error = await outcome(CALLS["receipts.pay"](payme, state))
+        with pytest.raises(ConfigurationError, match=r"await payme\.receipts\.resolve\(error\)"):
+            error.resolve()
+        with pytest.raises(ConfigurationError, match="await"):
+            error.resolve(payme)
+    with Payme(sandbox.merchant_id, sandbox.key, base_url=server.url) as payme:
+        server.script(LOST_AFTER.act)
+        lost = await outcome(asyncio.to_thread(payme.receipts.pay, state.paid, state.token))
+    with pytest.raises(ConfigurationError, match="block ended"):
+        lost.resolve()
+    with pytest.raises(ConfigurationError, match=r"receipts\.resolve\(error\)"):
+        travel(lost).resolve()
 
 
 async def test_resolve_may_be_asked_again_and_again(connect, server, sandbox):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from payme import client, subscribe
+from payme import runtime, subscribe
 from payme.cards.subscribe_cards import PaymeSubscribeCards
 from payme.errors import PaymeError
 from payme.errors.exceptions import PaymeTimeoutException
@@ -45,7 +45,7 @@ NO_ANSWER = [
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(client, "uniform", lambda low, _high: low)
+    monkeypatch.setattr(runtime, "uniform", lambda low, _high: low)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from payme import AsyncPayme, Payme, checkout
 from payme.errors import ConfigurationError, InvalidArgument
 from payme.money import format_som, som, tiyin, tiyin_or_zero
 from payme.protocol import calls, jsonrpc
-from payme.protocol.models import Payer
+from payme.protocol.inputs import Payer
 
 RECEIPT = "63119becc4420cbf2712a24c"
 TOKEN = "63119784d15d8d8d093b37b8_ADHrAykwnAIc2hm4hPPriktZ8nnuvR96S9Kzmjb3Fcix25IrJmMKrGx"
@@ -180,7 +180,15 @@ def test_links_are_read_or_refused(read, value):
     )
 
 
-OPTIONS = ["merchant_id", "key", "environment", "base_url", "timeout", "connect_timeout"]
+OPTIONS = [
+    "merchant_id",
+    "key",
+    "environment",
+    "base_url",
+    "timeout",
+    "connect_timeout",
+    "max_idle",
+]
 
 
 @pytest.mark.parametrize("kind", [Payme, AsyncPayme])

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from payme.errors import OutcomeUnknown, PaymeError, Rejected, UnreadableAnswer
 from payme.protocol import calls
 from payme.protocol.calls import Effect
-from payme.protocol.models import FiscalData, Receipt
+from payme.protocol.inputs import FiscalData
+from payme.protocol.models import Receipt
 from payme.protocol.outcome import read_answer
 from payme.transport.base import Reply
 

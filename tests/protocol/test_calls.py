@@ -1,12 +1,13 @@
 import datetime as dt
+import json
 from decimal import Decimal
 
 import pytest
 
 from payme.errors import InvalidArgument
-from payme.protocol import calls
+from payme.protocol import calls, jsonrpc
 from payme.protocol.calls import Credential, Effect
-from payme.protocol.models import Detail, FiscalData, Item, Payer, Shipping
+from payme.protocol.inputs import Detail, FiscalData, Item, Payer, Shipping
 
 TOKEN = "63119784d15d8d8d093b37b8_ADHrAykwnAIc2hm4hPPriktZ8nnuvR96S9Kzmjb3Fcix25IrJmMKrGx"
 RECEIPT = "63119becc4420cbf2712a24c"
@@ -91,7 +92,7 @@ def item(**changes):
     ids=lambda value: value.method if isinstance(value, calls.Call) else "",
 )
 def test_params_are_those_of_the_documentation(call, params):
-    assert call.params == params
+    assert json.loads(jsonrpc.encode(call.method, call.params, None))["params"] == params
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,6 @@ def test_untouched_answer_for_another_request_is_refused():
 
 
 def test_lost_answer_says_what_to_do_next():
-    with pytest.raises(OutcomeUnknown, match=r"resolve\(\)") as unknown:
+    with pytest.raises(OutcomeUnknown, match=r"receipts\.resolve\(error\)") as unknown:
         read_answer(PAY, 7, TransportError("reset", sent=True))
     assert unknown.value.sent == "maybe"

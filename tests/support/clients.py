@@ -6,7 +6,7 @@ from typing import Any
 
 from payme import AsyncPayme, Payme
 from payme.cards import Cards
-from payme.receipts import Receipts
+from payme.receipts import AsyncReceipts, Receipts
 
 BLOCKING, ASYNCIO = "blocking", "asyncio"
 STYLES = [BLOCKING, ASYNCIO]
@@ -77,7 +77,11 @@ async def outcome(awaitable: Any) -> Any:
 
 
 async def resolve(error: Any, client: Any = None, **options: Any) -> Any:
-    """`error.resolve()`, whichever client raised it."""
+    """`receipts.resolve(error)` of a client, or of the one that raised the error."""
     asked = client._inner if isinstance(client, Awaited) else client
-    found = await asyncio.to_thread(error.resolve, asked, **options)
-    return await found if inspect.isawaitable(found) else found
+    receipts = asked.receipts if asked else error._receipts
+    if receipts is None:
+        return error.resolve(**options)
+    if isinstance(receipts, AsyncReceipts):
+        return await receipts.resolve(error, **options)
+    return await asyncio.to_thread(receipts.resolve, error, **options)

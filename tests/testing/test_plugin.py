@@ -104,7 +104,7 @@ def test_a_lost_answer_of_the_async_client(async_payme_client, payme_sandbox, pa
         payme_faults.add("receipts.pay", when="after", action="drop", times=1)
         with pytest.raises(OutcomeUnknown) as caught:
             await async_payme_client.receipts.pay(receipt.id, payme_sandbox.add_card())
-        return await caught.value.resolve()
+        return await async_payme_client.receipts.resolve(caught.value)
 
     assert asyncio.run(lose()).is_paid
 

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from payme.protocol import calls
+from payme.protocol.calls import prepare
 from payme.subscribe import SubscribeClient
 
 
@@ -49,7 +50,9 @@ class PaymeSubscribeCards(SubscribeClient):
             InvalidArgument: Refused before sending.
             PaymeTimeoutException: No answer.
         """
-        return self._call(calls.cards_create(number, expire, save=save))
+        call = prepare(calls.cards_create, number, expire, save=save)
+        del number, expire
+        return self._call(call)
 
     def card_get_verify_code(self, token: str) -> dict[str, Any]:
         """Send an SMS code to the card's owner.
@@ -64,7 +67,9 @@ class PaymeSubscribeCards(SubscribeClient):
             InvalidArgument: Refused before sending.
             PaymeTimeoutException: No answer.
         """
-        return self._call(calls.cards_get_verify_code(token))
+        call = prepare(calls.cards_get_verify_code, token)
+        del token
+        return self._call(call)
 
     def cards_verify(self, verify_code: str, token: str) -> dict[str, Any]:
         """Confirm a card with the SMS code.
@@ -80,7 +85,9 @@ class PaymeSubscribeCards(SubscribeClient):
             InvalidArgument: Refused before sending.
             PaymeTimeoutException: No answer.
         """
-        return self._call(calls.cards_verify(token, verify_code))
+        call = prepare(calls.cards_verify, token, verify_code)
+        del token, verify_code
+        return self._call(call)
 
     def cards_check(self, token: str) -> dict[str, Any]:
         """Look at the card behind a token.
@@ -95,7 +102,9 @@ class PaymeSubscribeCards(SubscribeClient):
             InvalidArgument: Refused before sending.
             PaymeTimeoutException: No answer.
         """
-        return self._call(calls.cards_check(token))
+        call = prepare(calls.cards_check, token)
+        del token
+        return self._call(call)
 
     def cards_remove(self, token: str) -> dict[str, Any]:
         """Delete a token.
@@ -110,4 +119,6 @@ class PaymeSubscribeCards(SubscribeClient):
             InvalidArgument: Refused before sending.
             PaymeTimeoutException: No answer.
         """
-        return self._call(calls.cards_remove(token))
+        call = prepare(calls.cards_remove, token)
+        del token
+        return self._call(call)

@@ -6,7 +6,7 @@
     ├─ ConfigurationError    wrong or missing credential, bad base URL
     ├─ InvalidArgument       refused before sending (also a ValueError)
     ├─ NotSent               certainly not executed
-    ├─ OutcomeUnknown        perhaps executed: call `.resolve()`
+    ├─ OutcomeUnknown        perhaps executed: ask with `receipts.resolve(error)`
     │  └─ UnreadableAnswer   an answer came, and it is not the protocol (also a ProtocolError)
     ├─ ProtocolError
     └─ Rejected              Payme answered no
@@ -15,16 +15,13 @@ The three that matter for money are NotSent, OutcomeUnknown and Rejected. After 
 last nothing happened; after the second, paying *another* receipt may charge the payer twice.
 """
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal, Protocol
 
 from payme import redact
+from payme.errors import catalogue
 from payme.errors.catalogue import Entry, Language, Text, lookup
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
-    from payme.client import AsyncPayme, Payme
-    from payme.protocol.models import Receipt
+from payme.protocol.models import Receipt
 
 Sent = Literal["no", "maybe", "yes"]
 
@@ -108,69 +105,112 @@ class NotSent(PaymeError):
     """
 
 
+class _Receipts(Protocol):
+    """The part of `Payme.receipts` that an error needs to ask what became of its call."""
+
+    def resolve(
+        self, lost: "OutcomeUnknown", *, timeout: float = ..., cancel: bool = ...
+    ) -> Receipt | None: ...
+
+
+class _Client(Protocol):
+    @property
+    def receipts(self) -> _Receipts: ...
+
+
 class OutcomeUnknown(PaymeError):
     """The request left and no usable answer came back: Payme may have executed it.
+
+    Attributes:
+        cancels: How many cancellations of the receipt may be on their way. While there is one, the
+            receipt is not called paid, whatever it says.
 
     Example:
         >>> try:
         ...     receipt = payme.receipts.pay(receipt_id, token)
         ... except OutcomeUnknown as lost:
-        ...     receipt = lost.resolve(cancel=True)
+        ...     receipt = payme.receipts.resolve(lost, cancel=True)
         >>> receipt.is_paid
         True
     """
 
-    _client: "Payme | AsyncPayme | None" = None
+    cancels: int = 0
+    _receipts: Any = None
 
     def _picklable(self) -> dict[str, Any]:
-        return {name: member for name, member in self.__dict__.items() if name != "_client"}
-
-    @overload
-    def resolve(
-        self, client: "Payme", *, timeout: float = ..., cancel: bool = ...
-    ) -> "Receipt | None": ...
-    @overload
-    def resolve(
-        self, client: "AsyncPayme", *, timeout: float = ..., cancel: bool = ...
-    ) -> "Awaitable[Receipt | None]": ...
-    @overload
-    def resolve(self, client: None = None, *, timeout: float = ..., cancel: bool = ...) -> Any: ...
+        return {name: member for name, member in self.__dict__.items() if name != "_receipts"}
 
     def resolve(
-        self,
-        client: "Payme | AsyncPayme | None" = None,
-        *,
-        timeout: float = 30.0,
-        cancel: bool = False,
-    ) -> Any:
-        """Ask Payme until the receipt is in a state that proves what happened.
-
-        State 0 proves nothing right after a lost `receipts.pay`: the request may still be on its
-        way. Only a cancelled receipt can't be paid any more, so that is what giving up means.
+        self, client: _Client | None = None, *, timeout: float = 30.0, cancel: bool = False
+    ) -> Receipt | None:
+        """Ask Payme what happened: `payme.receipts.resolve(self)` of a blocking client.
 
         Args:
-            client: The client to ask with. Needed for an error that was pickled (a task queue);
-                otherwise the client that raised it is asked.
+            client: The `Payme` to ask with. By default the one that raised this error.
             timeout: How long to keep asking, in seconds.
-            cancel: When the time is over and nothing is proven, cancel the receipt and see it
-                cancelled, for as long again.
+            cancel: When the time is over and nothing is proven, cancel the receipt.
 
         Returns:
-            The receipt in the proving state; look at `.is_paid`, `.is_held`, `.is_cancelled`. None
-            for a method that moves no money: there is nothing to prove, call it again. From
-            `AsyncPayme`, an awaitable of the same.
+            See `Receipts.resolve`.
 
         Raises:
             OutcomeUnknown: Nothing is proven yet. Ask again later; do not create another receipt.
-            ConfigurationError: The error was pickled and no client is given.
+            ConfigurationError: There is no client to ask with: the error was pickled, its client is
+                an `AsyncPayme`, or its client is closed.
         """
-        asked = client or self._client
-        if asked is None:
+        receipts: Any = self._receipts if client is None else client.receipts
+        if receipts is None:
             raise ConfigurationError(
-                "this error was pickled and lost its client: call resolve(client)",
+                "this error was pickled or copied and has no client: call "
+                "payme.receipts.resolve(error)",
                 method=self.method,
             )
-        return asked._resolve(self, timeout=timeout, cancel=cancel)  # pyright: ignore[reportPrivateUsage]
+        found: Any = receipts.resolve(self, timeout=timeout, cancel=cancel)
+        if hasattr(found, "__await__"):
+            found.close()
+            raise ConfigurationError(
+                "this error belongs to an AsyncPayme: await payme.receipts.resolve(error)",
+                method=self.method,
+            )
+        receipt: Receipt | None = found
+        return receipt
+
+
+def lost_in(error: BaseException) -> OutcomeUnknown | None:
+    """Find the unknown outcome behind an exception.
+
+    An interruption (Ctrl+C, `asyncio.CancelledError`, a time limit of Celery's or gevent's) reaches
+    the caller as it is, with the `OutcomeUnknown` of the call that it ended behind it.
+
+    Args:
+        error: Any exception. Its causes, contexts and, for a group, members are looked at.
+
+    Returns:
+        The outcome to be resolved, the outermost first; None if there is none.
+
+    Example:
+        >>> try:
+        ...     payme.receipts.pay(receipt_id, token)
+        ... except SoftTimeLimitExceeded as limit:
+        ...     lost = lost_in(limit)
+        ...     if lost is not None:
+        ...         remember(lost.receipt_id)
+    """
+    found = [one for one in _behind(error) if isinstance(one, OutcomeUnknown)]
+    # What may have moved money comes before a card or a receipt that can be made again.
+    return next((one for one in found if one.receipt_id), found[0] if found else None)
+
+
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    waiting, seen = [error], set[int]()
+    while waiting:
+        one = waiting.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        members: tuple[BaseException, ...] = getattr(one, "exceptions", ())
+        waiting += [*members, *filter(None, (one.__cause__, one.__context__))]
 
 
 class ProtocolError(PaymeError):
@@ -212,6 +252,9 @@ class Rejected(PaymeError):
         "our choice",
     )
 
+    _MEANING: ClassVar[Entry | None] = None
+    """What a class means that no code names."""
+
     def __init__(
         self,
         code: int,
@@ -222,7 +265,7 @@ class Rejected(PaymeError):
         request_id: int | None = None,
         receipt_id: str | None = None,
     ) -> None:
-        entry = lookup(code, method, message) or self._UNKNOWN
+        entry = self._MEANING or lookup(code, method, message) or self._UNKNOWN
         super().__init__(
             f"{method or 'Payme'}: {code} {message or entry.text.en} - {entry.remedy.en}",
             method=method,
@@ -266,6 +309,24 @@ class Rejected(PaymeError):
             code, message, data, method=method, request_id=request_id, receipt_id=receipt_id
         )
 
+    def become(self, kind: "type[Rejected]") -> "Rejected":
+        """Make the same refusal of another class, after a look has shown what it means.
+
+        Args:
+            kind: The class.
+
+        Returns:
+            A new error.
+        """
+        return kind(
+            self.code,
+            self.message,
+            self.data,
+            method=self.method,
+            request_id=self.request_id,
+            receipt_id=self.receipt_id,
+        )
+
     def text(self, language: Language) -> str:
         """Say in a sentence what a payer may be told.
 
@@ -291,6 +352,12 @@ class InvalidRequest(Rejected):
 
 class NotFound(Rejected):
     """No such card token or receipt."""
+
+
+class ReceiptNotFound(NotFound):
+    """No such receipt: nothing was paid, and nothing can be."""
+
+    _MEANING = catalogue.RECEIPT_NOT_FOUND
 
 
 class ServiceUnavailable(Rejected):
@@ -346,7 +413,16 @@ class ReceiptRejected(Rejected):
 
 
 class AlreadyPaid(ReceiptRejected):
-    """The receipt is paid already, or there is none: read it before doing anything else."""
+    """The receipt is paid, cancelled, or unknown: one code for all three.
+
+    `receipts.pay` looks at the receipt and tells them apart; this reaches you from `call`.
+    """
+
+
+class ReceiptCancelled(ReceiptRejected):
+    """The receipt was cancelled, and can't be paid: create another one."""
+
+    _MEANING = catalogue.RECEIPT_CANCELLED
 
 
 class ReceiptExpired(ReceiptRejected):
@@ -426,7 +502,9 @@ __all__ = [
     "OutcomeUnknown",
     "PaymeError",
     "ProtocolError",
+    "ReceiptCancelled",
     "ReceiptExpired",
+    "ReceiptNotFound",
     "ReceiptRejected",
     "Rejected",
     "Sent",
@@ -436,4 +514,5 @@ __all__ = [
     "TooManyAttempts",
     "UnreadableAnswer",
     "WrongCode",
+    "lost_in",
 ]

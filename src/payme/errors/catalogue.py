@@ -103,6 +103,12 @@ _BIND_AGAIN = Text(
     "Удалите токен из базы и привяжите карту заново.",
     "Delete the stored token and bind the card again.",
 )
+_CHECK_RECEIPT_ID = Text(
+    "Chek identifikatorini va kassani tekshiring: test va ishchi serverlarning cheklari alohida.",
+    "Проверьте идентификатор чека и кассу: у тестового и боевого серверов свои чеки.",
+    "Check the receipt's id and the cash-box: the test and the production host keep receipts of "
+    "their own.",
+)
 _READ_RECEIPT = Text(
     "`receipts.get` bilan chek holatini koʻring: u allaqachon toʻlangan boʻlishi mumkin. Yangi "
     "chek yaratmang.",
@@ -212,7 +218,8 @@ _CANT_CANCEL = Text(
 )
 
 _VERIFY = ("cards.verify",)
-_PAY = ("receipts.pay",)
+_MONEY = ("receipts.pay", "receipts.confirm_hold", "receipts.cancel")
+_LOOK = ("receipts.get", "receipts.check")
 
 # In Payme's own words these are Russian; both spellings of the messages were seen.
 _IS_FUNDS = r"(?i)недостаточно средств"
@@ -351,8 +358,8 @@ ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(-31630, "CardRejected", _CARD_FAILED, _OTHER_CARD, "confirmed"),
     Entry(-31640, "CardRejected", _CARD_FAILED, _READ_RECEIPT, "observed"),
     # The receipt
-    Entry(-31008, "NotFound", _NO_RECEIPT, _FIX_REQUEST, "observed"),
-    Entry(-31401, "NotFound", _NO_RECEIPT, _FIX_REQUEST, "observed"),
+    Entry(-31008, "ReceiptNotFound", _NO_RECEIPT, _CHECK_RECEIPT_ID, "observed"),
+    Entry(-31401, "ReceiptNotFound", _NO_RECEIPT, _CHECK_RECEIPT_ID, "observed"),
     Entry(-31402, "AlreadyPaid", _PAID_OR_GONE, _READ_RECEIPT, "observed"),
     Entry(
         -31403,
@@ -361,7 +368,8 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         Text("Yangi chek yarating.", "Создайте новый чек.", "Create a new receipt."),
         "observed",
     ),
-    Entry(-31602, "AlreadyPaid", _PAID_OR_GONE, _READ_RECEIPT, "observed", methods=_PAY),
+    Entry(-31602, "AlreadyPaid", _PAID_OR_GONE, _READ_RECEIPT, "observed", methods=_MONEY),
+    Entry(-31602, "ReceiptNotFound", _NO_RECEIPT, _CHECK_RECEIPT_ID, "observed", methods=_LOOK),
     Entry(-31602, "NotFound", _PAID_OR_GONE, _READ_RECEIPT, "observed"),
     Entry(-31007, "CannotCancel", _CANT_CANCEL, _LOOK_LATER, "observed"),
     Entry(-31800, "CannotCancel", _CANT_CANCEL, _LOOK_LATER, "observed"),
@@ -427,6 +435,18 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         _MERCHANT_SAID,
         "confirmed",
     ),
+)
+
+# What a refusal means that only a look at the receipt explains: -31602 stands for both.
+RECEIPT_NOT_FOUND: Final = Entry(
+    -31602, "ReceiptNotFound", _NO_RECEIPT, _CHECK_RECEIPT_ID, "observed"
+)
+RECEIPT_CANCELLED: Final = Entry(
+    -31602,
+    "ReceiptCancelled",
+    Text("Chek bekor qilingan.", "Чек отменён.", "The receipt was cancelled."),
+    Text("Yangi chek yarating.", "Создайте новый чек.", "Create a new receipt."),
+    "observed",
 )
 
 # -31050..-31099 come from the merchant's own endpoint: any number in the range, the same meaning.

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from payme import exact, redact
 from payme.errors import InvalidArgument
+from payme.protocol.models import EPOCH
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - keeps `datetime.UTC` out of docs
 MAX_PAGE: Final = 50
 
 _SEPARATORS: Final = re.compile(r"[ \u00a0\-]")

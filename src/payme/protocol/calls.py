@@ -6,17 +6,20 @@ read the answer. Nothing here knows a network.
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Final, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Final, Generic, NamedTuple, ParamSpec, TypeVar, cast
 
 import msgspec
 
 from payme import money, redact
 from payme.errors import InvalidArgument
 from payme.protocol import arguments as check
-from payme.protocol.models import Card, Detail, FiscalData, Payer, Receipt, VerifyCode
+from payme.protocol.inputs import Detail, FiscalData, Payer
+from payme.protocol.models import Card, Receipt, VerifyCode
 from payme.protocol.states import ReceiptState
+from payme.redact import CODE, TOKEN, Secret
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Effect(Enum):
@@ -73,17 +76,19 @@ class Call(msgspec.Struct, Generic[T], frozen=True):
 
     Attributes:
         method: Name, such as `receipts.pay`.
-        params: Members of `params`.
+        params: Members of `params`; what is secret among them is a `Secret`.
         read: Turns the JSON of `result` into the value that is returned.
         receipt_id: The receipt it is about.
-        secrets: Strings in `params` that must not appear in any text.
+        secrets: What must not appear in any text, in every form in which it was given.
+        refusal: Why it can't be sent: an argument that was refused.
     """
 
     method: str
     params: dict[str, Any]
     read: Callable[[bytes], T]
     receipt_id: str | None = None
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    refusal: InvalidArgument | None = None
 
     @property
     def effect(self) -> Effect:
@@ -95,8 +100,35 @@ class Call(msgspec.Struct, Generic[T], frozen=True):
         """What the header carries."""
         return METHODS.get(self.method, UNKNOWN_METHOD).credential
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("method", self.method), ("params", redact.tree(self.params))]
+
     def __repr__(self) -> str:
         return f"Call({self.method!r}, {redact.tree(self.params)!r})"
+
+
+def prepare(build: Callable[P, Call[T]], /, *args: P.args, **kwargs: P.kwargs) -> Call[T]:
+    """Build a call whose refused argument is told when the call is made, and not here.
+
+    Error reporters upload the locals of every frame that an exception leaves. By the time the call
+    is made, the frames that hold the arguments have ended or dropped them.
+
+    Args:
+        build: One of the functions below.
+        *args: Its arguments.
+        **kwargs: Its arguments.
+
+    Returns:
+        The call, or one with a `refusal`.
+    """
+    try:
+        return build(*args, **kwargs)
+    except InvalidArgument as refusal:
+        return Call("", {}, _never, refusal=refusal.with_traceback(None))
+
+
+def _never(_: bytes) -> Any:
+    raise AssertionError  # pragma: no cover - a refused call is never sent
 
 
 class _CardAnswer(msgspec.Struct):
@@ -151,41 +183,43 @@ def cards_create(
 ) -> Call[Card]:
     """Build `cards.create`; the façade `Cards.create` documents it."""
     pan = check.card_number(number)
+    hidden = Secret(pan, redact.card_number(pan))
     params: dict[str, Any] = {
-        "card": {"number": pan, "expire": check.expire(expire)},
+        "card": {"number": hidden, "expire": Secret(check.expire(expire))},
         "save": check.flag("save", save),
     }
+    secrets = [Secret(number), hidden]
     if account is not None:
         params["account"] = check.account(account)
     if customer is not None:
-        params["customer"] = check.optional_text("customer", customer)
-    return Call("cards.create", params, _card, secrets=(number, pan))
+        # Merchants put phones and e-mail addresses here.
+        params["customer"] = Secret(check.optional_text("customer", customer))
+        secrets.append(params["customer"])
+    return Call("cards.create", params, _card, secrets=tuple(secrets))
 
 
 def cards_get_verify_code(token: str) -> Call[VerifyCode]:
     """Build `cards.get_verify_code`."""
-    return Call(
-        "cards.get_verify_code", {"token": check.token(token)}, VerifyCode.read, secrets=(token,)
-    )
+    return _with_token("cards.get_verify_code", token, VerifyCode.read)
 
 
 def cards_verify(token: str, code: str) -> Call[Card]:
     """Build `cards.verify`."""
     params = {
-        "token": check.token(token),
-        "code": check.text("code", code, "the code from the SMS, as text"),
+        "token": _token(token),
+        "code": Secret(check.text("code", code, "the code from the SMS, as text"), CODE),
     }
-    return Call("cards.verify", params, _card, secrets=(token, code))
+    return Call("cards.verify", params, _card, secrets=(params["token"], params["code"]))
 
 
 def cards_check(token: str) -> Call[Card]:
     """Build `cards.check`."""
-    return Call("cards.check", {"token": check.token(token)}, _card, secrets=(token,))
+    return _with_token("cards.check", token, _card)
 
 
 def cards_remove(token: str) -> Call[bool]:
     """Build `cards.remove`."""
-    return Call("cards.remove", {"token": check.token(token)}, _success, secrets=(token,))
+    return _with_token("cards.remove", token, _success)
 
 
 def receipts_create(
@@ -211,11 +245,11 @@ def receipts_pay(
     receipt_id: str, token: str, *, payer: Payer | None = None, hold: bool = False
 ) -> Call[Receipt]:
     """Build `receipts.pay`."""
-    params: dict[str, Any] = {"id": check.receipt_id(receipt_id), "token": check.token(token)}
-    secrets = [token]
+    params: dict[str, Any] = {"id": check.receipt_id(receipt_id), "token": _token(token)}
+    secrets = [params["token"]]
     if payer is not None:
         params["payer"] = _payer(_is(Payer, "payer", payer))
-        secrets += [str(member) for member in params["payer"].values()]
+        secrets += params["payer"].values()
     if check.flag("hold", hold):
         params["hold"] = True
     return Call("receipts.pay", params, _receipt, receipt_id, tuple(secrets))
@@ -223,9 +257,9 @@ def receipts_pay(
 
 def receipts_send(receipt_id: str, phone: str) -> Call[bool]:
     """Build `receipts.send`."""
-    digits = check.phone(phone)
+    digits = Secret(check.phone(phone), redact.phone(phone))
     params = {"id": check.receipt_id(receipt_id), "phone": digits}
-    return Call("receipts.send", params, _success, receipt_id, (phone, digits))
+    return Call("receipts.send", params, _success, receipt_id, (Secret(phone), digits))
 
 
 def receipts_cancel(receipt_id: str) -> Call[Receipt]:
@@ -279,29 +313,34 @@ def any_method(method: str, params: Mapping[str, Any]) -> Call[Any]:
     name = check.text("method", method, "the name of a method, such as 'receipts.get'")
     if not isinstance(params, Mapping):
         raise InvalidArgument("params", type(params).__name__, "a mapping")
-    sent = dict(params)
+    secrets: list[Secret] = []
+    sent = _hidden(dict(params), "", secrets)
     about = sent.get("id")
-    return Call(
-        name,
-        sent,
-        msgspec.json.decode,
-        about if isinstance(about, str) else None,
-        tuple(_secrets(sent)),
-    )
+    receipt_id = about if isinstance(about, str) else None
+    return Call(name, sent, msgspec.json.decode, receipt_id, tuple(secrets))
 
 
 def _about(method: str, receipt_id: str, read: Callable[[bytes], T]) -> Call[T]:
     return Call(method, {"id": check.receipt_id(receipt_id)}, read, receipt_id)
 
 
-def _payer(payer: Payer) -> dict[str, str]:
-    members: dict[str, str] = {
-        name: check.optional_text(f"payer.{name}", member)
+def _with_token(method: str, token: str, read: Callable[[bytes], T]) -> Call[T]:
+    hidden = _token(token)
+    return Call(method, {"token": hidden}, read, secrets=(hidden,))
+
+
+def _token(token: str) -> Secret:
+    return Secret(check.token(token), TOKEN)
+
+
+def _payer(payer: Payer) -> dict[str, Secret]:
+    members: dict[str, Secret] = {
+        name: Secret(check.optional_text(f"payer.{name}", member))
         for name in payer.__struct_fields__
         if (member := getattr(payer, name)) is not None
     }
-    if "phone" in members:
-        members["phone"] = check.phone(members["phone"])
+    if payer.phone is not None:
+        members["phone"] = Secret(check.phone(payer.phone))
     return members
 
 
@@ -311,16 +350,14 @@ def _is(kind: type[T], name: str, given: object) -> T:
     return given
 
 
-def _secrets(params: Any) -> list[str]:
-    """Find what must not be printed in params of unknown make: what redaction would change."""
-    if isinstance(params, dict):
-        found: list[str] = []
-        for name, member in cast("dict[Any, Any]", params).items():
-            if isinstance(member, str) and redact.value(str(name), member) != member:
-                found.append(member)
-            else:
-                found += _secrets(member)
-        return found
-    if isinstance(params, list):
-        return [secret for one in cast("list[Any]", params) for secret in _secrets(one)]
-    return []
+def _hidden(given: Any, name: str, secrets: list[Secret]) -> Any:
+    """Hide what redaction would change in params of unknown make, and note it in `secrets`."""
+    if isinstance(given, dict):
+        members = cast("dict[Any, Any]", given).items()
+        return {name: _hidden(member, str(name), secrets) for name, member in members}
+    if isinstance(given, list):
+        return [_hidden(one, name, secrets) for one in cast("list[Any]", given)]
+    if not isinstance(given, str) or (mask := redact.value(name, given)) == given:
+        return given
+    secrets.append(Secret(given, str(mask)))
+    return secrets[-1]

@@ -1,26 +1,33 @@
 """What the client does, as generators: they yield steps and are told what came of them.
 
 Network, time and chance come in as arguments and as answers to steps, so a flow runs the same
-under the blocking driver, under asyncio and in a test without a socket.
+under the blocking driver, under asyncio and in a test without a socket. There are two steps, a
+`Request` and a `Sleep`; a longer flow is made of shorter ones with `yield from`.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from itertools import count
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, NoReturn, Protocol, TypeVar, cast
 
 from payme.errors import (
+    AlreadyPaid,
+    ConfigurationError,
+    InvalidArgument,
     NotSent,
     OutcomeUnknown,
     PaymeError,
+    ReceiptCancelled,
+    ReceiptNotFound,
+    ReceiptRejected,
     Rejected,
-    ServiceUnavailable,
     UnreadableAnswer,
 )
-from payme.protocol import calls, jsonrpc, outcome
+from payme.protocol import arguments, calls, jsonrpc, outcome
 from payme.protocol.arguments import MAX_PAGE
-from payme.protocol.calls import Call, Credential
-from payme.protocol.models import Receipt
+from payme.protocol.calls import Call, Credential, Effect
+from payme.protocol.models import Card, Receipt
 from payme.protocol.states import PROVES_CANCEL, PROVES_CONFIRM, PROVES_PAY, ReceiptState
+from payme.redact import KEY, Secret
 from payme.transport.base import Reply, Request, TransportError
 
 T = TypeVar("T")
@@ -32,41 +39,24 @@ class Sleep(NamedTuple):
     seconds: float
 
 
-class Discard(NamedTuple):
-    """Step: give up the connection that an answer came on."""
+Step = Request | Sleep
 
-    reply: Reply
-
-
-class Within(NamedTuple):
-    """Step: make a call that takes at most some seconds."""
-
-    call: Call[Any]
-    seconds: float
+Flow = Generator[Step, Any, T]
 
 
-Flow = Generator[Request | Sleep | Discard, Reply | TransportError | None, T]
-"""A flow of the lower floor: it talks to the transport."""
-
-Inquiry = Generator[Within | Sleep, Any, T]
-"""A flow of the upper floor: it makes calls."""
-
-Step = Request | Sleep | Discard | Within
-
-AnyFlow = Generator[Any, Any, T]
-"""A flow of either floor."""
-
-
-class Identity(NamedTuple):
+class Credentials:
     """Who calls.
 
-    Attributes:
+    Args:
         merchant_id: Id of the cash-box.
         key: Key of the cash-box; empty for a front end.
     """
 
-    merchant_id: str
-    key: str = ""
+    __slots__ = ("key", "merchant_id")
+
+    def __init__(self, merchant_id: str, key: str = "") -> None:
+        self.merchant_id = merchant_id
+        self.key = Secret(key, KEY)
 
     def auth(self, credential: Credential) -> str:
         """Make the `X-Auth` value.
@@ -79,10 +69,10 @@ class Identity(NamedTuple):
         """
         if credential is Credential.ID or not self.key:
             return self.merchant_id
-        return f"{self.merchant_id}:{self.key}"
+        return f"{self.merchant_id}:{self.key.open()}"
 
     def __repr__(self) -> str:
-        return f"Identity({self.merchant_id!r}, <key>)"
+        return f"Credentials({self.merchant_id!r}, {KEY})"
 
 
 class Limits(NamedTuple):
@@ -92,25 +82,78 @@ class Limits(NamedTuple):
         timeout: Seconds for a call with all its attempts.
         connect_timeout: Seconds for one connection.
         max_attempts: How often a request is sent at most, where sending it again is safe.
+        max_idle: Seconds that a connection may have been idle to carry what moves money.
     """
 
     timeout: float = 10.0
     connect_timeout: float = 5.0
     max_attempts: int = 3
+    max_idle: float = 2.0
 
 
-class World(NamedTuple):
-    """Time and chance.
+def _unnoted(call: Call[Any], started: float, came: object) -> None:
+    """Note nothing."""
+
+
+class Runtime(NamedTuple):
+    """Time, chance, and the log.
 
     Attributes:
         clock: Monotonic seconds.
         new_id: A new JSON-RPC id.
         uniform: A random number between two, for the jitter of pauses.
+        note: Is told of each call when it ends: the call, when it started, and its value or error.
     """
 
     clock: Callable[[], float]
     new_id: Callable[[], int | None]
     uniform: Callable[[float, float], float]
+    note: Callable[[Call[Any], float, object], None] = _unnoted
+
+
+class Session(NamedTuple):
+    """What every flow needs: who calls, within which limits, in which world."""
+
+    credentials: Credentials
+    limits: Limits
+    runtime: Runtime
+
+    def until(self, deadline: float) -> "Session":
+        """Make a session whose calls end at a deadline, or soon after one that has passed."""
+        left = max(deadline - self.runtime.clock(), _SHORTEST_CALL)
+        return self._replace(limits=self.limits._replace(timeout=min(left, self.limits.timeout)))
+
+
+class Run(Protocol):
+    """Makes a call and waits for its value; how a façade reaches its client."""
+
+    def __call__(self, call: Call[T], /) -> T:
+        """Make the call."""
+        ...
+
+
+class AsyncRun(Protocol):
+    """Makes a call under asyncio."""
+
+    def __call__(self, call: Call[T], /) -> Awaitable[T]:
+        """Make the call."""
+        ...
+
+
+class Drive(Protocol):
+    """Runs a flow of the client's session."""
+
+    def __call__(self, begin: Callable[[Session], Flow[T]], /) -> T:
+        """Run the flow."""
+        ...
+
+
+class AsyncDrive(Protocol):
+    """Runs a flow under asyncio."""
+
+    def __call__(self, begin: Callable[[Session], Flow[T]], /) -> Awaitable[T]:
+        """Run the flow."""
+        ...
 
 
 class Read(Protocol[T]):
@@ -121,58 +164,10 @@ class Read(Protocol[T]):
         call: Call[T],
         request_id: int | None,
         reply: Reply | TransportError,
-        secrets: tuple[str, ...],
+        secrets: tuple[Secret, ...],
     ) -> T:
         """Return the value, or raise what happened."""
         ...
-
-
-def exchange(
-    call: Call[T],
-    identity: Identity,
-    limits: Limits,
-    world: World,
-    read: Read[T] = outcome.read_answer,
-) -> Flow[T]:
-    """Make a call: send it, and again where that can't do harm, all within one deadline.
-
-    Args:
-        call: What to call.
-        identity: Who calls.
-        limits: How long and how often.
-        world: Time and chance.
-        read: How to read the answer.
-
-    Returns:
-        A flow whose value is the value of the call.
-    """
-    deadline = world.clock() + limits.timeout
-    for attempt in count(1):
-        request_id = world.new_id()
-        reply = yield _request(call, identity, request_id, limits, deadline - world.clock())
-        assert reply is not None  # noqa: S101 - a driver answers every request
-        try:
-            return read(call, request_id, reply, (identity.key,))
-        except PaymeError as error:
-            if isinstance(error, UnreadableAnswer) and isinstance(reply, Reply):
-                yield Discard(reply)
-            pause = _backoff(attempt, world.uniform)
-            late = world.clock() + pause >= deadline
-            if late or attempt >= limits.max_attempts or not outcome.may_resend(call.effect, error):
-                raise
-        yield Sleep(pause)
-    raise AssertionError  # pragma: no cover - `count` has no end
-
-
-def _request(
-    call: Call[Any], identity: Identity, request_id: int | None, limits: Limits, left: float
-) -> Request:
-    return Request(
-        identity.auth(call.credential),
-        jsonrpc.encode(call.method, call.params, request_id),
-        left,
-        min(left, limits.connect_timeout),
-    )
 
 
 _FIRST_PAUSE: Final = 0.1
@@ -181,11 +176,193 @@ _LONGEST_PAUSE: Final = 2.0
 # A call that has less time than this only looks like a question.
 _SHORTEST_CALL: Final = 0.1
 
+# Seconds after which an idle connection is not trusted with a request that moves no money. The
+# transport keeps none for longer.
+_MAX_IDLE: Final = 30.0
+
+
+def exchange(call: Call[T], session: Session, read: Read[T] = outcome.read_answer) -> Flow[T]:
+    """Make a call: send it, and again where that can't do harm, all within one deadline.
+
+    Args:
+        call: What to call.
+        session: Who calls, within which limits.
+        read: How to read the answer.
+
+    Returns:
+        A flow whose value is the value of the call.
+    """
+    if call.refusal is not None:
+        raise call.refusal
+    limits, runtime = session.limits, session.runtime
+    started = runtime.clock()
+    for attempt in count(1):
+        request_id = runtime.new_id()
+        left = started + limits.timeout - runtime.clock()
+        request = _request(call, session, request_id, left)
+        try:
+            value = yield from _attempt(call, session, request_id, request, read)
+        except PaymeError as error:
+            pause = _backoff(attempt, runtime.uniform)
+            late = runtime.clock() + pause >= started + limits.timeout
+            if late or attempt >= limits.max_attempts or not outcome.may_resend(call.effect, error):
+                runtime.note(call, started, error)
+                raise
+        except BaseException as interruption:
+            if request.sent and call.effect is not Effect.READ:
+                outcome.interrupt(call, request_id, interruption)
+                runtime.note(call, started, interruption)
+            raise
+        else:
+            runtime.note(call, started, value)
+            return value
+        yield Sleep(pause)
+    raise AssertionError  # pragma: no cover - `count` has no end
+
+
+def _attempt(
+    call: Call[T], session: Session, request_id: int | None, request: Request, read: Read[T]
+) -> Flow[T]:
+    reply: Reply | TransportError
+    try:
+        reply = yield request
+    except TransportError as failure:
+        reply = failure
+    try:
+        return read(call, request_id, reply, (session.credentials.key,))
+    except UnreadableAnswer:
+        # The next answer on that connection would not be the right one either.
+        if isinstance(reply, Reply):
+            reply.discard()
+        raise
+
+
+def _request(call: Call[Any], session: Session, request_id: int | None, left: float) -> Request:
+    limits = session.limits
+    max_idle = limits.max_idle if call.effect is Effect.MOVES_MONEY else _MAX_IDLE
+    return Request(
+        session.credentials.auth(call.credential),
+        jsonrpc.encode(call.method, call.params, request_id),
+        left,
+        min(left, limits.connect_timeout),
+        # Without an id a stray answer can't be told from the right one, and a kept connection may
+        # bring one: somebody else's token.
+        max_idle if request_id is not None else 0.0,
+    )
+
 
 def _backoff(attempt: int, uniform: Callable[[float, float], float]) -> float:
     """Seconds before the next attempt: full jitter, so that a crowd does not come back at once."""
     return uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1)))
 
+
+def start(call: Call[T], session: Session, *, plain: bool = False) -> Flow[T]:
+    """Make a call of a façade, with the look at Payme that some of its failures need.
+
+    Args:
+        call: What to call.
+        session: Who calls, within which limits.
+        plain: Take failures as they are.
+
+    Returns:
+        A flow whose value is the value of the call.
+    """
+    require_key(call.method, session, call.credential)
+    special = None if plain else _LOOKING.get(call.method)
+    return exchange(call, session) if special is None else special(call, session)
+
+
+def require_key(
+    method: str, session: Session, credential: Credential = Credential.ID_AND_KEY
+) -> None:
+    """Refuse a call that needs the key when there is none, before anything is sent."""
+    if credential is Credential.ID_AND_KEY and not session.credentials.key:
+        raise ConfigurationError(
+            f"{method} needs the key of the cash-box: give key=... or set PAYME_KEY", method=method
+        )
+
+
+def _move(call: Call[Any], session: Session) -> Flow[Any]:
+    """Make a call that moves money, and look at the receipt when Payme says "paid or not found".
+
+    That one code stands for a receipt with which it is done already (the request came twice, or
+    somebody repeats it), for one that was cancelled, and for one that does not exist.
+    """
+    deadline = session.runtime.clock() + session.limits.timeout
+    try:
+        return (yield from exchange(call, session))
+    except AlreadyPaid as refused:
+        return (yield from _look(call, refused, session.until(deadline)))
+
+
+def _look(call: Call[Any], refused: Rejected, session: Session) -> Flow[Receipt]:
+    try:
+        receipt = yield from exchange(calls.receipts_get(str(call.receipt_id)), session)
+    except ReceiptNotFound as unknown:
+        raise refused.become(ReceiptNotFound) from unknown
+    except (NotSent, OutcomeUnknown, Rejected) as unread:
+        raise _doubt(call, refused, "and the receipt could not be read") from unread
+    if receipt.state in _DONE[call.method]:
+        return receipt
+    if receipt.state in _REFUSED[call.method]:
+        raise refused.become(ReceiptRejected) from refused
+    if receipt.state == ReceiptState.CANCELLED:
+        raise refused.become(ReceiptCancelled) from refused
+    raise _doubt(call, refused, f"and the receipt is {receipt.state.name}") from refused
+
+
+# In which states a receipt shows that nothing of the kind was done, nor is under way.
+_REFUSED: Final[dict[str, frozenset[ReceiptState]]] = {
+    "receipts.pay": frozenset(),
+    "receipts.confirm_hold": frozenset({ReceiptState.CREATED}),
+    "receipts.cancel": frozenset(ReceiptState),
+}
+
+# In which states a receipt shows that it was done already.
+_DONE: Final[dict[str, frozenset[ReceiptState]]] = {
+    "receipts.pay": frozenset({ReceiptState.PAID, ReceiptState.HELD}),
+    "receipts.confirm_hold": frozenset({ReceiptState.PAID}),
+    "receipts.cancel": frozenset({ReceiptState.CANCEL_QUEUED, ReceiptState.CANCELLED}),
+}
+
+
+def _doubt(call: Call[Any], refused: Rejected, reason: str) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"{call.method}: answered {refused.code}, {reason}; {outcome.what_now(call)}",
+        method=call.method,
+        request_id=refused.request_id,
+        receipt_id=call.receipt_id,
+        sent="yes",
+    )
+
+
+def _verify(call: Call[Any], session: Session) -> Flow[Any]:
+    """Verify a card, and check it when the answer is lost: a repeated code would be refused."""
+    runtime = session.runtime
+    deadline = runtime.clock() + session.limits.timeout
+    try:
+        return (yield from exchange(call, session))
+    except OutcomeUnknown as lost:
+        if deadline - runtime.clock() < _SHORTEST_CALL:
+            raise
+        check = calls.cards_check(call.params["token"].open())
+        card = yield from _read_or_none(check, session.until(deadline))
+        if card is None or not card.verify:
+            raise lost from None
+        return card
+
+
+def _read_or_none(call: Call[Card], session: Session) -> Flow[Card | None]:
+    try:
+        return (yield from exchange(call, session))
+    except (NotSent, OutcomeUnknown, Rejected):
+        return None
+
+
+_LOOKING: Final[dict[str, Callable[[Call[Any], Session], Flow[Any]]]] = {
+    **dict.fromkeys(_DONE, _move),
+    "cards.verify": _verify,
+}
 
 _PROOFS: Final[dict[str, frozenset[ReceiptState]]] = {
     "receipts.pay": PROVES_PAY,
@@ -194,91 +371,168 @@ _PROOFS: Final[dict[str, frozenset[ReceiptState]]] = {
 }
 
 
+def wait(receipt: Receipt | str, timeout: float, session: Session) -> Flow[Receipt]:
+    """Ask for a receipt until it has come to a proven end.
+
+    Args:
+        receipt: The receipt, or its id.
+        timeout: Seconds to keep asking.
+        session: Who calls.
+
+    Returns:
+        A flow whose value is the receipt, paid, held or cancelled.
+    """
+    require_key("receipts.get", session)
+    known = receipt if isinstance(receipt, Receipt) else None
+    receipt_id = arguments.receipt_id(known.id if known else receipt, "receipt")
+    open_end = OutcomeUnknown("", method="receipts.pay", receipt_id=receipt_id, sent="maybe")
+    inquiry = _Inquiry(open_end, PROVES_PAY, session)
+    if known is not None and inquiry.is_proof(known):
+        return known
+    return (yield from inquiry.ask(timeout)) or inquiry.fail()
+
+
 def resolve(
-    lost: OutcomeUnknown, *, timeout: float, cancel: bool, world: World
-) -> Inquiry[Receipt | None]:
+    lost: OutcomeUnknown, timeout: float, session: Session, *, cancel: bool
+) -> Flow[Receipt | None]:
     """Find out what became of a call whose outcome is unknown.
 
     Args:
-        lost: The error of the call.
+        lost: The error of the call. How many cancellations may be on their way is kept in it.
         timeout: Seconds to keep asking.
-        cancel: Cancel the receipt when the time is over.
-        world: Time and chance.
+        session: Who calls.
+        cancel: Cancel the receipt when the time is over, and ask for as long again.
 
     Returns:
         A flow whose value is the receipt in a state that proves something; None for a method that
         moves no money.
     """
+    if not isinstance(cast("object", lost), OutcomeUnknown):
+        raise InvalidArgument("lost", type(lost).__name__, "an OutcomeUnknown; see payme.lost_in")
     proofs = _PROOFS.get(lost.method)
     if proofs is None or lost.receipt_id is None:
-        if calls.METHODS.get(lost.method, calls.UNKNOWN_METHOD).effect is calls.Effect.MOVES_MONEY:
+        if calls.METHODS.get(lost.method, calls.UNKNOWN_METHOD).effect is Effect.MOVES_MONEY:
             raise _unproven(lost, "there is no receipt to look at")
         return None
-    receipt = yield from _ask_until(lost.receipt_id, proofs, timeout, world)
-    if receipt is None and cancel:
-        receipt = yield from _give_up(lost.receipt_id, timeout, world)
-    if receipt is None:
-        raise _unproven(lost, "no state that proves anything yet; ask again later")
-    return receipt
+    require_key("receipts.get", session)
+    inquiry = _Inquiry(lost, proofs, session)
+    try:
+        receipt = yield from inquiry.ask(timeout)
+        if receipt is None and cancel:
+            receipt = yield from inquiry.give_up(timeout)
+    except PaymeError:
+        raise
+    except BaseException as interruption:
+        if lost.cancels:
+            unproven = _unproven(lost, "interrupted while a cancellation may be on its way")
+            outcome.attach(unproven, interruption)
+        raise
+    return receipt or inquiry.fail()
 
 
 def _unproven(lost: OutcomeUnknown, reason: str) -> OutcomeUnknown:
-    return OutcomeUnknown(
+    error = OutcomeUnknown(
         f"{lost.method}: outcome still unknown: {reason}",
         method=lost.method,
         request_id=lost.request_id,
         receipt_id=lost.receipt_id,
         sent=lost.sent,
     )
+    error.cancels = lost.cancels
+    return error
 
 
-def _ask_until(
-    receipt_id: str, proofs: frozenset[ReceiptState], timeout: float, world: World
-) -> Inquiry[Receipt | None]:
-    deadline = world.clock() + timeout
-    for attempt in count(1):
-        try:
-            receipt: Receipt = yield _within(calls.receipts_get(receipt_id), deadline, world)
-        except (NotSent, OutcomeUnknown, ServiceUnavailable):
-            pass
-        else:
-            if receipt.state in proofs:
-                return receipt
-        pause = _FIRST_PAUSE + _backoff(attempt, world.uniform)
-        if world.clock() + pause >= deadline:
-            return None
-        yield Sleep(pause)
-    raise AssertionError  # pragma: no cover - `count` has no end
+class _Inquiry:
+    """Asks for one receipt until its state proves something.
 
-
-def _within(call: Call[Any], deadline: float, world: World) -> Within:
-    return Within(call, max(deadline - world.clock(), _SHORTEST_CALL))
-
-
-def _give_up(receipt_id: str, timeout: float, world: World) -> Inquiry[Receipt | None]:
-    """Cancel the receipt and see it cancelled.
-
-    Cancelling is repeated only after a look at the receipt has shown that it is not cancelled; the
-    receipt's id makes a second cancellation harmless. A refusal may mean that it was paid
-    meanwhile.
+    From the moment a cancellation may have left, the money may go back at any time: "paid" would be
+    a lie, and only 50 is an end. So `lost.cancels` counts a cancellation from before it leaves
+    until it is certainly refused, and one of somebody else's from when the receipt is seen in the
+    queue. A refusal to read proves nothing.
     """
-    deadline = world.clock() + timeout
-    while True:
+
+    def __init__(
+        self, lost: OutcomeUnknown, proofs: frozenset[ReceiptState], session: Session
+    ) -> None:
+        self._lost = lost
+        self._receipt_id = str(lost.receipt_id)
+        self._proofs = proofs
+        self._session = session
+        self._clock = session.runtime.clock
+        self._seen: ReceiptState | None = None
+        self._unread: PaymeError | None = None
+
+    def is_proof(self, receipt: Receipt) -> bool:
+        """Return whether a receipt, as it was just read, has come to an end."""
+        self._seen, self._unread = receipt.state, None
+        if receipt.state == ReceiptState.CANCEL_QUEUED:
+            self._lost.cancels = max(self._lost.cancels, 1)
+        return receipt.state in (PROVES_CANCEL if self._lost.cancels else self._proofs)
+
+    def ask(self, timeout: float) -> Flow[Receipt | None]:
+        """Ask for some seconds, at least once."""
+        deadline = self._clock() + timeout
+        for attempt in count(1):
+            receipt = yield from self._read(deadline)
+            if receipt is not None and self.is_proof(receipt):
+                return receipt
+            pause = _FIRST_PAUSE + _backoff(attempt, self._session.runtime.uniform)
+            if self._clock() + pause >= deadline:
+                return None
+            yield Sleep(pause)
+        raise AssertionError  # pragma: no cover - `count` has no end
+
+    def give_up(self, timeout: float) -> Flow[Receipt | None]:
+        """Cancel the receipt and see it cancelled.
+
+        Cancelling is repeated only after a look has shown that the receipt is neither cancelled nor
+        queued; its id makes a second cancellation harmless.
+        """
+        deadline = self._clock() + timeout
+        while True:
+            queued = self._seen == ReceiptState.CANCEL_QUEUED
+            receipt = None if queued else (yield from self._cancel(deadline))
+            if receipt is None:
+                look = min(_LONGEST_PAUSE, deadline - self._clock())
+                receipt = yield from self.ask(look)
+            if receipt is not None and self.is_proof(receipt):
+                return receipt
+            if self._clock() + _FIRST_PAUSE >= deadline:
+                return None
+            yield Sleep(_FIRST_PAUSE)
+
+    def fail(self) -> NoReturn:
+        """Raise what is known when the time is over."""
+        if self._seen is None:
+            raise _unproven(self._lost, "the receipt could not be read") from self._unread
+        report = f"the receipt is {self._seen.name} ({int(self._seen)})"
+        if self._lost.cancels:
+            report += " and a cancellation may be on its way"
+        raise _unproven(self._lost, f"{report}; ask again later") from self._unread
+
+    def _read(self, deadline: float) -> Flow[Receipt | None]:
+        get = calls.receipts_get(self._receipt_id)
         try:
-            receipt: Receipt | None = yield _within(
-                calls.receipts_cancel(receipt_id), deadline, world
-            )
-        except (NotSent, OutcomeUnknown, Rejected):
-            look = max(min(_LONGEST_PAUSE, deadline - world.clock()), 0)
-            receipt = yield from _ask_until(receipt_id, PROVES_CANCEL, look, world)
-        if receipt is not None and receipt.state in PROVES_CANCEL:
-            return receipt
-        if world.clock() + _FIRST_PAUSE >= deadline:
+            return (yield from exchange(get, self._session.until(deadline)))
+        except (NotSent, OutcomeUnknown, Rejected) as unread:
+            self._unread = unread
             return None
-        yield Sleep(_FIRST_PAUSE)
+
+    def _cancel(self, deadline: float) -> Flow[Receipt | None]:
+        cancel = calls.receipts_cancel(self._receipt_id)
+        self._lost.cancels += 1
+        try:
+            return (yield from exchange(cancel, self._session.until(deadline)))
+        except OutcomeUnknown:
+            return None
+        except PaymeError as error:
+            self._lost.cancels -= 1
+            if isinstance(error, NotSent | Rejected):
+                return None
+            raise
 
 
-class Pages:
+class Paginator:
     """Walks through the receipts of a period, a page at a time.
 
     The order of `receipts.get_all` is not documented, and receipts may be created while the walk

@@ -11,6 +11,7 @@ import msgspec
 
 from payme import redact
 from payme.errors import ProtocolError
+from payme.redact import Secret
 
 # Errors that Payme may answer without an id, because it could not read the request that held it.
 _UNREADABLE_REQUEST: Final = frozenset({-32300, -32600, -32700})
@@ -18,7 +19,15 @@ _UNREADABLE_REQUEST: Final = frozenset({-32300, -32600, -32700})
 _LOOK: Final = 4096
 """How many bytes of a body an excerpt looks at."""
 
-_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+
+def _opened(given: object) -> str:
+    """Open a secret: the one place where the bytes of a request are made."""
+    if isinstance(given, Secret):
+        return given.open()
+    raise NotImplementedError(type(given).__name__)
+
+
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_opened)
 
 
 class RpcError(msgspec.Struct, frozen=True):
@@ -27,6 +36,12 @@ class RpcError(msgspec.Struct, frozen=True):
     code: int
     message: Any = ""
     data: Any = None
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("code", self.code)]
+
+    def __repr__(self) -> str:
+        return f"RpcError({self.code})"
 
     @property
     def text(self) -> str:
@@ -44,6 +59,12 @@ class Envelope(msgspec.Struct, frozen=True):
     id: int | str | None = None
     result: msgspec.Raw = msgspec.Raw(b"null")
     error: RpcError | None = None
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("id", self.id), ("error", self.error)]
+
+    def __repr__(self) -> str:
+        return f"Envelope(id={self.id!r}, error={self.error!r})"
 
 
 _DECODER: Final = msgspec.json.Decoder(Envelope)
@@ -66,7 +87,7 @@ def encode(method: str, params: dict[str, Any], request_id: int | None) -> bytes
     return _ENCODER.encode(request)
 
 
-def decode(body: bytes, secrets: Iterable[str] = ()) -> Envelope:
+def decode(body: bytes, secrets: Iterable[Secret] = ()) -> Envelope:
     """Read an answer.
 
     Args:
@@ -89,7 +110,7 @@ def decode(body: bytes, secrets: Iterable[str] = ()) -> Envelope:
 
 
 def is_for(envelope: Envelope, request_id: int | None) -> bool | None:
-    """Tell whether an answer belongs to a request.
+    """Compare the id of an answer with that of a request.
 
     Args:
         envelope: The answer.
@@ -108,7 +129,7 @@ def is_for(envelope: Envelope, request_id: int | None) -> bool | None:
     return None
 
 
-def excerpt(body: bytes, secrets: Iterable[str] = ()) -> str:
+def excerpt(body: bytes, secrets: Iterable[Secret] = ()) -> str:
     """Show the beginning of a body, for an error.
 
     Args:

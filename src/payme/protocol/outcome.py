@@ -5,9 +5,14 @@ what happened                              READ      CREATES         MOVES_MONEY
 =========================================  ========  ==============  ====================
 nothing was sent                           resend    resend          resend, then NotSent
 sent, and no answer to this request        resend    OutcomeUnknown  OutcomeUnknown
+interrupted after a byte may have left     -         OutcomeUnknown  OutcomeUnknown
 JSON-RPC error with a final code           Rejected  Rejected        Rejected
 -32400, or a code not in the catalogue     resend    OutcomeUnknown  OutcomeUnknown
+processing unavailable                     Rejected  Rejected        OutcomeUnknown
 =========================================  ========  ==============  ====================
+
+An interruption (Ctrl+C, a task that is cancelled, Celery's time limit) goes on as it came; the
+`OutcomeUnknown` is its context, where `payme.errors.lost_in` finds it.
 """
 
 from collections.abc import Iterable
@@ -28,9 +33,11 @@ from payme.errors import (
 from payme.protocol import jsonrpc
 from payme.protocol.calls import Call, Effect
 from payme.protocol.models import Receipt
+from payme.redact import Secret
 from payme.transport.base import Reply, TransportError
 
 T = TypeVar("T")
+E = TypeVar("E", bound=PaymeError)
 
 HTTP_OK: Final = 200
 
@@ -38,17 +45,32 @@ _WHAT_NOW: Final[dict[Effect, str]] = {
     Effect.READ: "reading again is safe",
     Effect.CREATES: "Payme may have executed it; no money moved, and doing it again is safe",
     Effect.MOVES_MONEY: (
-        "Payme may have executed it: call .resolve(), and do not create another receipt before "
-        "it answers"
+        "Payme may have executed it: ask with receipts.resolve(error), and do not create another "
+        "receipt before it answers"
     ),
 }
+_WHAT_NOW_OF: Final[dict[str, str]] = {
+    "cards.verify": (
+        "Payme may have executed it: ask cards.check before you repeat it, for a code that was "
+        "accepted is refused the second time"
+    ),
+}
+
+# The processing centre, or Payme's way to it, is out of order. For what moves money that is no
+# proof that nothing was executed: the debit may have been on its way (INFERRED).
+_DOUBTFUL_WITH_MONEY: Final = frozenset({-31001, -31002, -31100, -31620, -31624})
+
+
+def what_now(call: Call[Any]) -> str:
+    """Say what to do after an outcome that is not known."""
+    return _WHAT_NOW_OF.get(call.method, _WHAT_NOW[call.effect])
 
 
 def read_answer(
     call: Call[T],
     request_id: int | None,
     reply: Reply | TransportError,
-    secrets: Iterable[str] = (),
+    secrets: Iterable[Secret] = (),
 ) -> T:
     """Turn what the transport brought into a value.
 
@@ -74,7 +96,7 @@ def read_untouched(
     call: Call[dict[str, Any]],
     request_id: int | None,
     reply: Reply | TransportError,
-    secrets: Iterable[str] = (),
+    secrets: Iterable[Secret] = (),
 ) -> dict[str, Any]:
     """Turn what the transport brought into the JSON that the server sent, an error included.
 
@@ -85,13 +107,14 @@ def read_untouched(
         secrets: Strings that must not appear in an error, beside those of the call.
 
     Returns:
-        The answer as a plain dict.
+        The answer as a plain dict. An error without an id is the caller's, too: it moves no money
+        to show it.
 
     Raises:
         NotSent: The request did not leave.
         OutcomeUnknown: It left, and no usable answer came.
     """
-    reader = _Reader(call, request_id, (*call.secrets, *secrets))
+    reader = _Reader(call, request_id, (*call.secrets, *secrets), strict=False)
     reader.envelope(reply)
     assert isinstance(reply, Reply)  # noqa: S101 - `envelope` raises for anything else
     whole: dict[str, Any] = msgspec.json.decode(reply.body)
@@ -99,7 +122,7 @@ def read_untouched(
 
 
 def may_resend(effect: Effect, error: PaymeError) -> bool:
-    """Tell whether a failed call may be sent again without being asked.
+    """Return whether a failed call may be sent again without being asked.
 
     Args:
         effect: What the call does.
@@ -113,31 +136,74 @@ def may_resend(effect: Effect, error: PaymeError) -> bool:
     if effect is not Effect.READ:
         return False
     return isinstance(error, OutcomeUnknown) or (
-        isinstance(error, Rejected) and not is_final(error)
+        isinstance(error, Rejected) and not is_final(error, effect)
     )
 
 
-def is_final(error: Rejected) -> bool:
-    """Tell whether a refusal is certain.
+def is_final(error: Rejected, effect: Effect) -> bool:
+    """Return whether a refusal is certain: nothing was executed, nor will be.
 
     Args:
         error: The refusal.
+        effect: What the call does.
 
     Returns:
         False for Payme's system error and for codes that nobody has documented: they may come from
-        half way through.
+        half way through. False for what moves money when the processing centre is out of order.
     """
+    if effect is Effect.MOVES_MONEY and error.code in _DOUBTFUL_WITH_MONEY:
+        return False
     known = catalogue.lookup(error.code, error.method, error.message)
     return known is not None and error.code != catalogue.SYSTEM_ERROR
+
+
+def interrupt(call: Call[Any], request_id: int | None, interruption: BaseException) -> None:
+    """Note on an interruption that a request may have left and nobody will hear its answer.
+
+    Args:
+        call: What was called.
+        request_id: JSON-RPC id that was sent.
+        interruption: What ended the call, such as a `KeyboardInterrupt`. It gets a note, and an
+            `OutcomeUnknown` as its context.
+    """
+    kind = type(interruption).__name__
+    lost = _Reader(call, request_id, call.secrets).error(
+        OutcomeUnknown, f"interrupted by {kind} and not answered; {what_now(call)}", "maybe"
+    )
+    attach(lost, interruption)
+
+
+def attach(lost: OutcomeUnknown, interruption: BaseException) -> None:
+    """Make an unknown outcome the context of the exception that hides it.
+
+    Args:
+        lost: What is not known.
+        interruption: What goes on to the caller.
+    """
+    about = f" (receipt {redact.scrub(lost.receipt_id)})" if lost.receipt_id else ""
+    interruption.add_note(
+        f"{lost.method}{about} was interrupted: Payme may have executed it. "
+        f"payme.lost_in(exception) returns the OutcomeUnknown."
+    )
+    lost.__context__ = interruption.__context__
+    interruption.__context__ = lost
 
 
 class _Reader:
     """Reads the reply to one request."""
 
-    def __init__(self, call: Call[Any], request_id: int | None, secrets: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        call: Call[Any],
+        request_id: int | None,
+        secrets: tuple[Secret, ...],
+        *,
+        strict: bool = True,
+    ) -> None:
         self.call = call
         self.request_id = request_id
         self.secrets = secrets
+        self.strict = strict
 
     def value(self, reply: Reply | TransportError) -> Any:
         envelope = self.envelope(reply)
@@ -160,7 +226,8 @@ class _Reader:
             envelope = jsonrpc.decode(reply.body, self.secrets)
         except ProtocolError as error:
             raise self.unreadable(str(error)) from None
-        if jsonrpc.is_for(envelope, self.request_id) is False:
+        anonymous = envelope.error is not None and envelope.id is None and not self.strict
+        if jsonrpc.is_for(envelope, self.request_id) is False and not anonymous:
             raise self.unreadable(f"an answer for request {envelope.id}, not for {self.request_id}")
         return envelope
 
@@ -186,12 +253,12 @@ class _Reader:
             return self.error(NotSent, f"not sent: {reply.reason}", "no")
         return self.error(
             OutcomeUnknown,
-            f"sent, and no answer: {reply.reason}; {_WHAT_NOW[self.call.effect]}",
+            f"sent, and no answer: {reply.reason}; {what_now(self.call)}",
             "maybe",
         )
 
     def unreadable(self, reason: str) -> PaymeError:
-        return self.error(UnreadableAnswer, f"{reason}; {_WHAT_NOW[self.call.effect]}", "yes")
+        return self.error(UnreadableAnswer, f"{reason}; {what_now(self.call)}", "yes")
 
     def refusal(self, error: jsonrpc.RpcError) -> PaymeError:
         rejected = Rejected.of(
@@ -202,17 +269,17 @@ class _Reader:
             request_id=self.request_id,
             receipt_id=self.call.receipt_id,
         )
-        if self.call.effect is Effect.READ or is_final(rejected):
+        if self.call.effect is Effect.READ or is_final(rejected, self.call.effect):
             return rejected
         unknown = self.error(
             OutcomeUnknown,
-            f"answered {error.code} {error.text}; {_WHAT_NOW[self.call.effect]}",
+            f"answered {error.code} {error.text}; {what_now(self.call)}",
             "yes",
         )
         unknown.__cause__ = rejected
         return unknown
 
-    def error(self, kind: type[PaymeError], text: str, sent: Any) -> PaymeError:
+    def error(self, kind: type[E], text: str, sent: Any) -> E:
         return kind(
             redact.scrub(f"{self.call.method}: {text}", self.secrets),
             method=self.call.method,

@@ -2,22 +2,25 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from payme.protocol import calls
-from payme.protocol.flows import Pages
-from payme.protocol.models import Detail, FiscalData, Payer, Receipt
+from payme.errors import OutcomeUnknown
+from payme.protocol import arguments, calls, flows
+from payme.protocol.calls import prepare
+from payme.protocol.flows import AsyncDrive, AsyncRun, Drive, Paginator, Run
+from payme.protocol.inputs import Detail, FiscalData, Payer
+from payme.protocol.models import Receipt
 from payme.protocol.states import ReceiptState
 
-if TYPE_CHECKING:
-    from payme.protocol.run import AsyncRun, Run
+# What may be secret is dropped before a call is made: error reporters upload the locals of every
+# frame that an exception leaves.
 
 
 class Receipts:
     """Methods of receipts, blocking: `Payme.receipts`."""
 
-    def __init__(self, run: "Run") -> None:
+    def __init__(self, run: Run, drive: Drive) -> None:
         self._run = run
+        self._drive = drive
 
     def create(
         self,
@@ -49,11 +52,16 @@ class Receipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.create
         """
-        return self._run(
-            calls.receipts_create(
-                amount, account, description=description, detail=detail, hold=hold
-            )
+        call = prepare(
+            calls.receipts_create,
+            amount,
+            account,
+            description=description,
+            detail=detail,
+            hold=hold,
         )
+        del account
+        return self._run(call)
 
     def pay(
         self,
@@ -82,7 +90,9 @@ class Receipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.pay
         """
-        return self._run(calls.receipts_pay(receipt_id, token, payer=payer, hold=hold))
+        call = prepare(calls.receipts_pay, receipt_id, token, payer=payer, hold=hold)
+        del receipt_id, token, payer
+        return self._run(call)
 
     def send(self, receipt_id: str, phone: str) -> bool:
         """Send a receipt to a phone as an SMS, to be paid in Payme.
@@ -96,7 +106,9 @@ class Receipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.send
         """
-        return self._run(calls.receipts_send(receipt_id, phone))
+        call = prepare(calls.receipts_send, receipt_id, phone)
+        del receipt_id, phone
+        return self._run(call)
 
     def cancel(self, receipt_id: str) -> Receipt:
         """Cancel a receipt: refund a paid one, release a held one, close an unpaid one.
@@ -105,7 +117,8 @@ class Receipts:
             receipt_id: Id of the receipt.
 
         Returns:
-            The receipt; `is_cancelled` is True while the refund is queued, too.
+            The receipt. A refund goes through a queue (`is_refund_pending`), which the merchant's
+            billing may refuse; only `is_cancelled` means that the money went back. `wait` waits.
 
         Raises:
             CannotCancel: Not automatically; read the receipt and try again, or ask Payme.
@@ -113,7 +126,7 @@ class Receipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.cancel
         """
-        return self._run(calls.receipts_cancel(receipt_id))
+        return self._run(prepare(calls.receipts_cancel, receipt_id))
 
     def check(self, receipt_id: str) -> ReceiptState:
         """Ask for the state of a receipt.
@@ -126,7 +139,7 @@ class Receipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.check
         """
-        return self._run(calls.receipts_check(receipt_id))
+        return self._run(prepare(calls.receipts_check, receipt_id))
 
     def get(self, receipt_id: str) -> Receipt:
         """Read a receipt.
@@ -142,7 +155,7 @@ class Receipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.get
         """
-        return self._run(calls.receipts_get(receipt_id))
+        return self._run(prepare(calls.receipts_get, receipt_id))
 
     def get_all(
         self, count: int, from_: datetime | int, to: datetime | int, offset: int = 0
@@ -160,7 +173,7 @@ class Receipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.get_all
         """
-        return self._run(calls.receipts_get_all(count, from_, to, offset))
+        return self._run(prepare(calls.receipts_get_all, count, from_, to, offset))
 
     def confirm_hold(self, receipt_id: str) -> Receipt:
         """Take the money that a receipt holds.
@@ -176,7 +189,7 @@ class Receipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/kholdirovanie
         """
-        return self._run(calls.receipts_confirm_hold(receipt_id))
+        return self._run(prepare(calls.receipts_confirm_hold, receipt_id))
 
     def set_fiscal_data(self, receipt_id: str, fiscal: FiscalData) -> bool:
         """Tell Payme about the fiscal receipt that the merchant printed.
@@ -190,7 +203,67 @@ class Receipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.set_fiscal_data
         """
-        return self._run(calls.receipts_set_fiscal_data(receipt_id, fiscal))
+        return self._run(prepare(calls.receipts_set_fiscal_data, receipt_id, fiscal))
+
+    def resolve(
+        self, lost: OutcomeUnknown, *, timeout: float = 30.0, cancel: bool = False
+    ) -> Receipt | None:
+        """Find out what became of a call whose outcome is unknown.
+
+        The receipt is asked about until its state proves something. State 0 proves nothing right
+        after a lost `pay`: the request may still be on its way. Neither does state 21, a queue.
+        From the moment a cancellation may have left, only state 50 is an end.
+
+        Args:
+            lost: The error; `payme.lost_in` finds it behind an interruption. It may come from
+                another process.
+            timeout: Seconds to keep asking.
+            cancel: When the time is over and nothing is proven, cancel the receipt and see it
+                cancelled, for as long again.
+
+        Returns:
+            The receipt in the proving state: look at `is_paid`, `is_held`, `is_cancelled`. None for
+            a method that moves no money: there is nothing to prove, call it again.
+
+        Raises:
+            OutcomeUnknown: Nothing is proven yet. Ask again later; do not create another receipt.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/sostoyaniya-cheka/
+
+        Example:
+            >>> try:
+            ...     receipt = payme.receipts.pay(receipt_id, token)
+            ... except OutcomeUnknown as lost:
+            ...     receipt = payme.receipts.resolve(lost, cancel=True)
+        """
+        seconds = arguments.seconds("timeout", timeout)
+        return self._drive(lambda session: flows.resolve(lost, seconds, session, cancel=cancel))
+
+    def wait(self, receipt: Receipt | str, *, timeout: float = 30.0) -> Receipt:
+        """Wait until a receipt has come to a proven end: paid, held, or cancelled.
+
+        For a `pay` that returned a state on the way (1, 2, 3, 20, 30), a refund in the queue (21),
+        and an invoice that the payer pays on Payme's page.
+
+        Args:
+            receipt: The receipt, or its id.
+            timeout: Seconds to keep asking.
+
+        Returns:
+            The receipt in state 4, 5 or 50. A receipt that was seen in state 21 ends in 50 alone.
+
+        Raises:
+            OutcomeUnknown: It has not come to an end yet. Ask again later.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/sostoyaniya-cheka/
+
+        Example:
+            >>> receipt = payme.receipts.wait(receipt, timeout=60)
+            >>> receipt.is_paid
+            True
+        """
+        seconds = arguments.seconds("timeout", timeout)
+        return self._drive(lambda session: flows.wait(receipt, seconds, session))
 
     def iterate(self, from_: datetime | int, to: datetime | int) -> Iterator[Receipt]:
         """Walk through all receipts of a period.
@@ -204,7 +277,7 @@ class Receipts:
         Yields:
             Receipts, each once.
         """
-        pages = Pages(from_, to)
+        pages = Paginator(from_, to)
         while not pages.done:
             yield from pages.accept(self._run(pages.next_call()))
 
@@ -212,8 +285,9 @@ class Receipts:
 class AsyncReceipts:
     """Methods of receipts under asyncio: `AsyncPayme.receipts`."""
 
-    def __init__(self, run: "AsyncRun") -> None:
+    def __init__(self, run: AsyncRun, drive: AsyncDrive) -> None:
         self._run = run
+        self._drive = drive
 
     async def create(
         self,
@@ -245,11 +319,16 @@ class AsyncReceipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.create
         """
-        return await self._run(
-            calls.receipts_create(
-                amount, account, description=description, detail=detail, hold=hold
-            )
+        call = prepare(
+            calls.receipts_create,
+            amount,
+            account,
+            description=description,
+            detail=detail,
+            hold=hold,
         )
+        del account
+        return await self._run(call)
 
     async def pay(
         self,
@@ -278,7 +357,9 @@ class AsyncReceipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.pay
         """
-        return await self._run(calls.receipts_pay(receipt_id, token, payer=payer, hold=hold))
+        call = prepare(calls.receipts_pay, receipt_id, token, payer=payer, hold=hold)
+        del receipt_id, token, payer
+        return await self._run(call)
 
     async def send(self, receipt_id: str, phone: str) -> bool:
         """Send a receipt to a phone as an SMS, to be paid in Payme.
@@ -292,7 +373,9 @@ class AsyncReceipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.send
         """
-        return await self._run(calls.receipts_send(receipt_id, phone))
+        call = prepare(calls.receipts_send, receipt_id, phone)
+        del receipt_id, phone
+        return await self._run(call)
 
     async def cancel(self, receipt_id: str) -> Receipt:
         """Cancel a receipt: refund a paid one, release a held one, close an unpaid one.
@@ -301,7 +384,8 @@ class AsyncReceipts:
             receipt_id: Id of the receipt.
 
         Returns:
-            The receipt; `is_cancelled` is True while the refund is queued, too.
+            The receipt. A refund goes through a queue (`is_refund_pending`), which the merchant's
+            billing may refuse; only `is_cancelled` means that the money went back. `wait` waits.
 
         Raises:
             CannotCancel: Not automatically; read the receipt and try again, or ask Payme.
@@ -309,7 +393,7 @@ class AsyncReceipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.cancel
         """
-        return await self._run(calls.receipts_cancel(receipt_id))
+        return await self._run(prepare(calls.receipts_cancel, receipt_id))
 
     async def check(self, receipt_id: str) -> ReceiptState:
         """Ask for the state of a receipt.
@@ -322,7 +406,7 @@ class AsyncReceipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.check
         """
-        return await self._run(calls.receipts_check(receipt_id))
+        return await self._run(prepare(calls.receipts_check, receipt_id))
 
     async def get(self, receipt_id: str) -> Receipt:
         """Read a receipt.
@@ -338,7 +422,7 @@ class AsyncReceipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.get
         """
-        return await self._run(calls.receipts_get(receipt_id))
+        return await self._run(prepare(calls.receipts_get, receipt_id))
 
     async def get_all(
         self, count: int, from_: datetime | int, to: datetime | int, offset: int = 0
@@ -356,7 +440,7 @@ class AsyncReceipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.get_all
         """
-        return await self._run(calls.receipts_get_all(count, from_, to, offset))
+        return await self._run(prepare(calls.receipts_get_all, count, from_, to, offset))
 
     async def confirm_hold(self, receipt_id: str) -> Receipt:
         """Take the money that a receipt holds.
@@ -372,7 +456,7 @@ class AsyncReceipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/kholdirovanie
         """
-        return await self._run(calls.receipts_confirm_hold(receipt_id))
+        return await self._run(prepare(calls.receipts_confirm_hold, receipt_id))
 
     async def set_fiscal_data(self, receipt_id: str, fiscal: FiscalData) -> bool:
         """Tell Payme about the fiscal receipt that the merchant printed.
@@ -386,7 +470,69 @@ class AsyncReceipts:
 
         Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.set_fiscal_data
         """
-        return await self._run(calls.receipts_set_fiscal_data(receipt_id, fiscal))
+        return await self._run(prepare(calls.receipts_set_fiscal_data, receipt_id, fiscal))
+
+    async def resolve(
+        self, lost: OutcomeUnknown, *, timeout: float = 30.0, cancel: bool = False
+    ) -> Receipt | None:
+        """Find out what became of a call whose outcome is unknown.
+
+        The receipt is asked about until its state proves something. State 0 proves nothing right
+        after a lost `pay`: the request may still be on its way. Neither does state 21, a queue.
+        From the moment a cancellation may have left, only state 50 is an end.
+
+        Args:
+            lost: The error; `payme.lost_in` finds it behind an interruption. It may come from
+                another process.
+            timeout: Seconds to keep asking.
+            cancel: When the time is over and nothing is proven, cancel the receipt and see it
+                cancelled, for as long again.
+
+        Returns:
+            The receipt in the proving state: look at `is_paid`, `is_held`, `is_cancelled`. None for
+            a method that moves no money: there is nothing to prove, call it again.
+
+        Raises:
+            OutcomeUnknown: Nothing is proven yet. Ask again later; do not create another receipt.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/sostoyaniya-cheka/
+
+        Example:
+            >>> try:
+            ...     receipt = payme.receipts.pay(receipt_id, token)
+            ... except OutcomeUnknown as lost:
+            ...     receipt = payme.receipts.resolve(lost, cancel=True)
+        """
+        seconds = arguments.seconds("timeout", timeout)
+        return await self._drive(
+            lambda session: flows.resolve(lost, seconds, session, cancel=cancel)
+        )
+
+    async def wait(self, receipt: Receipt | str, *, timeout: float = 30.0) -> Receipt:
+        """Wait until a receipt has come to a proven end: paid, held, or cancelled.
+
+        For a `pay` that returned a state on the way (1, 2, 3, 20, 30), a refund in the queue (21),
+        and an invoice that the payer pays on Payme's page.
+
+        Args:
+            receipt: The receipt, or its id.
+            timeout: Seconds to keep asking.
+
+        Returns:
+            The receipt in state 4, 5 or 50. A receipt that was seen in state 21 ends in 50 alone.
+
+        Raises:
+            OutcomeUnknown: It has not come to an end yet. Ask again later.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/sostoyaniya-cheka/
+
+        Example:
+            >>> receipt = payme.receipts.wait(receipt, timeout=60)
+            >>> receipt.is_paid
+            True
+        """
+        seconds = arguments.seconds("timeout", timeout)
+        return await self._drive(lambda session: flows.wait(receipt, seconds, session))
 
     async def iterate(self, from_: datetime | int, to: datetime | int) -> AsyncIterator[Receipt]:
         """Walk through all receipts of a period.
@@ -400,7 +546,7 @@ class AsyncReceipts:
         Yields:
             Receipts, each once.
         """
-        pages = Pages(from_, to)
+        pages = Paginator(from_, to)
         while not pages.done:
             for receipt in pages.accept(await self._run(pages.next_call())):
                 yield receipt

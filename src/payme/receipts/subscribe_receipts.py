@@ -3,7 +3,9 @@
 from typing import Any, ClassVar
 
 from payme.protocol import calls
-from payme.protocol.models import Payer
+from payme.protocol.calls import Call, prepare
+from payme.protocol.inputs import Payer
+from payme.protocol.models import Receipt
 from payme.subscribe import SubscribeClient
 
 
@@ -48,7 +50,9 @@ class PaymeSubscribeReceipts(SubscribeClient):
             InvalidArgument: Refused before sending.
             PaymeTimeoutException: No answer. Nobody is charged by creating.
         """
-        return self._call(calls.receipts_create(amount, {"order_id": order_id}))
+        call = prepare(calls.receipts_create, amount, {"order_id": order_id})
+        del order_id
+        return self._call(call)
 
     def receipts_pay(self, invoice_id: str, token: str, phone: str) -> dict[str, Any]:
         """Pay a receipt with a card.
@@ -66,7 +70,9 @@ class PaymeSubscribeReceipts(SubscribeClient):
             PaymeTimeoutException: No answer. If its `sent` is not `no`, the money may have been
                 taken: ask `receipts_get` before paying anything else.
         """
-        return self._call(calls.receipts_pay(invoice_id, token, payer=Payer(phone=phone)))
+        call = prepare(_pay, invoice_id, token, phone)
+        del invoice_id, token, phone
+        return self._call(call)
 
     def receipts_send(self, invoice_id: str, phone: str) -> dict[str, Any]:
         """Send a receipt to a phone as an SMS.
@@ -82,7 +88,9 @@ class PaymeSubscribeReceipts(SubscribeClient):
             InvalidArgument: Refused before sending.
             PaymeTimeoutException: No answer.
         """
-        return self._call(calls.receipts_send(invoice_id, phone))
+        call = prepare(calls.receipts_send, invoice_id, phone)
+        del invoice_id, phone
+        return self._call(call)
 
     def receipts_cancel(self, invoice_id: str) -> dict[str, Any]:
         """Cancel a receipt, refunding it if it was paid.
@@ -97,7 +105,7 @@ class PaymeSubscribeReceipts(SubscribeClient):
             InvalidArgument: Refused before sending.
             PaymeTimeoutException: No answer; ask `receipts_get`.
         """
-        return self._call(calls.receipts_cancel(invoice_id))
+        return self._call(prepare(calls.receipts_cancel, invoice_id))
 
     def receipts_check(self, invoice_id: str) -> dict[str, Any]:
         """Ask for the state of a receipt.
@@ -112,7 +120,7 @@ class PaymeSubscribeReceipts(SubscribeClient):
             InvalidArgument: Refused before sending.
             PaymeTimeoutException: No answer.
         """
-        return self._call(calls.receipts_check(invoice_id))
+        return self._call(prepare(calls.receipts_check, invoice_id))
 
     def receipts_get(self, invoice_id: str) -> dict[str, Any]:
         """Read a receipt.
@@ -127,7 +135,7 @@ class PaymeSubscribeReceipts(SubscribeClient):
             InvalidArgument: Refused before sending.
             PaymeTimeoutException: No answer.
         """
-        return self._call(calls.receipts_get(invoice_id))
+        return self._call(prepare(calls.receipts_get, invoice_id))
 
     def receipts_get_all(self, count: int, _from: int, _to: int, offset: int) -> dict[str, Any]:
         """Read a page of the receipts of a period.
@@ -145,4 +153,8 @@ class PaymeSubscribeReceipts(SubscribeClient):
             InvalidArgument: Refused before sending.
             PaymeTimeoutException: No answer.
         """
-        return self._call(calls.receipts_get_all(count, _from, _to, offset))
+        return self._call(prepare(calls.receipts_get_all, count, _from, _to, offset))
+
+
+def _pay(invoice_id: str, token: str, phone: str) -> Call[Receipt]:
+    return calls.receipts_pay(invoice_id, token, payer=Payer(phone=phone))

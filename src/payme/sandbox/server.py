@@ -336,10 +336,10 @@ def _config(app: Any) -> uvicorn.Config:
         app,
         lifespan="off",
         ws="none",
-        interface="asgi3",
-        # Whatever else is installed: `httptools` answers 400 of its own to verbs it does not know,
-        # where -32300 belongs.
+        # uvicorn takes httptools where it is installed, which refuses verbs that it does not know
+        # with a page of its own instead of Payme's -32300.
         http="h11",
+        interface="asgi3",
         log_config=None,
         server_header=False,
         # X-Forwarded-For must not change by which address a connection is found.

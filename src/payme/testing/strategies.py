@@ -15,7 +15,8 @@ from typing import Any, Final
 import msgspec
 
 from payme.money import MAX_TIYIN
-from payme.protocol.models import Detail, Item, Receipt, Shipping
+from payme.protocol.inputs import Detail, Item, Shipping
+from payme.protocol.models import Receipt
 from payme.protocol.states import ReceiptState
 from payme.sandbox.engine.testcards import TEST_CARDS, Behaviour, KnownCard, luhn
 

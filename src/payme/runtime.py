@@ -1,0 +1,62 @@
+"""The clock, the chance and the log of a real client; a test hands its flows others."""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from payme import redact
+from payme.errors import PaymeError
+from payme.protocol.calls import Call
+from payme.protocol.flows import Runtime
+
+# One line per call at DEBUG; the application decides where it goes.
+_LOG = logging.getLogger("payme")
+
+
+def new_id() -> int:
+    """Make a JSON-RPC id that no other worker uses, so that a stray answer is seen.
+
+    It has at most 13 digits, as a timestamp in milliseconds has: Payme's own samples send those.
+    """
+    return int.from_bytes(os.urandom(5), "big")
+
+
+def uniform(low: float, high: float) -> float:
+    """Draw a random number from the system, which forked workers do not share."""
+    return low + (high - low) * int.from_bytes(os.urandom(4), "big") / 2**32
+
+
+def _note(call: Call[Any], started: float, came: object) -> None:
+    """Log how a call ended: at DEBUG, or as a warning when it was interrupted.
+
+    Args:
+        call: What was called.
+        started: When, on the monotonic clock.
+        came: Its value, its error, or what interrupted it after a byte may have left.
+    """
+    interrupted = isinstance(came, BaseException) and not isinstance(came, PaymeError)
+    level = logging.WARNING if interrupted else logging.DEBUG
+    if not _LOG.isEnabledFor(level):
+        return
+    shown = type(came).__name__ if isinstance(came, BaseException) else "answered"
+    about = redact.scrub(call.receipt_id) if call.receipt_id else "-"
+    took = (time.monotonic() - started) * 1000
+    told = "%s %s: interrupted by %s after %.0f ms; Payme may have executed it"
+    _LOG.log(
+        level, told if interrupted else "%s %s: %s in %.0f ms", call.method, about, shown, took
+    )
+
+
+def make(uniform: Callable[[float, float], float], new_id: Callable[[], int | None]) -> Runtime:
+    """Make what flows need of the world.
+
+    Args:
+        uniform: Source of the jitter of pauses.
+        new_id: Makes a JSON-RPC id for each attempt.
+
+    Returns:
+        Time, chance and the log.
+    """
+    return Runtime(time.monotonic, new_id, uniform, _note)
