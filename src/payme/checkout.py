@@ -495,7 +495,11 @@ def _decoded(url: object) -> str:
     found = _LINK_PATH.match(exact.text(url) or "")
     if not found or not found["path"]:
         raise InvalidArgument("url", exact.shown(url), expected)
-    path = unquote(found["path"]).strip("/").replace("-", "+").replace("_", "/").rstrip("=")
+    path = unquote(found["path"]).lstrip("/").replace("-", "+").replace("_", "/")
+    # A slash at the end belongs to the address, except as the last of four letters of Base64.
+    while path.endswith("/") and len(path) % 4:
+        path = path.removesuffix("/")
+    path = path.rstrip("=")
     try:
         return base64.b64decode(path + "=" * (-len(path) % 4), validate=True).decode()
     except (binascii.Error, ValueError):

@@ -180,7 +180,15 @@ def test_links_are_read_or_refused(read, value):
     )
 
 
-OPTIONS = ["merchant_id", "key", "environment", "base_url", "timeout", "connect_timeout"]
+OPTIONS = [
+    "merchant_id",
+    "key",
+    "environment",
+    "base_url",
+    "timeout",
+    "connect_timeout",
+    "max_idle",
+]
 
 
 @pytest.mark.parametrize("kind", [Payme, AsyncPayme])
