@@ -13,7 +13,7 @@ from payme import AsyncPayme, Payme, checkout
 from payme.errors import ConfigurationError, InvalidArgument
 from payme.money import format_som, som, tiyin, tiyin_or_zero
 from payme.protocol import calls, jsonrpc
-from payme.protocol.inputs import Payer
+from payme.protocol.inputs import Detail, FiscalData, Item, Payer, Shipping
 
 RECEIPT = "63119becc4420cbf2712a24c"
 TOKEN = "63119784d15d8d8d093b37b8_ADHrAykwnAIc2hm4hPPriktZ8nnuvR96S9Kzmjb3Fcix25IrJmMKrGx"
@@ -251,3 +251,59 @@ def test_number_that_readers_of_json_would_round_is_to_be_given_as_text():
         calls.receipts_create(1, {"a": 2**53})
     with pytest.raises(InvalidArgument, match="longer number as text"):
         checkout.link(**{**LINK, "account": {"a": -(2**53)}})
+
+
+LINE = {
+    "title": "Non", "price": 500, "count": 1, "code": "00702001001000001", "vat_percent": 12,
+    "package_code": "123456", "discount": 0, "units": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LINE)
+@given(value=anything)
+def test_a_line_is_refused_by_name_or_sent(name, value):
+    made = []
+    act = lambda: made.append(Item(**{**LINE, name: value}))  # noqa: E731
+    if refusal(act, "item") is None and made[0].total == int(made[0].total) > 0:
+        amount = int(made[0].total)
+        if amount <= 2**53 - 1:
+            assert sent(calls.receipts_create(amount, {"a": 1}, detail=Detail([made[0]])))
+
+
+@pytest.mark.parametrize("name", ["items", "shipping", "receipt_type"])
+@given(value=anything)
+def test_a_detail_is_refused_by_name_or_sent(name, value):
+    detail = {"items": [Item(**LINE)], "shipping": None, "receipt_type": 0, name: value}
+    made = []
+    if refusal(lambda: made.append(Detail(**detail)), "detail", "item") is None:
+        assert sent(calls.receipts_create(500, {"a": 1}, detail=made[0]))
+
+
+@pytest.mark.parametrize("name", ["title", "price"])
+@given(value=anything)
+def test_shipping_is_refused_by_name_or_made(name, value):
+    refusal(lambda: Shipping(**{"title": "Taksi", "price": 1, name: value}), "shipping")
+
+
+@pytest.mark.parametrize("name", FiscalData.__struct_fields__)
+@given(value=anything)
+def test_fiscal_data_is_refused_by_name_or_sent(name, value):
+    made = []
+    members = {"receipt_id": 1, "qr_code_url": "https://ofd.soliq.uz/check?t=1", name: value}
+    if refusal(lambda: made.append(FiscalData(**members)), "fiscal") is None:
+        assert sent(calls.receipts_set_fiscal_data(RECEIPT, made[0]))
+
+
+@given(st.lists(anything, max_size=3) | st.dictionaries(st.text(), anything) | anything)
+def test_params_of_any_method_are_refused_by_name_or_sent(value):
+    made = []
+    act = lambda: made.append(calls.any_method("some.method", {"given": value}))  # noqa: E731
+    if refusal(act, "params") is None:
+        assert "given" in sent(made[0])
+
+
+def test_very_long_numbers_are_shown_in_an_error():
+    with pytest.raises(InvalidArgument, match="bits"):
+        Item(**{**LINE, "vat_percent": 10**5000})
+    with pytest.raises(InvalidArgument, match="given"):
+        calls.any_method("some.method", {"given": float("nan")})

@@ -18,7 +18,7 @@ last nothing happened; after the second, paying *another* receipt may charge the
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal, Protocol
 
-from payme import redact
+from payme import exact, redact
 from payme.errors import catalogue
 from payme.errors.catalogue import Entry, Language, Text, lookup
 from payme.protocol.models import Receipt
@@ -89,8 +89,7 @@ class InvalidArgument(PaymeError, ValueError):
     expected: str
 
     def __init__(self, argument: str, given: object, expected: str) -> None:
-        shown = redact.value(argument.rpartition(".")[2], given)
-        text = repr(shown)
+        text = repr(redact.value(argument.rpartition(".")[2], exact.shown(given)))
         if len(text) > 80:
             text = f"{text[:77]}..."
         super().__init__(f"{argument}: got {text}, expected {expected}")

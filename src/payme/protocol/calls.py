@@ -5,12 +5,14 @@ read the answer. Nothing here knows a network.
 """
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from enum import Enum
+from math import isfinite
 from typing import Any, Final, Generic, NamedTuple, ParamSpec, TypeVar, cast
 
 import msgspec
 
-from payme import money, redact
+from payme import exact, money, redact
 from payme.errors import InvalidArgument
 from payme.protocol import arguments as check
 from payme.protocol.inputs import Detail, FiscalData, Payer
@@ -252,14 +254,14 @@ def receipts_pay(
         secrets += params["payer"].values()
     if check.flag("hold", hold):
         params["hold"] = True
-    return Call("receipts.pay", params, _receipt, receipt_id, tuple(secrets))
+    return Call("receipts.pay", params, _receipt, params["id"], tuple(secrets))
 
 
 def receipts_send(receipt_id: str, phone: str) -> Call[bool]:
     """Build `receipts.send`."""
     digits = Secret(check.phone(phone), redact.phone(phone))
-    params = {"id": check.receipt_id(receipt_id), "phone": digits}
-    return Call("receipts.send", params, _success, receipt_id, (Secret(phone), digits))
+    params: dict[str, Any] = {"id": check.receipt_id(receipt_id), "phone": digits}
+    return Call("receipts.send", params, _success, params["id"], (Secret(phone), digits))
 
 
 def receipts_cancel(receipt_id: str) -> Call[Receipt]:
@@ -284,11 +286,11 @@ def receipts_confirm_hold(receipt_id: str) -> Call[Receipt]:
 
 def receipts_set_fiscal_data(receipt_id: str, fiscal: FiscalData) -> Call[bool]:
     """Build `receipts.set_fiscal_data`."""
-    params = {
+    params: dict[str, Any] = {
         "id": check.receipt_id(receipt_id),
         "fiscal_data": msgspec.to_builtins(_is(FiscalData, "fiscal", fiscal)),
     }
-    return Call("receipts.set_fiscal_data", params, _done, receipt_id)
+    return Call("receipts.set_fiscal_data", params, _done, params["id"])
 
 
 def receipts_get_all(count: int, from_: object, to: object, offset: int = 0) -> Call[list[Receipt]]:
@@ -321,7 +323,8 @@ def any_method(method: str, params: Mapping[str, Any]) -> Call[Any]:
 
 
 def _about(method: str, receipt_id: str, read: Callable[[bytes], T]) -> Call[T]:
-    return Call(method, {"id": check.receipt_id(receipt_id)}, read, receipt_id)
+    exact_id = check.receipt_id(receipt_id)
+    return Call(method, {"id": exact_id}, read, exact_id)
 
 
 def _with_token(method: str, token: str, read: Callable[[bytes], T]) -> Call[T]:
@@ -352,12 +355,35 @@ def _is(kind: type[T], name: str, given: object) -> T:
 
 def _hidden(given: Any, name: str, secrets: list[Secret]) -> Any:
     """Hide what redaction would change in params of unknown make, and note it in `secrets`."""
-    if isinstance(given, dict):
-        members = cast("dict[Any, Any]", given).items()
-        return {name: _hidden(member, str(name), secrets) for name, member in members}
-    if isinstance(given, list):
+    if isinstance(given, Mapping):
+        members = cast("Mapping[Any, Any]", given).items()
+        return {_name(key): _hidden(member, _name(key), secrets) for key, member in members}
+    if isinstance(given, list | tuple):
         return [_hidden(one, name, secrets) for one in cast("list[Any]", given)]
-    if not isinstance(given, str) or (mask := redact.value(name, given)) == given:
-        return given
-    secrets.append(Secret(given, str(mask)))
+    plain = _plain(given, name)
+    if not isinstance(plain, str) or (mask := redact.value(name, plain)) == plain:
+        return plain
+    secrets.append(Secret(plain, str(mask)))
     return secrets[-1]
+
+
+def _name(given: object) -> str:
+    name = exact.text(given)
+    if name is None:
+        raise InvalidArgument("params", given, "names that are text")
+    return name
+
+
+def _plain(given: object, name: str) -> object:
+    """Read a scalar of JSON: text with bytes, a number of at most 64 bits, true, false or null."""
+    if given is None or isinstance(given, bool):
+        return given
+    if isinstance(given, float | Decimal) and isfinite(given):
+        return given
+    number = exact.whole(given)
+    if number is not None and number.bit_length() < 64:
+        return number
+    text = exact.text(given)
+    if text is None:
+        raise InvalidArgument(f"params.{name}", given, "a value of JSON")
+    return text

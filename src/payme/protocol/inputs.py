@@ -5,13 +5,19 @@ Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.create
 
 import re
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from payme import money, redact
+from payme import exact, money, redact
 from payme.errors import InvalidArgument
 from payme.protocol.arguments import optional_text as _text
+
+# Values are checked and kept as exact `str` and `int`: an encoder writes no subclass of them.
+_set = msgspec.structs.force_setattr
+
+_IKPU: Final = r"[0-9]{17}"
+_PACKAGE: Final = r"[0-9]{1,20}"
 
 
 class Payer(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -52,8 +58,8 @@ class Shipping(msgspec.Struct, frozen=True):
     price: int
 
     def __post_init__(self) -> None:
-        _text("shipping.title", self.title)
-        money.tiyin_or_zero(self.price, "shipping.price")
+        _set(self, "title", _text("shipping.title", self.title))
+        _set(self, "price", money.tiyin_or_zero(self.price, "shipping.price"))
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -80,35 +86,25 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     units: int | None = None
 
     def __post_init__(self) -> None:
-        _text("item.title", self.title)
-        money.tiyin(self.price, "item.price")
-        money.tiyin_or_zero(self.discount, "item.discount")
-        self._check_count()
-        self._check_codes()
+        _set(self, "title", _text("item.title", self.title))
+        _set(self, "price", money.tiyin(self.price, "item.price"))
+        _set(self, "discount", money.tiyin_or_zero(self.discount, "item.discount"))
+        _set(self, "count", _count(self.count))
+        _set(
+            self,
+            "code",
+            _digits("item.code (IKPU)", self.code, r"[0-9]{17}", "an IKPU code of 17 digits"),
+        )
+        _set(
+            self,
+            "package_code",
+            _digits("item.package_code", self.package_code, r"[0-9]{1,20}", "digits"),
+        )
+        _set(self, "vat_percent", _whole("item.vat_percent", self.vat_percent, 0, 100))
+        if self.units is not None:
+            _set(self, "units", _whole("item.units", self.units, 0, exact.MAX_INT))
         if self.discount > self.price * self.count:
             raise InvalidArgument("item.discount", self.discount, "at most price * count")
-
-    def _check_count(self) -> None:
-        count: object = self.count
-        if isinstance(count, bool) or not isinstance(count, int | Decimal) or not 0 < count < 10**9:
-            raise InvalidArgument(
-                "item.count", count, "a positive int, or a Decimal for goods sold by weight"
-            )
-
-    def _check_codes(self) -> None:
-        # The argument is called by its domain name, because `code` would be taken for an SMS code
-        # and masked.
-        if not isinstance(self.code, str) or not re.fullmatch(r"[0-9]{17}", self.code):
-            raise InvalidArgument(
-                "item.code (IKPU)", self.code, "an IKPU code of 17 digits, as text"
-            )
-        if not isinstance(self.package_code, str) or not re.fullmatch(
-            r"[0-9]{1,20}", self.package_code
-        ):
-            raise InvalidArgument("item.package_code", self.package_code, "digits, as text")
-        vat: object = self.vat_percent
-        if isinstance(vat, bool) or not isinstance(vat, int) or not 0 <= vat <= 100:
-            raise InvalidArgument("item.vat_percent", vat, "a whole number from 0 to 100")
 
     @property
     def total(self) -> Decimal:
@@ -143,6 +139,10 @@ class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
             or not all(isinstance(i, Item) for i in self.items)
         ):
             raise InvalidArgument("detail.items", type(items).__name__, "a non-empty list of Item")
+        shipping: object = self.shipping
+        if shipping is not None and not isinstance(shipping, Shipping):
+            raise InvalidArgument("detail.shipping", type(shipping).__name__, "a Shipping")
+        _set(self, "receipt_type", _whole("detail.receipt_type", self.receipt_type, 0, 99))
 
     @property
     def total(self) -> Decimal:
@@ -197,14 +197,44 @@ class FiscalData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     date: str | None = None
 
     def __post_init__(self) -> None:
-        number: object = self.receipt_id
-        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-            raise InvalidArgument(
-                "fiscal.receipt_id", number, "the number of the fiscal receipt, a whole number"
-            )
-        if not isinstance(self.qr_code_url, str) or not self.qr_code_url.startswith(
-            ("http://", "https://")
-        ):
+        number = _whole("fiscal.receipt_id", self.receipt_id, 0, exact.MAX_INT)
+        _set(self, "receipt_id", number)
+        if self.status_code is not None:
+            code = _whole("fiscal.status_code", self.status_code, -exact.MAX_INT, exact.MAX_INT)
+            _set(self, "status_code", code)
+        for name in ("qr_code_url", "message", "terminal_id", "fiscal_sign", "date"):
+            given: object = getattr(self, name)
+            if given is not None:
+                _set(self, name, _text(f"fiscal.{name}", given))
+        if not str(self.qr_code_url).startswith(("http://", "https://")):
             raise InvalidArgument("fiscal.qr_code_url", self.qr_code_url, "an http(s) address")
-        if self.date is not None and not re.fullmatch(r"[0-9]{14}", str(self.date)):
+        if self.date is not None and not re.fullmatch(r"[0-9]{14}", self.date):
             raise InvalidArgument("fiscal.date", self.date, "'yyyyMMddHHmmss'")
+
+
+def _whole(name: str, given: object, least: int, most: int) -> int:
+    number = exact.whole(given)
+    if number is None or not least <= number <= most:
+        raise InvalidArgument(name, given, f"a whole number from {least} to {most}")
+    return number
+
+
+def _digits(name: str, given: object, form: str, what: str = "digits") -> str:
+    # The argument is called by its domain name, because `code` would be taken for an SMS code and
+    # masked.
+    digits = exact.text(given)
+    if digits is None or not re.fullmatch(form, digits):
+        raise InvalidArgument(name, given, f"{what}, as text")
+    return digits
+
+
+def _count(given: object) -> int | Decimal:
+    number = exact.whole(given)
+    if number is None and isinstance(given, Decimal) and given.is_finite():
+        if 0 < given < 10**9:
+            return given
+    elif number is not None and 0 < number < 10**9:
+        return number
+    raise InvalidArgument(
+        "item.count", given, "a positive int, or a Decimal for goods sold by weight"
+    )
