@@ -1,0 +1,153 @@
+"""The one host that a client talks to: its addresses, TLS, and the way through a proxy."""
+
+# Looking up a host name imports this codec; here it is imported while `lazy` keeps forks out.
+import encodings.idna  # noqa: F401 # pyright: ignore[reportUnusedImport]
+import re
+import socket
+import ssl
+import sys
+import threading
+from concurrent.futures import Future
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import Any, Final
+
+from payme.transport import proxy
+
+STAGGER: Final = 0.25
+"""Seconds until the next address is tried beside the one before (RFC 8305)."""
+
+Address = tuple[int, tuple[str, int]]
+
+_URL: Final = re.compile(r"(https?)://(\[[^\]]+\]|[^/:]+)(?::(\d+))?(/.*)?")
+_PORTS: Final = {"http": 80, "https": 443}
+_HEAD: Final = (
+    "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n"
+    "Cache-Control: no-cache\r\nUser-Agent: payme-uz\r\n"
+)
+# Where systems keep their authorities, for a Python that was built elsewhere.
+_AUTHORITIES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
+
+
+class Socket(socket.socket):
+    """A socket that does not block, and is closed wherever an interruption drops it."""
+
+    def __init__(self, family: int) -> None:
+        super().__init__(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        self.setblocking(False)
+        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Endpoint:
+    """Where to connect, and what is said first; loads the trust store, which may take 30 ms.
+
+    Attributes:
+        head: Beginning of every request.
+        tunnel: What asks a proxy for a tunnel; empty without.
+        session: Of the last TLS connection, so that the next one costs less.
+    """
+
+    def __init__(self, url: str, context: ssl.SSLContext | None, proxy_url: str | None) -> None:
+        found = _URL.fullmatch(url)
+        if found is None:
+            raise ValueError(f"not an address: {url!r}")
+        scheme, host, path = found[1], found[2], found[4] or "/"
+        port = int(found[3] or _PORTS[scheme])
+        shown = host if port == _PORTS[scheme] else f"{host}:{port}"
+        self._host, self._port = self._name, _ = host.strip("[]"), port
+        self._context = (context or _trusting()) if scheme == "https" else None
+        # `truststore` looks at the certificates itself, and a resumed session shows none.
+        self._resumes = type(self._context).__module__ == "ssl"
+        self.session: ssl.SSLSession | None = None
+        self.tunnel = extra = b""
+        between = proxy.find(proxy_url, scheme, self._name)
+        if between is not None:
+            self._host, self._port, extra = between.host, between.port, between.header
+            if self._context is None:
+                path = url  # in the clear as ever; many proxies make tunnels to port 443 alone
+            else:
+                self.tunnel = b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n%b\r\n" % (
+                    f"{host}:{port}".encode(),
+                    shown.encode(),
+                    extra,
+                )
+                extra = b""
+        self.head = _HEAD.format(path, shown).encode("utf-8", "surrogatepass") + extra
+
+    def wrap(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> ssl.SSLObject | None:
+        """Begin TLS; None over plain HTTP."""
+        if self._context is None:
+            return None
+        session = self.session if self._resumes else None
+        return self._context.wrap_bio(
+            incoming, outgoing, server_hostname=self._name, session=session
+        )
+
+    def look_up(self, pool: Any) -> Future[list[Address]]:
+        """Begin to look up the addresses, or join the look-up of a pool that is under way.
+
+        `getaddrinfo` has no timeout and can't be interrupted, so it runs in a thread that nobody
+        waits for longer than he likes.
+        """
+        future: Future[list[Address]] | None = pool.look_up
+        if future is not None and not future.done():
+            return future
+        future = Future()
+        # Nobody may cancel what others wait for too.
+        future.set_running_or_notify_cancel()
+        if known := _literal(self._host, self._port):
+            future.set_result(known)
+            return future
+        try:
+            threading.Thread(target=self._look_up, args=(future,), daemon=True).start()
+        except RuntimeError as error:
+            raise OSError(str(error)) from None
+        pool.look_up = future
+        return future
+
+    def _look_up(self, future: Future[list[Address]]) -> None:
+        try:
+            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
+            future.set_result(
+                interleaved([(one[0], (str(one[4][0]), self._port)) for one in found])
+            )
+        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+            future.set_exception(error)
+
+
+def _literal(host: str, port: int) -> list[Address]:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return [(family, (host, port))]
+    return []
+
+
+def interleaved(addresses: list[Address]) -> list[Address]:
+    """Take turns between both families, so that one that is dead costs one try."""
+    first = [one for one in addresses if one[0] == addresses[0][0]]
+    other = [one for one in addresses if one[0] != addresses[0][0]]
+    return [one for one in chain.from_iterable(zip_longest(first, other)) if one]
+
+
+def _trusting() -> ssl.SSLContext:
+    if sys.platform != "linux":
+        import truststore
+
+        return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = ssl.create_default_context()
+    paths = ssl.get_default_verify_paths()
+    if not (paths.cafile or paths.capath):
+        for file in filter(Path.is_file, map(Path, _AUTHORITIES)):
+            context.load_verify_locations(file)
+            break
+    return context
