@@ -6,8 +6,10 @@ import re
 import socket
 import ssl
 import sys
-import threading
-from concurrent.futures import Future
+from _thread import start_new_thread
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, Final
@@ -42,7 +44,9 @@ class Socket(socket.socket):
         self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __del__(self) -> None:
-        self.close()
+        # `close` does not work on one that was interrupted while it was made.
+        if (descriptor := self.fileno()) >= 0:
+            socket.close(descriptor)
 
 
 class Endpoint:
@@ -90,46 +94,60 @@ class Endpoint:
             incoming, outgoing, server_hostname=self._name, session=session
         )
 
-    def look_up(self, pool: Any) -> Future[list[Address]]:
-        """Begin to look up the addresses, or join the look-up of a pool that is under way.
+    def look_up(self) -> "LookUp":
+        """Begin to look up the addresses."""
+        return LookUp(self._host, self._port)
 
-        `getaddrinfo` has no timeout and can't be interrupted, so it runs in a thread that nobody
-        waits for longer than he likes.
-        """
-        future: Future[list[Address]] | None = pool.look_up
-        if future is not None and not future.done():
-            return future
-        future = Future()
-        # Nobody may cancel what others wait for too.
-        future.set_running_or_notify_cancel()
-        if known := _literal(self._host, self._port):
-            future.set_result(known)
-            return future
-        try:
-            threading.Thread(target=self._look_up, args=(future,), daemon=True).start()
-        except RuntimeError as error:
-            raise OSError(str(error)) from None
-        pool.look_up = future
-        return future
 
-    def _look_up(self, future: Future[list[Address]]) -> None:
+class LookUp:
+    """A look-up of addresses, for all who wait for it.
+
+    `getaddrinfo` has no timeout and can't be interrupted, so it runs in a thread that nobody waits
+    for longer than he likes. `threading` and its locks do not outlive every interruption, so they
+    are not used.
+
+    Attributes:
+        found: Addresses, or why there are none; None as long as it takes.
+        bells: What is called at the end, from the thread.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = host, port
+        self.bells: deque[Callable[[], Any]] = deque()
+        self.found: list[Address] | Exception | None = _literal(host, port)
+        if self.found is None:
+            try:
+                start_new_thread(self._run, ())
+            except RuntimeError as error:
+                raise OSError(str(error)) from None
+
+    def _run(self) -> None:
+        host, port = self._target
         try:
-            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-            future.set_result(
-                interleaved([(one[0], (str(one[4][0]), self._port)) for one in found])
-            )
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            self.found = interleaved([(one[0], (str(one[4][0]), port)) for one in found])
         except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
-            future.set_exception(error)
+            self.found = error
+        while self.bells:
+            # The loop that waited may have ended.
+            with suppress(RuntimeError):
+                self.bells.popleft()()
+
+    def addresses(self) -> list[Address]:
+        """Return what was found, or raise why nothing was."""
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found or []
 
 
-def _literal(host: str, port: int) -> list[Address]:
+def _literal(host: str, port: int) -> list[Address] | None:
     for family in (socket.AF_INET, socket.AF_INET6):
         try:
             socket.inet_pton(family, host)
         except OSError:
             continue
         return [(family, (host, port))]
-    return []
+    return None
 
 
 def interleaved(addresses: list[Address]) -> list[Address]:

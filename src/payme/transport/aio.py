@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any
 
 from payme.transport.address import STAGGER, Address, Endpoint, Socket
@@ -160,10 +161,15 @@ class AsyncioTransport:
         pool.ring()
 
     async def _open(self, pool: Pool[_Connection], lease: Lease[_Connection]) -> _Connection:
-        sock = await connect(await asyncio.wrap_future(self._endpoint.look_up(pool)))
+        bell = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        look_up = pool.look_up(self._endpoint, partial(loop.call_soon_threadsafe, bell.set))
+        if look_up.found is None:
+            await bell.wait()
+        sock = await connect(look_up.addresses())
         try:
             connection = _Connection(sock, self._endpoint)
-            await asyncio.get_running_loop().create_connection(lambda: connection, sock=sock)
+            await loop.create_connection(lambda: connection, sock=sock)
         except BaseException:
             sock.close()
             raise

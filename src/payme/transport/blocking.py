@@ -45,34 +45,32 @@ class _Connection(Connection):
                 self.sock.settimeout(_left(deadline))
 
 
-def connect(addresses: list[Address], deadline: float) -> Socket:
-    """Try addresses side by side, each a moment after the one before; the first one wins."""
+def connect(addresses: list[Address], deadline: float, trying: list[Socket]) -> Socket:
+    """Try addresses side by side, each a moment after the one before; the first one wins.
+
+    Args:
+        addresses: Where to.
+        deadline: When to give up.
+        trying: Takes every socket; the caller closes them, except the one that won.
+    """
     waiting = deque(addresses)
-    trying: list[Socket] = []
     code = errno.EADDRNOTAVAIL
-    try:
-        with selectors.DefaultSelector() as selector:
-            while waiting or trying:
-                left = _left(deadline)
-                if waiting:
-                    family, address = waiting.popleft()
-                    trying.append(Socket(family))
-                    code = trying[-1].connect_ex(address)
-                    if code not in _STARTED:
-                        trying.pop().close()
-                        continue
-                    selector.register(trying[-1], selectors.EVENT_WRITE)
-                for key, _ in selector.select(min(STAGGER, left) if waiting else left):
-                    sock = next(one for one in trying if one is key.fileobj)
-                    selector.unregister(sock)
-                    trying.remove(sock)
-                    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-                    if not code:
-                        return sock
-                    sock.close()
-    finally:
-        for one in trying:
-            one.close()
+    with selectors.DefaultSelector() as selector:
+        while waiting or selector.get_map():
+            left = _left(deadline)
+            if waiting:
+                family, address = waiting.popleft()
+                trying.append(Socket(family))
+                code = trying[-1].connect_ex(address)
+                if code not in _STARTED:
+                    continue
+                selector.register(trying[-1], selectors.EVENT_WRITE)
+            for key, _ in selector.select(min(STAGGER, left) if waiting else left):
+                sock = next(one for one in trying if one is key.fileobj)
+                selector.unregister(sock)
+                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if not code:
+                    return sock
     raise OSError(code, os.strerror(code))
 
 
@@ -138,11 +136,21 @@ class BlockingTransport:
     def _open(
         self, pool: Pool[_Connection], lease: Lease[_Connection], deadline: float
     ) -> _Connection:
-        addresses = self._endpoint.look_up(pool).result(_left(deadline))
-        connection = _Connection(connect(addresses, deadline), self._endpoint)
-        lease.connection = connection
-        if lease.place is not None:
-            lease.place.sock = connection.sock
+        bell = SimpleQueue[None]()
+        look_up = pool.look_up(self._endpoint, partial(bell.put, None))
+        while look_up.found is None:
+            with suppress(Empty):
+                bell.get(timeout=_left(deadline))
+        trying: list[Socket] = []
+        try:
+            sock = connect(look_up.addresses(), deadline, trying)
+            if lease.place is not None:
+                lease.place.sock = sock
+            connection = lease.connection = _Connection(sock, self._endpoint)
+            trying.remove(sock)
+        finally:
+            for loser in trying:
+                loser.close()
         for _ in connection.exchange.opening():
             connection.settle(deadline)
         return connection

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any, Final, Generic, TypeVar
 from weakref import getweakrefcount, getweakrefs, ref
 
-from payme.transport.address import Endpoint, Socket
+from payme.transport.address import Endpoint, LookUp, Socket
 from payme.transport.exchange import Exchange
 
 KEEPALIVE: Final = 30.0
@@ -95,7 +95,15 @@ class Pool(Generic[C]):
         self._idle: deque[C] = deque()
         self._line: deque[Lease[C]] = deque()
         self._anchor = _Anchor()
-        self.look_up: Any = None
+        self._look_up: LookUp | None = None
+
+    def look_up(self, endpoint: Endpoint, bell: Callable[[], Any]) -> LookUp:
+        """Look up the addresses, or join the look-up that is under way; the bell rings after."""
+        look_up = self._look_up
+        if look_up is None or look_up.found is not None:
+            look_up = self._look_up = endpoint.look_up()
+        look_up.bells.append(bell)
+        return look_up
 
     def take(self, lease: Lease[C], max_idle: float) -> bool:
         """Lease a connection that was idle for at most so many seconds, or a place for a new one.
