@@ -8,13 +8,15 @@ import ssl
 import sys
 from _thread import start_new_thread
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from payme.transport import proxy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STAGGER: Final = 0.25
 """Seconds until the next address is tried beside the one before (RFC 8305)."""

@@ -47,6 +47,7 @@ class Exchange:
         self._tls: Any = None
         self._session_kept = False
         self._body = bytearray()
+        self._answer = b""
         self._headers: dict[bytes, bytes] = {}
         self._received = self._status = 0
         self.on_body = self._body.extend
@@ -178,6 +179,8 @@ class Exchange:
             self._headers.clear()
             return
         self.alive = self.alive and self._parser.should_keep_alive()
+        # Taken here: what the parser finds behind the answer is no part of it.
+        self._answer = bytes(self._body)
         self.settled = True
 
     def _end(self, *, whole: bool) -> None:
@@ -188,6 +191,7 @@ class Exchange:
         if not (whole and self._body) or any(name.lower() in _FRAMED for name in self._headers):
             raise ConnectionError("the connection was closed before the whole answer came")
         self._status = self._parser.get_status_code()
+        self._answer = bytes(self._body)
         self.settled = True
 
     def reply(self, discard: Callable[[], None]) -> Reply:
@@ -196,7 +200,7 @@ class Exchange:
             # TLS 1.3 sends its tickets after the handshake: with the first answer they are here.
             self._endpoint.session, self._session_kept = self._tls.session, True
         reply = Reply(self._status, b"", discard)
-        reply.body = bytes(self._body)
+        reply.body = self._answer
         return reply
 
 

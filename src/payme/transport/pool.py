@@ -45,8 +45,8 @@ class Connection:
 
     def is_usable(self) -> bool:
         """Read what came while it was idle: nothing, or a ticket of a TLS session."""
-        self.sock.setblocking(False)
         try:
+            self.sock.setblocking(False)
             self.exchange.received(self.sock.recv_into(self.exchange.buffer))
         except BlockingIOError:
             pass
