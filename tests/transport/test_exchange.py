@@ -172,7 +172,7 @@ def test_an_answer_that_is_cut_is_none(cut):
 )
 def test_what_is_no_answer_or_too_much_of_one_is_refused(answer):
     exchange = asked()
-    with pytest.raises(OSError, match="not HTTP|bytes around"):
+    with pytest.raises(OSError, match=r"not HTTP|bytes around"):
         hear(exchange, answer)
 
 

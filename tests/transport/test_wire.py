@@ -315,7 +315,7 @@ async def test_a_call_that_is_broken_off_while_connecting_closes_its_socket(
         await asyncio.sleep(0.05)
         if gate:
             await asyncio.to_thread(gate.wait_until, lambda: gate.open_connections == 0)
-        before = len(os.listdir(DESCRIPTORS))
+        before = len(list(DESCRIPTORS.iterdir()))
         kept = []
         for _ in range(30):
             asked = request(0.02 if style == "blocking" else 3.0)
@@ -329,7 +329,7 @@ async def test_a_call_that_is_broken_off_while_connecting_closes_its_socket(
         await asyncio.sleep(0.05)
         if gate:
             await asyncio.to_thread(gate.wait_until, lambda: gate.open_connections == 0)
-        assert len(os.listdir(DESCRIPTORS)) <= before + 1
+        assert len(list(DESCRIPTORS.iterdir())) <= before + 1
         assert made.pool.sockets() == []
         kept.clear()
         gc.collect()

@@ -45,10 +45,9 @@ class Socket(socket.socket):
         self.setblocking(False)
         self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def __del__(self) -> None:
-        # `close` does not work on one that was interrupted while it was made.
-        if (descriptor := self.fileno()) >= 0:
-            socket.close(descriptor)
+    # The function of C: it also closes one that was interrupted while it was made, and swallows
+    # no interruption itself.
+    __del__ = socket.SocketType.close
 
 
 class Endpoint:
