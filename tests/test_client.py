@@ -223,7 +223,7 @@ def test_import_stays_small_and_loads_no_server_no_cli_and_no_transport():
     loaded = modules_after(
         "from payme import Payme, AsyncPayme; Payme('a' * 24, environment='test')"
     )
-    for heavy in ("ssl", "httpcore2", "anyio", "starlette", "uvicorn", "click", "rich", "sqlite3"):
+    for heavy in ("ssl", "httptools", "anyio", "starlette", "uvicorn", "click", "rich", "sqlite3"):
         assert heavy not in loaded
     assert loaded.isdisjoint({"payme.sandbox", "payme.cli", "payme.demo"})
 

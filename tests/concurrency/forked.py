@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 
 from payme import Payme
+from payme.transport.pool import Lease
 
 CALLS = 30
 GIVE_UP = 4
@@ -126,13 +127,15 @@ def in_the_first_call(payme: Payme, receipts: list[str]) -> dict[str, object]:
     return {"children": children, "wrong": wrong, "after": read(payme, receipts)}
 
 
-def lock_is_held(payme: Payme, receipts: list[str]) -> dict[str, object]:
-    """Fork at the worst moment: another thread holds the lock of the pool."""
+def places_are_taken(payme: Payme, receipts: list[str]) -> dict[str, object]:
+    """Fork at the worst moment: other threads hold every place of the pool."""
     payme.receipts.get(receipts[0])
-    (pool,) = payme._transport._made[None]._pools.values()
-    lock = pool._optional_thread_lock
-    with lock:
-        children = wait([fork(lambda: read(payme, receipts))])
+    (pool,) = payme._transport._made._pools.values()
+    held = Lease()
+    pool.take(held, 30.0)
+    pool._limit = 1
+    children = wait([fork(lambda: read(payme, receipts))])
+    pool.give(held)
     return {"children": children, "after": read(payme, receipts)}
 
 
@@ -158,7 +161,7 @@ SCENARIOS = {
         grandchild,
         in_the_middle,
         in_the_first_call,
-        lock_is_held,
+        places_are_taken,
         multiprocessing_pool,
     )
 }

@@ -73,8 +73,8 @@ def test_fork_during_calls_of_other_threads_blocks_nobody(moment, run, line):
     assert run(moment) == {"children": [0] * 6, "wrong": [], "after": CALLS}
 
 
-def test_fork_while_another_thread_holds_the_lock_of_the_pool(run, line):
-    assert run("lock_is_held") == {"children": [0], "after": CALLS}
+def test_fork_while_other_threads_hold_every_place_of_the_pool(run, line):
+    assert run("places_are_taken") == {"children": [0], "after": CALLS}
 
 
 def test_multiprocessing_with_fork(run, line):

@@ -4,8 +4,10 @@ from typing import Any
 import pytest
 
 from payme.sandbox import Sandbox
-from support.clients import STYLES, make
+from support.clients import make, on_every_loop
 from support.faulty import Faulty
+
+pytest_generate_tests = on_every_loop
 
 # A key may hold such characters; a page that shows it escapes them.
 KEY = "Rw712wMJ&pZB<zFvrG09?bHkSN%nD4PY0n1C"
@@ -28,11 +30,6 @@ def server(sandbox: Sandbox) -> Iterator[Faulty]:
 def tls_server(sandbox: Sandbox, server_tls: Any) -> Iterator[Faulty]:
     with Faulty(sandbox, server_tls) as server:
         yield server
-
-
-@pytest.fixture(params=STYLES)
-def style(request: pytest.FixtureRequest) -> str:
-    return request.param
 
 
 @pytest.fixture

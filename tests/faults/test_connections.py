@@ -314,10 +314,10 @@ async def test_cancelled_task_leaves_the_pool_usable_and_says_what_is_not_known(
 
 
 async def test_cancelling_many_tasks_leaks_no_connection_and_no_place_in_the_pool(server, sandbox):
-    from payme.transport.httpcore2 import AsyncHttpcore2Transport, Options
+    from payme.transport.aio import AsyncioTransport
 
     state = prepare(sandbox)
-    transport = AsyncHttpcore2Transport(Options(server.url, max_connections=3))
+    transport = AsyncioTransport(server.url, max_connections=3)
     async with AsyncPayme(sandbox.merchant_id, sandbox.key, transport=transport) as payme:
         for _ in range(5):
             server.otherwise = lambda exchange: exchange.hang()

@@ -9,9 +9,10 @@ import pytest
 import trustme
 
 from payme.errors import NotSent, OutcomeUnknown, UnreadableAnswer
-from payme.transport.httpcore2 import AsyncHttpcore2Transport, Httpcore2Transport, Options
+from payme.transport.aio import AsyncioTransport
+from payme.transport.blocking import BlockingTransport
 from support import gates
-from support.clients import ASYNCIO, make, outcome
+from support.clients import BLOCKING, make, outcome
 from support.faults import LOST_AFTER, LOST_BEFORE
 from support.faulty import Faulty
 from support.fourteen import CALLS, FOURTEEN, prepare
@@ -83,8 +84,8 @@ async def test_connect_timeouts_of_all_attempts_share_the_deadline(connect, pay,
 
 async def test_pool_timeout(style, server, sandbox, state):
     """All connections are busy: the request waits in line and never leaves."""
-    kind = AsyncHttpcore2Transport if style == ASYNCIO else Httpcore2Transport
-    transport = kind(Options(server.url, proxy="", max_connections=1))
+    kind = BlockingTransport if style == BLOCKING else AsyncioTransport
+    transport = kind(server.url, proxy="", max_connections=1)
     busy = make(style, sandbox.merchant_id, sandbox.key, transport=transport, timeout=5)
     server.otherwise = lambda exchange: exchange.hang()
     stuck = asyncio.create_task(outcome(busy.receipts.check(state.unpaid)))

@@ -1,8 +1,11 @@
 """One way to call either client: whatever `Payme` does, `Awaited` lets a test await."""
 
 import asyncio
+import importlib.util
 import inspect
 from typing import Any
+
+import pytest
 
 from payme import AsyncPayme, Payme
 from payme.cards import Cards
@@ -10,6 +13,39 @@ from payme.receipts import AsyncReceipts, Receipts
 
 BLOCKING, ASYNCIO = "blocking", "asyncio"
 STYLES = [BLOCKING, ASYNCIO]
+
+_WITHOUT_UVLOOP = pytest.mark.skipif(
+    importlib.util.find_spec("uvloop") is None, reason="uvloop is not installed"
+)
+UVLOOP = ("asyncio", {"use_uvloop": True})
+LOOPS = [
+    pytest.param("asyncio", id="asyncio"),
+    pytest.param(UVLOOP, id="uvloop", marks=_WITHOUT_UVLOOP),
+]
+"""Loops that asyncio runs on, as anyio calls them."""
+STYLES_ON_LOOPS = [
+    pytest.param(BLOCKING, "asyncio", id=BLOCKING),
+    pytest.param(ASYNCIO, "asyncio", id=ASYNCIO),
+    pytest.param(ASYNCIO, UVLOOP, id="uvloop", marks=_WITHOUT_UVLOOP),
+]
+"""Both styles, on every loop. A blocking client needs no loop; its tests do."""
+
+
+def on_every_loop(metafunc: pytest.Metafunc) -> None:
+    """Make each test of a folder run on every loop; for its `pytest_generate_tests`."""
+    if "style" in metafunc.fixturenames:
+        metafunc.parametrize(("style", "anyio_backend"), STYLES_ON_LOOPS)
+    elif "anyio_backend" in metafunc.fixturenames:
+        metafunc.parametrize("anyio_backend", LOOPS)
+
+
+def run_on(backend: Any, main: Any) -> Any:
+    """`asyncio.run` on one of the loops."""
+    if backend == UVLOOP:
+        import uvloop
+
+        return uvloop.run(main)
+    return asyncio.run(main)
 
 
 class NoPause:

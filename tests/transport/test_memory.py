@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from payme.sandbox import Sandbox
 from payme.transport.base import AsyncTransport, Request, Transport, TransportError
 from payme.transport.memory import AsyncMemoryTransport, MemoryTransport
 
@@ -16,9 +17,9 @@ class Fault(Exception):
         self.__dict__.update(members)
 
 
-def send(handle, kind):
-    transport = kind(handle)
-    if kind is MemoryTransport:
+def send(handle, make, kind=None):
+    transport = make(handle)
+    if (kind or make) is MemoryTransport:
         assert isinstance(transport, Transport)
         return transport.send(REQUEST)
     assert isinstance(transport, AsyncTransport)
@@ -62,5 +63,32 @@ def test_any_other_exception_is_a_mistake_and_is_not_hidden(kind):
 
 
 @BOTH
-def test_function_with_a_third_argument_is_told_the_timeout(kind):
-    assert send(lambda body, auth, timeout=None: str(timeout).encode(), kind).body == b"1.0"
+def test_function_that_says_so_is_told_the_timeout(kind):
+    def patient(body, auth, timeout):
+        return str(timeout).encode()
+
+    send_timed = lambda handle: kind(handle, timed=True)  # noqa: E731
+    assert send(patient, send_timed, kind).body == b"1.0"
+    patient.takes_timeout = True
+    assert send(patient, kind, kind).body == b"1.0"
+
+
+@BOTH
+def test_sandbox_is_told_the_timeout(kind):
+    with Sandbox() as sandbox:
+        sandbox.faults.add("*", when="after", action="delay", delay_ms=5_000)
+        with pytest.raises(TransportError, match="within 1 seconds"):
+            send(sandbox.handle, kind)
+
+
+@BOTH
+def test_a_request_may_have_left_before_the_function_is_called(kind):
+    request = Request("id:key", b"{}", 1.0, 1.0)
+    request.sent = False
+    seen = []
+    transport = kind(lambda body, auth: (seen.append(request.sent), b"")[1])
+    if kind is MemoryTransport:
+        transport.send(request)
+    else:
+        asyncio.run(transport.send(request))
+    assert seen == [True]

@@ -378,7 +378,9 @@ def _plain(given: object, name: str) -> object:
     """Read a scalar of JSON: text with bytes, a number of at most 64 bits, true, false or null."""
     if given is None or isinstance(given, bool):
         return given
-    if isinstance(given, float | Decimal) and isfinite(given):
+    if isinstance(given, float) and isfinite(given):
+        return given
+    if isinstance(given, Decimal) and given.is_finite():
         return given
     number = exact.whole(given)
     if number is not None and number.bit_length() < 64:

@@ -259,6 +259,9 @@ class Sandbox:
             _raise_if_lost(answer, timeout)
         return answer.body
 
+    # A `MemoryTransport` passes the timeout to a function that says so.
+    handle.takes_timeout = True  # type: ignore[attr-defined] # pyright: ignore[reportFunctionMemberAccess]
+
     def play(self, scenario: str) -> Scenario:
         """Play a scenario: its faults and options take the place of those that are set.
 

@@ -17,12 +17,14 @@ _FAILURES = (httpx2.RequestError, httpx2.InvalidURL, OSError)
 class _Departure:
     """Notes the moment from which bytes of the request may have left."""
 
-    sent = False
+    def __init__(self, request: Request) -> None:
+        request.sent = False
+        self._request = request
 
     def note(self, event: str, info: dict[str, Any]) -> None:
         # A tunnel's CONNECT is a request too, but not ours.
         if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
-            self.sent = True
+            self._request.sent = True
 
     async def anote(self, event: str, info: dict[str, Any]) -> None:
         self.note(event, info)
@@ -42,8 +44,8 @@ def _options(request: Request, trace: Any) -> dict[str, Any]:
     }
 
 
-def _failure(error: Exception, departure: _Departure) -> TransportError:
-    return TransportError(f"{type(error).__name__}: {error}", sent=departure.sent)
+def _failure(error: Exception, request: Request) -> TransportError:
+    return TransportError(f"{type(error).__name__}: {error}", sent=request.sent)
 
 
 class Httpx2Transport:
@@ -65,11 +67,11 @@ class Httpx2Transport:
 
     def send(self, request: Request) -> Reply:
         """Send a request."""
-        departure = _Departure()
+        departure = _Departure(request)
         try:
             response = self._client.post(self._url, **_options(request, departure.note))
         except _FAILURES as error:
-            raise _failure(error, departure) from None
+            raise _failure(error, request) from None
         return Reply(response.status_code, response.content)
 
     def close(self) -> None:
@@ -85,11 +87,11 @@ class AsyncHttpx2Transport:
 
     async def send(self, request: Request) -> Reply:
         """Send a request."""
-        departure = _Departure()
+        departure = _Departure(request)
         try:
             response = await self._client.post(self._url, **_options(request, departure.anote))
         except _FAILURES as error:
-            raise _failure(error, departure) from None
+            raise _failure(error, request) from None
         return Reply(response.status_code, response.content)
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""The default transport, imported and made at the first request."""
+"""The default transports, imported and made at the first request."""
 
 import os
 import threading
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import ssl
 
+    from payme.transport.aio import AsyncioTransport
     from payme.transport.base import Reply, Request
-    from payme.transport.httpcore2 import AsyncHttpcore2Transport, Httpcore2Transport
+    from payme.transport.blocking import BlockingTransport
 
 # A child that is forked while another thread imports would wait for ever for that import's lock.
 # So a fork waits for the import instead. Reentrant, because an import may itself fork.
@@ -21,8 +22,16 @@ if hasattr(os, "register_at_fork"):
     )
 
 
+def _check(proxy: str | None) -> None:
+    """Refuse a proxy that can't be used where it is given, and not at the first payment."""
+    if proxy:
+        from payme.transport.proxy import parse
+
+        parse(proxy)
+
+
 class LazyTransport:
-    """`Httpcore2Transport`, later.
+    """`BlockingTransport`, later.
 
     Args:
         url: Address of the API.
@@ -31,46 +40,47 @@ class LazyTransport:
     """
 
     def __init__(self, url: str, ssl_context: "ssl.SSLContext | None", proxy: str | None) -> None:
+        _check(proxy)
         self._arguments = (url, ssl_context, proxy)
-        self._made: dict[None, Httpcore2Transport] = {}
+        self._made: BlockingTransport | None = None
 
     def send(self, request: "Request") -> "Reply":
         """Send a request."""
-        made = self._made.get(None) or self._make()
-        return made.send(request)
+        return (self._made or self._make()).send(request)
 
-    def _make(self) -> "Httpcore2Transport":
+    def _make(self) -> "BlockingTransport":
         with _IMPORTING:
-            from payme.transport.httpcore2 import Httpcore2Transport, Options
+            from payme.transport.blocking import BlockingTransport
 
-        # `setdefault` lets one of several threads win; what the others made has no connections yet.
-        return self._made.setdefault(None, Httpcore2Transport(Options(*self._arguments)))
+            self._made = self._made or BlockingTransport(*self._arguments)
+        return self._made
 
     def close(self) -> None:
         """Close every connection."""
-        for made in self._made.values():
-            made.close()
+        if self._made is not None:
+            self._made.close()
 
 
 class LazyAsyncTransport:
-    """`AsyncHttpcore2Transport`, later; arguments as for `LazyTransport`."""
+    """`AsyncioTransport`, later; arguments as for `LazyTransport`."""
 
     def __init__(self, url: str, ssl_context: "ssl.SSLContext | None", proxy: str | None) -> None:
+        _check(proxy)
         self._arguments = (url, ssl_context, proxy)
-        self._made: dict[None, AsyncHttpcore2Transport] = {}
+        self._made: AsyncioTransport | None = None
 
     async def send(self, request: "Request") -> "Reply":
         """Send a request."""
-        made = self._made.get(None) or self._make()
-        return await made.send(request)
+        return await (self._made or self._make()).send(request)
 
-    def _make(self) -> "AsyncHttpcore2Transport":
+    def _make(self) -> "AsyncioTransport":
         with _IMPORTING:
-            from payme.transport.httpcore2 import AsyncHttpcore2Transport, Options
+            from payme.transport.aio import AsyncioTransport
 
-        return self._made.setdefault(None, AsyncHttpcore2Transport(Options(*self._arguments)))
+            self._made = self._made or AsyncioTransport(*self._arguments)
+        return self._made
 
     async def aclose(self) -> None:
         """Close every connection."""
-        for made in self._made.values():
-            await made.aclose()
+        if self._made is not None:
+            await self._made.aclose()

@@ -1,49 +1,56 @@
 """A transport without a network: the sandbox, or any function, in the same process."""
 
-import inspect
 from collections.abc import Callable
-from typing import cast
 
 from payme.transport.base import Reply, Request, TransportError
 
-Handler = Callable[[bytes, str], bytes] | Callable[[bytes, str, float], bytes]
+Handler = Callable[..., bytes]
+"""Takes the body, the `X-Auth` value and, if it says so, the timeout; returns the answer's body."""
 
 
-def _patient(handle: Handler) -> Callable[[Request], bytes]:
-    """Make a function of a request; one that takes a third argument is told the timeout."""
-    try:
-        inspect.signature(handle).bind(b"", "", 0.0)
-    except TypeError:
-        brief = cast("Callable[[bytes, str], bytes]", handle)
-        return lambda request: brief(request.body, request.auth)
-    timed = cast("Callable[[bytes, str, float], bytes]", handle)
-    return lambda request: timed(request.body, request.auth, request.timeout)
+class _Memory:
+    """What both styles share.
 
-
-def _answer(handle: Callable[[Request], bytes], request: Request) -> Reply:
-    """Call the function; what it raises may stand for a fault of the network.
-
-    An exception with a boolean `sent` is a request that was lost (False) or an answer that was
-    (True). One with an integer `status` is an HTTP answer other than 200, its body in `body`. The
-    sandbox's injected faults have this form, and so may anybody's.
+    Args:
+        handle: Takes the body and the `X-Auth` value, and returns the body of the answer, such as
+            `Sandbox.handle`.
+        timed: It takes the timeout in seconds too, as a third argument. A function may say so
+            itself by an attribute `takes_timeout`, as the sandbox's does.
     """
-    try:
-        return Reply(200, handle(request))
-    except Exception as fault:
-        status, sent = getattr(fault, "status", None), getattr(fault, "sent", None)
-        if isinstance(status, int):
-            return Reply(status, getattr(fault, "body", b""))
-        if not isinstance(sent, bool):
-            raise
-        raise TransportError(str(fault), sent=sent) from None
+
+    def __init__(self, handle: Handler, *, timed: bool = False) -> None:
+        self._handle = handle
+        self._timed = timed or getattr(handle, "takes_timeout", False)
+
+    def _answer(self, request: Request) -> Reply:
+        """Call the function; what it raises may stand for a fault of the network.
+
+        An exception with a boolean `sent` is a request that was lost (False) or an answer that
+        was (True). One with an integer `status` is an HTTP answer other than 200, its body in
+        `body`. The sandbox's injected faults have this form, and so may anybody's.
+        """
+        request.sent = True
+        told = (request.timeout,) if self._timed else ()
+        try:
+            reply = Reply(200, b"")
+            reply.body = self._handle(request.body, request.auth, *told)
+        except Exception as fault:
+            status, sent = getattr(fault, "status", None), getattr(fault, "sent", None)
+            if isinstance(status, int):
+                return Reply(status, getattr(fault, "body", b""))
+            if not isinstance(sent, bool):
+                raise
+            raise TransportError(str(fault), sent=sent) from None
+        return reply
 
 
-class MemoryTransport:
+class MemoryTransport(_Memory):
     """Hands each request to a function.
 
     Args:
-        handle: Takes the body, the `X-Auth` value and, if it has a third argument, the timeout in
-            seconds, and returns the body of the answer, such as `Sandbox.handle`.
+        handle: Takes the body and the `X-Auth` value, and returns the body of the answer, such as
+            `Sandbox.handle`.
+        timed: It takes the timeout in seconds too, as a third argument.
 
     Example:
         >>> with Sandbox() as sandbox:
@@ -51,26 +58,20 @@ class MemoryTransport:
         ...     payme = Payme(sandbox.merchant_id, sandbox.key, transport=memory)
     """
 
-    def __init__(self, handle: Handler) -> None:
-        self._handle = _patient(handle)
-
     def send(self, request: Request) -> Reply:
         """Call the function."""
-        return _answer(self._handle, request)
+        return self._answer(request)
 
     def close(self) -> None:
         """Do nothing: there are no connections."""
 
 
-class AsyncMemoryTransport:
+class AsyncMemoryTransport(_Memory):
     """The same for `AsyncPayme`."""
-
-    def __init__(self, handle: Handler) -> None:
-        self._handle = _patient(handle)
 
     async def send(self, request: Request) -> Reply:
         """Call the function."""
-        return _answer(self._handle, request)
+        return self._answer(request)
 
     async def aclose(self) -> None:
         """Do nothing: there are no connections."""
