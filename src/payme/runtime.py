@@ -1,7 +1,7 @@
 """The clock, the chance and the log of a real client; a test hands its flows others."""
 
-import logging
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,9 +10,6 @@ from payme import redact
 from payme.errors import PaymeError
 from payme.protocol.calls import Call
 from payme.protocol.flows import Runtime
-
-# One line per call at DEBUG; the application decides where it goes.
-_LOG = logging.getLogger("payme")
 
 
 def new_id() -> int:
@@ -37,16 +34,20 @@ def _note(call: Call[Any], started: float, came: object) -> None:
         came: Its value, its error, or what interrupted it after a byte may have left.
     """
     interrupted = isinstance(came, BaseException) and not isinstance(came, PaymeError)
+    # Who never imported `logging` did not ask for DEBUG, and its import costs 6 ms.
+    if not interrupted and "logging" not in sys.modules:
+        return
+    import logging
+
+    log = logging.getLogger("payme")
     level = logging.WARNING if interrupted else logging.DEBUG
-    if not _LOG.isEnabledFor(level):
+    if not log.isEnabledFor(level):
         return
     shown = type(came).__name__ if isinstance(came, BaseException) else "answered"
     about = redact.scrub(call.receipt_id) if call.receipt_id else "-"
     took = (time.monotonic() - started) * 1000
     told = "%s %s: interrupted by %s after %.0f ms; Payme may have executed it"
-    _LOG.log(
-        level, told if interrupted else "%s %s: %s in %.0f ms", call.method, about, shown, took
-    )
+    log.log(level, told if interrupted else "%s %s: %s in %.0f ms", call.method, about, shown, took)
 
 
 def make(uniform: Callable[[float, float], float], new_id: Callable[[], int | None]) -> Runtime:
