@@ -185,5 +185,30 @@ def test_instances_of_one_address_share_connections(connect, server, sandbox):
     state = prepare(sandbox)
     for _ in range(5):
         call("receipts.check", connect(server.url), state)
-        call("cards.check", connect(server.url), state)
+        call("receipts.get", connect(server.url), state)
     assert server.connections == 1
+
+
+def test_a_call_without_an_id_has_a_connection_of_its_own(connect, server, sandbox):
+    """Its answer can't be told from a stray one: one customer would get another's token."""
+    state = prepare(sandbox)
+    call("receipts.check", connect(server.url), state)
+    for number in range(1, 4):
+        call("cards.check", connect(server.url), state)
+        call("receipts.check", connect(server.url), state)
+        assert server.connections == 1 + number
+    server.wait_until(lambda: server.open_connections == 1)
+
+
+def test_a_stray_answer_never_becomes_the_answer_of_a_call_without_an_id(connect, server, sandbox):
+    def twice(exchange):
+        body = exchange.execute()
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        exchange.send((head + body) * 2)
+
+    server.script(twice)
+    cards, _ = connect(server.url)
+    first = cards.cards_create("8600069195406311", "0399")
+    second = cards.cards_create("8600495473316478", "0399")
+    assert first["result"]["card"]["number"] == "860006******6311"
+    assert second["result"]["card"]["number"] == "860049******6478"

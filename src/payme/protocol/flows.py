@@ -228,13 +228,16 @@ def _attempt(
         reply = yield request
     except TransportError as failure:
         reply = failure
+    trusted = request_id is not None
     try:
         return read(call, request_id, reply, (session.credentials.key,))
     except UnreadableAnswer:
         # The next answer on that connection would not be the right one either.
-        if isinstance(reply, Reply):
-            reply.discard()
+        trusted = False
         raise
+    finally:
+        if isinstance(reply, Reply) and not trusted:
+            reply.discard()
 
 
 def _request(call: Call[Any], session: Session, request_id: int | None, left: float) -> Request:
@@ -245,8 +248,8 @@ def _request(call: Call[Any], session: Session, request_id: int | None, left: fl
         jsonrpc.encode(call.method, call.params, request_id),
         left,
         min(left, limits.connect_timeout),
-        # Without an id a stray answer can't be told from the right one, and a kept connection may
-        # bring one: somebody else's token.
+        # Without an id a stray answer can't be told from the right one, and a connection that was
+        # used before may bring one: somebody else's token. So it gets a connection of its own.
         max_idle if request_id is not None else 0.0,
     )
 
