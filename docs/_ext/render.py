@@ -7,8 +7,18 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Final, Literal, NamedTuple
 
-from payme.errors.catalogue import ENTRIES, Entry, Language, Standing, lookup
+from payme.errors import Rejected
+from payme.errors.catalogue import (
+    ENTRIES,
+    RECEIPT_CANCELLED,
+    RECEIPT_NOT_FOUND,
+    Entry,
+    Language,
+    Standing,
+    lookup,
+)
 from payme.protocol.calls import METHODS, Effect
+from payme.protocol.outcome import is_final
 from payme.protocol.states import (
     PROVES_CANCEL,
     PROVES_CONFIRM,
@@ -62,6 +72,42 @@ _IF_MESSAGE: Final[dict[Language, str]] = {
 _OR: Final[dict[Language, str]] = {"en": " or ", "uz": " yoki ", "ru": " или "}
 _OTHERWISE: Final[dict[Language, str]] = {"en": "otherwise", "uz": "aks holda", "ru": "иначе"}
 
+# Some entries are not what reaches a caller: `receipts.pay` reads the receipt first, and what moves
+# money takes no refusal for final that may come from half way through.
+_CALL_ONLY: Final[dict[Language, str]] = {
+    "en": "only through {}",
+    "uz": "faqat {} orqali",
+    "ru": "только через {}",
+}
+_READ_FIRST: Final[dict[Language, dict[Entry, str]]] = {
+    "en": {
+        RECEIPT_CANCELLED: "from {}, and the receipt turns out to be cancelled",
+        RECEIPT_NOT_FOUND: "from {}, and there turns out to be no such receipt",
+    },
+    "uz": {
+        RECEIPT_CANCELLED: "{} javobida, chek esa bekor qilingan boʻlib chiqsa",
+        RECEIPT_NOT_FOUND: "{} javobida, bunday chek esa yoʻq boʻlib chiqsa",
+    },
+    "ru": {
+        RECEIPT_CANCELLED: "в ответе {}, а чек, как оказалось, отменён",
+        RECEIPT_NOT_FOUND: "в ответе {}, а такого чека, как оказалось, нет",
+    },
+}
+_UNKNOWN: Final[dict[Language, dict[Effect, str]]] = {
+    "en": {
+        Effect.MOVES_MONEY: "where money moves: {}",
+        Effect.CREATES: "where something changes: {}",
+    },
+    "uz": {
+        Effect.MOVES_MONEY: "pulga taʼsir qiladigan metodda: {}",
+        Effect.CREATES: "nimanidir oʻzgartiradigan metodda: {}",
+    },
+    "ru": {
+        Effect.MOVES_MONEY: "у метода, который двигает деньги: {}",
+        Effect.CREATES: "у метода, который что-то меняет: {}",
+    },
+}
+
 # The merchant's own endpoint chooses among these; the catalogue keeps them as one meaning.
 _RANGE: Final = (-31050, -31099)
 
@@ -95,14 +141,40 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 def _error_rows(language: Language) -> Iterator[tuple[str, ...]]:
     account = lookup(_RANGE[0])
     assert account is not None  # noqa: S101 - the catalogue has the range
-    by_code = sorted([*ENTRIES, account], key=lambda entry: -entry.code)
+    read_first = _READ_FIRST[language]
+    by_code = sorted([*ENTRIES, *read_first, account], key=lambda entry: -entry.code)
     for entry in by_code:
         yield (
-            f"{_code(entry, language)}<br>{{py:exc}}`~payme.errors.{entry.kind}`",
+            f"{_code(entry, language)}<br>{_class(entry, language)}",
             "<br>".join(getattr(entry.text, name) for name in _first(language)),
             getattr(entry.remedy, language),
             STANDINGS[language][entry.standing],
         )
+
+
+def _class(entry: Entry, language: Language) -> str:
+    """Write the class, and where another one is raised."""
+    lines = [_reference(entry.kind)]
+    if entry.kind == "AlreadyPaid":
+        lines.append(_CALL_ONLY[language].format("`Payme.call`"))
+    else:
+        changed = _first_doubtful(entry)
+        if changed is not None:
+            lines.append(_UNKNOWN[language][changed].format(_reference("OutcomeUnknown")))
+    return "<br>".join(lines)
+
+
+def _reference(kind: str) -> str:
+    return f"{{py:exc}}`~payme.errors.{kind}`"
+
+
+def _first_doubtful(entry: Entry) -> Effect | None:
+    """Find the mildest effect for which the code proves nothing, if any."""
+    if entry.message or entry.methods:
+        return None
+    refusal = Rejected.of(entry.code, "")
+    doubtful = (one for one in (Effect.CREATES, Effect.MOVES_MONEY) if not is_final(refusal, one))
+    return next(doubtful, None)
 
 
 def _first(language: Language) -> list[Language]:
@@ -113,6 +185,9 @@ def _code(entry: Entry, language: Language) -> str:
     """Write the code, and when it means this."""
     if entry.code == _RANGE[0]:
         return f"`{_RANGE[0]}` … `{_RANGE[1]}`"
+    if entry in _READ_FIRST[language]:
+        named = _OR[language].join(f"`{method}`" for method in _PROOFS)
+        return f"`{entry.code}`<br>{_READ_FIRST[language][entry].format(named)}"
     parts = [f"`{entry.code}`"]
     if entry.methods:
         named = _OR[language].join(f"`{method}`" for method in entry.methods)
@@ -143,7 +218,7 @@ _MEANINGS: Final[dict[Language, dict[ReceiptState, str]]] = {
         S.HELD: "**the money is held** on the card",
         S.HOLDING: "the hold is being placed; write to Payme if it stays so",
         S.SUSPENDED: "paused for Payme's staff",
-        S.CANCEL_QUEUED: "queued for cancellation: can't be paid any more",
+        S.CANCEL_QUEUED: "queued for cancellation, which the billing may still refuse",
         S.PERFORM_QUEUED: "queued for closing in the merchant's billing",
         S.CANCELLED: "**cancelled**",
     },
@@ -156,7 +231,7 @@ _MEANINGS: Final[dict[Language, dict[ReceiptState, str]]] = {
         S.HELD: "**mablagʻ kartada ushlab turilibdi** (hold)",
         S.HOLDING: "hold buyrugʻi bajarilmoqda; uzoq turib qolsa, Payme texnik yordamiga yozing",
         S.SUSPENDED: "toʻxtatilgan, Payme xodimlari hal qiladi",
-        S.CANCEL_QUEUED: "bekor qilish navbatida: endi toʻlab boʻlmaydi",
+        S.CANCEL_QUEUED: "bekor qilish navbatida: billing uni hali rad etishi mumkin",
         S.PERFORM_QUEUED: "sotuvchi billingida yopish navbatida",
         S.CANCELLED: "**bekor qilingan**",
     },
@@ -169,7 +244,7 @@ _MEANINGS: Final[dict[Language, dict[ReceiptState, str]]] = {
         S.HELD: "**деньги захолдированы** на карте",
         S.HOLDING: "команда на холд выполняется; если надолго, напишите в Payme",
         S.SUSPENDED: "приостановлен, решают сотрудники Payme",
-        S.CANCEL_QUEUED: "в очереди на отмену: оплатить уже нельзя",
+        S.CANCEL_QUEUED: "в очереди на отмену, в которой биллинг ещё может отказать",
         S.PERFORM_QUEUED: "в очереди на закрытие в биллинге продавца",
         S.CANCELLED: "**отменён**",
     },
@@ -262,6 +337,11 @@ _PROOFS: Final = {
     "receipts.confirm_hold": PROVES_CONFIRM,
     "receipts.cancel": PROVES_CANCEL,
 }
+_AFTER_CANCELLATION: Final[dict[Language, str]] = {
+    "en": "any of them, once a cancellation may have left",
+    "uz": "istalgan biri, bekor qilish soʻrovi ketgan boʻlishi mumkin boʻlsa",
+    "ru": "любой из них, если могла уйти отмена",
+}
 
 
 def proofs(language: Language) -> str:
@@ -271,15 +351,15 @@ def proofs(language: Language) -> str:
         language: Language of the table.
 
     Returns:
-        A table in Markdown, a row for each method that moves money.
+        A table in Markdown, a row for each method that moves money, and one for giving up.
     """
-    return table(
-        _PROOF_HEAD[language],
-        (
-            (f"`{name}`", ", ".join(f"{int(state)} `{state.name}`" for state in sorted(states)))
-            for name, states in _PROOFS.items()
-        ),
-    )
+    rows = {f"`{name}`": states for name, states in _PROOFS.items()}
+    rows[_AFTER_CANCELLATION[language]] = PROVES_CANCEL
+    return table(_PROOF_HEAD[language], ((name, _named(proof)) for name, proof in rows.items()))
+
+
+def _named(states: Iterable[ReceiptState]) -> str:
+    return ", ".join(f"{int(state)} `{state.name}`" for state in sorted(states))
 
 
 _SCENARIO_HEAD: Final[dict[Language, tuple[str, ...]]] = {

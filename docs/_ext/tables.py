@@ -20,10 +20,10 @@ from sphinx.util.typing import ExtensionMetadata
 from payme.conformance import rules
 from payme.errors import catalogue
 from payme.merchant import core
-from payme.protocol import calls, states
+from payme.protocol import calls, outcome, states
 from payme.sandbox import scenarios
 
-_WRITTEN_FROM = (render, render_merchant, catalogue, calls, states, scenarios, core, rules)
+_WRITTEN_FROM = (render, render_merchant, catalogue, calls, outcome, states, scenarios, core, rules)
 
 
 class _Generated(SphinxDirective):

@@ -9,9 +9,9 @@ import pytest
 
 from payme.conformance.rules import RULES
 from payme.errors import REJECTIONS
-from payme.errors.catalogue import ENTRIES
+from payme.errors.catalogue import ENTRIES, RECEIPT_CANCELLED, RECEIPT_NOT_FOUND
 from payme.merchant.core import TransactionState
-from payme.protocol.calls import METHODS
+from payme.protocol.calls import METHODS, Effect
 from payme.protocol.states import TRANSITIONS, ReceiptState
 from payme.sandbox.scenarios import SCENARIOS
 
@@ -25,6 +25,7 @@ import render_merchant as MERCHANT  # noqa: E402, N812
 sys.path.remove(str(DOCS / "_ext"))
 
 LANGUAGES = ("en", "uz", "ru")
+MOVES_MONEY, CREATES = Effect.MOVES_MONEY, Effect.CREATES
 PAGES = sorted(page.name for page in (DOCS / "en").glob("*.md"))
 EVERY = [page for page in DOCS.rglob("*.md") if "_build" not in page.parts]
 READMES = [ROOT / "README.md", ROOT / "README.uz.md", ROOT / "README.ru.md"]
@@ -126,9 +127,10 @@ def test_readmes_lead_to_the_documentation(readme):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_table_of_errors_has_every_code_class_and_text(language):
     rows = RENDER.errors(language).splitlines()[2:]
-    assert len(rows) == len(ENTRIES) + 1  # the range of the merchant's own codes
+    read_first = (RECEIPT_CANCELLED, RECEIPT_NOT_FOUND)
+    assert len(rows) == len(ENTRIES) + len(read_first) + 1  # the range of the merchant's own codes
     table = "\n".join(rows)
-    for entry in ENTRIES:
+    for entry in (*ENTRIES, *read_first):
         assert f"| `{entry.code}`" in table
         assert f"`~payme.errors.{entry.kind}`" in table
         assert entry.kind in REJECTIONS
@@ -142,6 +144,39 @@ def test_rows_of_one_code_say_when_each_applies(language):
     first_cells = [row.split(" | ")[0] for row in RENDER.errors(language).splitlines()[2:]]
     conditions = [cell.partition("<br>{py:exc}")[0] for cell in first_cells]
     assert len(set(conditions)) == len(conditions)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_table_of_errors_says_which_codes_prove_nothing(language):
+    rows = [row.strip("| ").split(" | ")[0] for row in RENDER.errors(language).splitlines()[2:]]
+    told = {}
+    for row in rows:
+        if "OutcomeUnknown" in row:
+            code, _, where = row.split("<br>")
+            told[int(code.strip("`"))] = where.partition("{py:exc}")[0]
+    money, changes = (RENDER._UNKNOWN[language][effect] for effect in (MOVES_MONEY, CREATES))
+    assert told == {
+        **dict.fromkeys((-31001, -31002, -31100, -31620, -31624), money.format("")),
+        -32400: changes.format(""),
+    }
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_already_paid_is_told_as_what_only_call_raises(language):
+    rows = [row for row in RENDER.errors(language).splitlines() if "AlreadyPaid" in row]
+    assert len(rows) == 2
+    assert all("`Payme.call`" in row for row in rows)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_table_of_proofs_ends_with_giving_up(language):
+    rows = [row.strip("| ").split(" | ") for row in RENDER.proofs(language).splitlines()[2:]]
+    assert [re.findall(r"\d+", states) for _, states in rows] == [
+        ["4", "5", "50"],
+        ["4", "50"],
+        ["50"],
+        ["50"],
+    ]
 
 
 TABLES = [

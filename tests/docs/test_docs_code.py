@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +18,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 
+from payme import configuration
+from payme.sandbox import Sandbox
 from payme.testing.merchant import check_merchant
 from support.servers import serving_asgi, serving_wsgi
 
@@ -29,6 +33,8 @@ AUTH = "Basic " + b64encode(f"Paycom:{KEY}".encode()).decode()
 FILE = re.compile(r"^```python file\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MERCHANT = (DOCS / "en" / "merchant.md").read_text(encoding="utf-8")
 TESTING = (DOCS / "en" / "testing.md").read_text(encoding="utf-8")
+OUTCOMES = (DOCS / "en" / "outcomes.md").read_text(encoding="utf-8")
+SCRIPT = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILES = dict(FILE.findall(MERCHANT))
 
 SHOP = {"shop/tables.py", "shop/main.py", "shop/web.py", "migrations/env.py", "test_payme.py"}
@@ -154,6 +160,42 @@ def test_the_endpoint_in_django_keeps_every_rule(tmp_path):
     assert told["closed_while_it_is_paid"] == 1
     assert [event for event in told["events"] if event != "released"] == ["paid", "cancelled"]
     assert told["admin"]
+
+
+def celery_tasks():
+    (block,) = (block for block in SCRIPT.findall(OUTCOMES) if "soft_time_limit" in block)
+    scope = {"__name__": "tasks"}
+    exec(compile(block, "tasks.py", "exec"), scope)
+    return scope
+
+
+def strike(_number, _frame):
+    raise SoftTimeLimitExceeded
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no signal.setitimer here")
+def test_a_task_of_celery_stores_what_its_limit_left_open(monkeypatch):
+    with Sandbox() as sandbox:
+        monkeypatch.setenv("PAYME_MERCHANT_ID", sandbox.merchant_id)
+        monkeypatch.setenv("PAYME_KEY", sandbox.key)
+        monkeypatch.setitem(configuration.URLS, "test", sandbox.url)
+        sandbox.faults.add("receipts.pay", when="after", action="delay", delay_ms=1500, times=1)
+        tasks, receipt = celery_tasks(), sandbox.add_receipt()
+        tasks["tokens"][7] = sandbox.add_card()
+        before = signal.signal(signal.SIGALRM, strike)
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        try:
+            tasks["pay"](7, receipt)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert tasks["unresolved"] == {7: receipt}
+        assert tasks["states"] == {}
+        tasks["resolve_all"]()
+        assert tasks["unresolved"] == {}
+        assert tasks["states"] == {7: "PAID"}
+        assert sandbox.debits(receipt) == 1
+        tasks["payme"].close()
 
 
 def test_every_file_of_the_page_is_run_here():
