@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 RESULTS = Path(__file__).with_name("results.md")
 BENCHES: dict[str, Callable[[bool], Iterable[Report]]] = {
-    "client": lambda quick: [client(quick)],
+    "client": client,
     "sandbox": sandbox,
     "merchant": merchant,
 }

@@ -3,7 +3,8 @@
 This module runs under the contestant's own interpreter, so a library is imported inside the
 function that uses it. Where a library has no argument for the address of the API, the attribute
 that holds it is set after construction; nothing else is changed. Every contestant verifies TLS
-with the default trust store, which the parent points at the benchmark's CA.
+with the default trust store, which the parent points at the benchmark's CA. A call takes the id
+of a receipt and returns the id and the amount that the answer holds.
 """
 
 from __future__ import annotations
@@ -14,30 +15,78 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-RECEIPT_ID = "6311946bc4420cbf2712a247"
+from bench.client.truth import RIGHT, Seen
+
 CASH_BOX = "5e730e8e0b852a417aa49ceb"
 KEY = "key" * 12
-IN_FLIGHT_LIMIT = 64
 
-Call = Callable[[], Any]
-AsyncCall = Callable[[], Awaitable[Any]]
+Call = Callable[[str], Seen]
+AsyncCall = Callable[[str], Awaitable[Seen]]
 
-BODY = json.dumps(
-    {"id": 123, "method": "receipts.get", "params": {"id": RECEIPT_ID}}, separators=(",", ":")
-).encode()
+
+def body(receipt_id: str) -> bytes:
+    """Return the JSON-RPC request for a receipt."""
+    call = {"id": 123, "method": "receipts.get", "params": {"id": receipt_id}}
+    return json.dumps(call, separators=(",", ":")).encode()
+
+
+BODIES = {receipt_id: body(receipt_id) for receipt_id in RIGHT}
 
 
 def raw_headers(url: str) -> dict[str, str]:
-    """Return what a request needs when no client library writes it."""
+    """Return what a request needs when no client library writes it; all bodies are as long."""
     return {
         "Host": urlsplit(url).netloc,
         "X-Auth": f"{CASH_BOX}:{KEY}",
         "Content-Type": "application/json",
-        "Content-Length": str(len(BODY)),
+        "Content-Length": str(len(next(iter(BODIES.values())))),
     }
 
 
-# --- the two yardsticks: bytes out, bytes in, no JSON and no decisions
+def raw_requests(url: str) -> dict[str, bytes]:
+    """Return whole requests as bytes, by the id of the receipt."""
+    fields = "".join(f"{name}: {value}\r\n" for name, value in raw_headers(url).items())
+    head = f"POST {urlsplit(url).path} HTTP/1.1\r\n{fields}\r\n".encode()
+    return {receipt_id: head + sent for receipt_id, sent in BODIES.items()}
+
+
+def seen(answer: Any) -> Seen:
+    """Read an answer that is plain JSON."""
+    receipt = answer["result"]["receipt"]
+    return receipt["_id"], receipt["amount"]
+
+
+# --- the yardsticks: prepared bytes out, bytes in, json.loads, no decisions
+
+
+def whole_payload(received: bytes) -> bytes | None:
+    """Return the payload of the one response received; `None` while some of it is missing."""
+    head, end, payload = received.partition(b"\r\n\r\n")
+    if not end:
+        return None
+    length = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
+    return payload if len(payload) == length else None
+
+
+def raw_socket(url: str) -> Call:
+    """Use one kept TLS socket and hand-written HTTP: the least that Python can do."""
+    import socket
+
+    target = urlsplit(url)
+    plain = socket.create_connection((target.hostname, target.port))
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    context = ssl.create_default_context()
+    connection = context.wrap_socket(plain, server_hostname=target.hostname)
+    requests = raw_requests(url)
+
+    def call(receipt_id: str) -> Seen:
+        connection.sendall(requests[receipt_id])
+        received = connection.recv(65536)
+        while (payload := whole_payload(received)) is None:
+            received += connection.recv(65536)
+        return seen(json.loads(payload))
+
+    return call
 
 
 def http_client(url: str) -> Call:
@@ -49,48 +98,23 @@ def http_client(url: str) -> Call:
     connection = http.client.HTTPSConnection(target.hostname, target.port, context=context)
     headers = raw_headers(url)
 
-    def call() -> bytes:
-        connection.request("POST", target.path, BODY, headers)
-        return connection.getresponse().read()
+    def call(receipt_id: str) -> Seen:
+        connection.request("POST", target.path, BODIES[receipt_id], headers)
+        return seen(json.loads(connection.getresponse().read()))
 
     return call
 
 
-def httpcore2_arguments(url: str) -> dict[str, Any]:
-    """Return the request in httpcore2's own types, so that it converts nothing per call."""
-    import httpcore2
+def aiohttp(url: str) -> AsyncCall:
+    """Use one session as it comes; its pool of 100 connections holds all calls in flight."""
+    import aiohttp
 
-    headers = [(name.encode(), value.encode()) for name, value in raw_headers(url).items()]
-    timeouts = dict.fromkeys(("connect", "read", "write", "pool"), 10.0)
-    return {
-        "method": b"POST",
-        "url": httpcore2.URL(url),
-        "headers": headers,
-        "content": BODY,
-        "extensions": {"timeout": timeouts},
-    }
+    session = aiohttp.ClientSession()
+    headers = raw_headers(url)
 
-
-def httpcore2_blocking(url: str) -> Call:
-    """Use httpcore2's pool as it comes."""
-    import httpcore2
-
-    pool = httpcore2.ConnectionPool(ssl_context=ssl.create_default_context())
-    arguments = httpcore2_arguments(url)
-    return lambda: pool.request(**arguments).content
-
-
-def httpcore2_asyncio(url: str) -> AsyncCall:
-    """Use httpcore2's asyncio pool as it comes, wide enough for all calls in flight."""
-    import httpcore2
-
-    pool = httpcore2.AsyncConnectionPool(
-        ssl_context=ssl.create_default_context(), max_connections=IN_FLIGHT_LIMIT
-    )
-    arguments = httpcore2_arguments(url)
-
-    async def call() -> bytes:
-        return (await pool.request(**arguments)).content
+    async def call(receipt_id: str) -> Seen:
+        async with session.post(url, data=BODIES[receipt_id], headers=headers) as response:
+            return seen(json.loads(await response.read()))
 
     return call
 
@@ -102,7 +126,12 @@ def payme_blocking(url: str) -> Call:
     from payme import Payme
 
     client = Payme(CASH_BOX, KEY, base_url=url)
-    return lambda: client.receipts.get(RECEIPT_ID)
+
+    def call(receipt_id: str) -> Seen:
+        receipt = client.receipts.get(receipt_id)
+        return receipt.id, receipt.amount
+
+    return call
 
 
 def payme_seed(url: str) -> Call:
@@ -110,7 +139,7 @@ def payme_seed(url: str) -> Call:
     from payme.receipts.subscribe_receipts import PaymeSubscribeReceipts
 
     client = PaymeSubscribeReceipts(base_url=url, paycom_id=CASH_BOX, paycom_key=KEY)
-    return lambda: client.receipts_get(invoice_id=RECEIPT_ID)
+    return lambda receipt_id: seen(client.receipts_get(invoice_id=receipt_id))
 
 
 def payme_asyncio(url: str) -> AsyncCall:
@@ -118,8 +147,9 @@ def payme_asyncio(url: str) -> AsyncCall:
 
     client = AsyncPayme(CASH_BOX, KEY, base_url=url)
 
-    async def call() -> Any:
-        return await client.receipts.get(RECEIPT_ID)
+    async def call(receipt_id: str) -> Seen:
+        receipt = await client.receipts.get(receipt_id)
+        return receipt.id, receipt.amount
 
     return call
 
@@ -133,7 +163,12 @@ def payme_pkg(url: str) -> Call:
 
     client = Payme(payme_id=CASH_BOX, payme_key=KEY)
     client.receipts.http.url = url
-    return lambda: client.receipts_get(receipts_id=RECEIPT_ID)
+
+    def call(receipt_id: str) -> Seen:
+        receipt = client.receipts_get(receipts_id=receipt_id).result.receipt
+        return receipt._id, receipt.amount  # the name that the peer gave it
+
+    return call
 
 
 def paytechuz(url: str) -> Call:
@@ -142,7 +177,7 @@ def paytechuz(url: str) -> Call:
 
     gateway = PaymeGateway(payme_id=CASH_BOX, payme_key=KEY)
     gateway.http_client.base_url = url
-    return lambda: gateway.receipts.get(receipt_id=RECEIPT_ID)
+    return lambda receipt_id: seen(gateway.receipts.get(receipt_id=receipt_id))
 
 
 def tolov_blocking(url: str) -> Call:
@@ -151,7 +186,7 @@ def tolov_blocking(url: str) -> Call:
 
     gateway = PaymeGateway(payme_id=CASH_BOX, payme_key=KEY)
     gateway.http_client.base_url = url
-    return lambda: gateway.receipts.get(receipt_id=RECEIPT_ID)
+    return lambda receipt_id: seen(gateway.receipts.get(receipt_id=receipt_id))
 
 
 def tolov_asyncio(url: str) -> AsyncCall:
@@ -161,8 +196,8 @@ def tolov_asyncio(url: str) -> AsyncCall:
     gateway = PaymeGateway(payme_id=CASH_BOX, payme_key=KEY)
     gateway.http_client.base_url = url
 
-    async def call() -> Any:
-        return await gateway.receipts.get(receipt_id=RECEIPT_ID)
+    async def call(receipt_id: str) -> Seen:
+        return seen(await gateway.receipts.get(receipt_id=receipt_id))
 
     return call
 
@@ -174,15 +209,15 @@ def aiopayme(url: str) -> AsyncCall:
     payme = Payme(merchant_id=CASH_BOX, secret_key=KEY)
     payme.receipts.base_url = url
 
-    async def call() -> Any:
-        return await payme.receipts.get(RECEIPT_ID)
+    async def call(receipt_id: str) -> Seen:
+        return seen({"result": await payme.receipts.get(receipt_id)})
 
     return call
 
 
 BLOCKING: dict[str, Callable[[str], Call]] = {
+    "raw socket": raw_socket,
     "http.client": http_client,
-    "httpcore2": httpcore2_blocking,
     "payme": payme_blocking,
     "payme-seed": payme_seed,
     "payme-pkg": payme_pkg,
@@ -190,7 +225,7 @@ BLOCKING: dict[str, Callable[[str], Call]] = {
     "tolov": tolov_blocking,
 }
 ASYNCIO: dict[str, Callable[[str], AsyncCall]] = {
-    "httpcore2": httpcore2_asyncio,
+    "aiohttp": aiohttp,
     "payme": payme_asyncio,
     "tolov": tolov_asyncio,
     "aiopayme": aiopayme,

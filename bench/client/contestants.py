@@ -5,14 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 OURS = "payme"
-ENVIRONMENTS = {
-    OURS: ".",  # the wheel of this checkout
+PEERS = {
     "tolov": "tolov==2.2.0",
     "payme-pkg": "payme-pkg==3.4.1",
     "paytechuz": "paytechuz==0.4.1",
     "aiopayme": "aiopayme==1.0.0",
 }
-BLOCKING = 0
+UVLOOP = "uvloop==0.23.0"
+AIOHTTP = "aiohttp==3.14.5"
+ENVIRONMENTS = {
+    OURS: ".",  # the wheel of this checkout
+    "payme-uvloop": f". {UVLOOP}",
+    "aiohttp": AIOHTTP,
+    "aiohttp-uvloop": f"{AIOHTTP} {UVLOOP}",
+    **PEERS,
+}
+NO_LOOP = "none"
 MANY = 64
 
 
@@ -23,13 +31,15 @@ class Contestant:
     Attributes:
         call: Key of the function in `calls` that makes its call.
         environment: Key of `ENVIRONMENTS`.
-        in_flight: Calls under way at once on one asyncio loop; `BLOCKING` for a blocking client.
-        statement: The import that its documentation opens with; empty for a yardstick.
+        loop: `asyncio` or `uvloop`; `NO_LOOP` for a blocking client.
+        in_flight: Calls under way at once.
+        statement: The import that its documentation opens with; empty where another row has it.
         title: What the table calls it.
     """
 
     call: str
     environment: str
+    loop: str
     in_flight: int
     statement: str
     title: str
@@ -37,49 +47,67 @@ class Contestant:
     @property
     def mode(self) -> str:
         """Say how it is called."""
-        return f"asyncio, {self.in_flight}" if self.in_flight else "blocking"
+        return "blocking" if self.loop == NO_LOOP else f"{self.loop}, {self.in_flight}"
 
     @property
     def is_peer(self) -> bool:
-        """Tell whether it is somebody else's client for Payme."""
-        return self.environment != OURS
+        """Return whether it is somebody else's client for Payme."""
+        return self.environment in PEERS
+
+    @property
+    def is_yardstick(self) -> bool:
+        """Return whether it knows nothing of Payme."""
+        return self.call in ("raw socket", "http.client", "aiohttp")
+
+
+def blocking(call: str, environment: str, statement: str, title: str = "") -> Contestant:
+    """Return a contestant that makes calls one after another."""
+    return Contestant(call, environment, NO_LOOP, 1, statement, title or call)
+
+
+def paired(call: str, statement: str) -> tuple[Contestant, ...]:
+    """Return an asyncio contestant at 1 and at many calls in flight."""
+    return tuple(Contestant(call, call, "asyncio", each, statement, call) for each in (1, MANY))
+
+
+def on_uvloop(call: str) -> tuple[Contestant, ...]:
+    """Return the same under uvloop."""
+    environment = f"{call}-uvloop"
+    return tuple(Contestant(call, environment, "uvloop", each, "", call) for each in (1, MANY))
 
 
 SEED_CARDS = "from payme.cards.subscribe_cards import PaymeSubscribeCards"
 
-FLOOR = Contestant("http.client", OURS, BLOCKING, "import http.client, ssl", "http.client (floor)")
-BARE = Contestant("httpcore2", OURS, BLOCKING, "import httpcore2", "bare httpcore2")
-PAYME = Contestant("payme", OURS, BLOCKING, "from payme import Payme", "payme")
-SEED = Contestant("payme-seed", OURS, BLOCKING, SEED_CARDS, "payme, seed classes")
-PAYME_PKG = Contestant("payme-pkg", "payme-pkg", BLOCKING, "from payme import Payme", "payme-pkg")
+RAW = blocking("raw socket", OURS, "import socket, ssl, json", "raw socket (floor)")
+HTTP_CLIENT = blocking("http.client", OURS, "import http.client, ssl, json")
+PAYME = blocking("payme", OURS, "from payme import Payme")
+SEED = blocking("payme-seed", OURS, SEED_CARDS, "payme, seed classes")
+PAYME_PKG = blocking("payme-pkg", "payme-pkg", "from payme import Payme")
+PAYTECHUZ = blocking("paytechuz", "paytechuz", "from paytechuz.gateways.payme import PaymeGateway")
 
-
-def paired(call: str, environment: str, statement: str, title: str) -> tuple[Contestant, ...]:
-    """Return an asyncio contestant at 1 and at many calls in flight."""
-    return tuple(
-        Contestant(call, environment, in_flight, statement, title) for in_flight in (1, MANY)
-    )
-
-
-BARE_ASYNCIO = paired("httpcore2", OURS, "import httpcore2", "bare httpcore2")
-PAYME_ASYNCIO = paired("payme", OURS, "from payme import AsyncPayme", "payme")
+AIOHTTP_ASYNCIO = paired("aiohttp", "import aiohttp")
+AIOHTTP_UVLOOP = on_uvloop("aiohttp")
+PAYME_ASYNCIO = paired("payme", "from payme import AsyncPayme")
+PAYME_UVLOOP = on_uvloop("payme")
 
 CONTESTANTS: tuple[Contestant, ...] = (
-    FLOOR,
-    BARE,
+    RAW,
+    HTTP_CLIENT,
     PAYME,
     SEED,
-    Contestant("tolov", "tolov", BLOCKING, "from tolov import PaymeGateway", "tolov"),
+    blocking("tolov", "tolov", "from tolov import PaymeGateway"),
     PAYME_PKG,
-    Contestant(
-        "paytechuz",
-        "paytechuz",
-        BLOCKING,
-        "from paytechuz.gateways.payme import PaymeGateway",
-        "paytechuz",
-    ),
-    *BARE_ASYNCIO,
+    PAYTECHUZ,
+    *AIOHTTP_ASYNCIO,
     *PAYME_ASYNCIO,
-    *paired("tolov", "tolov", "from tolov.aio import PaymeGateway", "tolov"),
-    *paired("aiopayme", "aiopayme", "from aiopayme import Payme", "aiopayme"),
+    *paired("tolov", "from tolov.aio import PaymeGateway"),
+    *paired("aiopayme", "from aiopayme import Payme"),
+    *AIOHTTP_UVLOOP,
+    *PAYME_UVLOOP,
 )
+
+
+def yardstick_of(contestant: Contestant) -> Contestant:
+    """Return what a contestant's CPU is divided by: http.client, or aiohttp in the same mode."""
+    yardsticks = (HTTP_CLIENT, *AIOHTTP_ASYNCIO, *AIOHTTP_UVLOOP)
+    return next(each for each in yardsticks if each.mode == contestant.mode)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ADDED_ROUND_TRIP = 0.02
 REPLY_SECONDS = 60
+WARM_UP_CALLS = 4
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY")
 
 
@@ -113,7 +114,8 @@ class Series:
         rate: Calls per second.
         connections: TCP connections accepted in the measured bursts.
         calls: Calls in the measured bursts.
-        failed: How many of them failed.
+        failed: How many of them raised.
+        wrong: How many brought another answer than the right one.
         error: Why, or why the contestant could not take part at all.
     """
 
@@ -122,21 +124,33 @@ class Series:
     connections: int = 0
     calls: int = 0
     failed: int = 0
+    wrong: int = 0
     error: str = ""
 
     def add(self, burst: dict[str, Any], connections: int) -> None:
-        """Note one burst."""
-        self.cpu.append(burst["cpu_ns"] / burst["calls"] / 1e3)
-        self.rate.append((burst["calls"] - burst["failed"]) / burst["wall_ns"] * 1e9)
+        """Note one burst; calls that failed cost time and count for nothing."""
+        made = burst["calls"] - burst["failed"]
+        self.cpu.append(burst["cpu_ns"] / max(made, 1) / 1e3)
+        self.rate.append(made / burst["wall_ns"] * 1e9)
         self.connections += connections
         self.calls += burst["calls"]
         self.failed += burst["failed"]
+        self.wrong += burst["wrong"]
         self.error = self.error or burst["error"]
 
     @property
     def measured(self) -> bool:
-        """Tell whether there is anything to report."""
-        return bool(self.cpu)
+        """Return whether there is anything to report: wrong answers are worth no figure."""
+        return bool(self.cpu) and not self.wrong
+
+    @property
+    def flaw(self) -> str:
+        """Say why no promise can rest on this; empty if nothing is wrong."""
+        if self.wrong:
+            return f"{self.wrong} of {self.calls} answers are wrong; {self.error}"
+        if self.failed:
+            return f"{self.failed} of {self.calls} calls failed; {self.error}"
+        return self.error
 
 
 @dataclass(frozen=True)
@@ -157,25 +171,29 @@ class Runner:
 
     def __init__(self, contestant: Contestant, environment: Environment, server: Server, url: str):
         self._server = server
-        self._lanes = contestant.in_flight or 1
+        self._lanes = contestant.in_flight
         self._calls = self._lanes
         self._keeps_connections = True
         self._out = False
         self.series = Series()
         command = (str(environment.python), "-m", "bench.client.worker")
-        arguments = (contestant.call, str(contestant.in_flight), url)
+        arguments = (contestant.call, contestant.loop, str(contestant.in_flight), url)
         self.process = Process((*command, *arguments), worker_environment(server.bundle))
 
     def calibrate(self, seconds: float) -> None:
-        """Find how many calls fill a burst, or that the contestant can't take part."""
+        """Warm up, and find how many calls fill a burst, or that the contestant can't take part."""
         if error := self._heard(self.process.hear).get("error"):
             self._leave(error)
         self._heard(lambda: self.process.ask(self._lanes))  # opens connections
-        before = self._server.accepted()
-        if trial := self._heard(lambda: self.process.ask(max(self._lanes, 3))):
-            self._keeps_connections = self._server.accepted() - before < trial["calls"]
-            fitting = round(seconds / trial["wall_ns"] * 1e9 * trial["calls"])
-            self._calls = max(fitting, self._lanes, 4)
+        self._calls = max(self._lanes, WARM_UP_CALLS)
+        for _ in range(2):  # the first calls of a process are slow, and tell little of the rest
+            before = self._server.accepted()
+            if trial := self._heard(lambda: self.process.ask(self._calls)):
+                self._keeps_connections = self._server.accepted() - before < trial["calls"]
+                fitting = round(seconds / trial["wall_ns"] * 1e9 * trial["calls"])
+                self._calls = max(fitting, self._lanes, WARM_UP_CALLS)
+                if trial["wall_ns"] > seconds * 1e9:
+                    break
 
     def burst(self) -> None:
         """Measure one burst; kept connections are warmed before."""

@@ -18,12 +18,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.client.truth import RIGHT, told
+
 HOST = "127.0.0.1"
 BACKLOG = 512
 LIFETIME_SECONDS = 1800
 
 RECEIPT: dict[str, Any] = {
-    "_id": "6311946bc4420cbf2712a247",
+    "_id": "",
     "create_time": 1662096491076,
     "pay_time": 0,
     "cancel_time": 0,
@@ -57,23 +59,23 @@ RECEIPT: dict[str, Any] = {
     "meta": {"source": "subscribe", "owner": "5e730e8e0b852a417aa49ceb"},
     "processing_id": None,
 }
-RESULTS: dict[str, Any] = {
-    "receipts.check": {"state": 0},
-    "receipts.create": {"receipt": RECEIPT},
-    "receipts.get": {"receipt": RECEIPT},
-}
-RENDERED = {
-    method: json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode()
-    for method, result in RESULTS.items()
-}
-UNKNOWN_METHOD = b'"error":{"code":-32601,"message":"Method not found"}'
+UNKNOWN = b'"error":{"code":-31602,"message":"Receipt not found"}'
+
+
+def rendered(receipt_id: str) -> bytes:
+    """Return the result of `receipts.get`, as bytes of JSON."""
+    its_id, amount = told(receipt_id)
+    result = {"receipt": RECEIPT | {"_id": its_id, "amount": amount}}
+    return b'"result":' + json.dumps(result, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+RENDERED = {receipt_id: rendered(receipt_id) for receipt_id in RIGHT}
 
 
 def answer(body: bytes) -> bytes:
-    """Return the HTTP response to a JSON-RPC request."""
+    """Return the HTTP response to a `receipts.get`."""
     call = json.loads(body)
-    result = RENDERED.get(call["method"])
-    outcome = UNKNOWN_METHOD if result is None else b'"result":' + result
+    outcome = RENDERED.get(call["params"]["id"], UNKNOWN)
     call_id = json.dumps(call.get("id")).encode()
     payload = b'{"jsonrpc":"2.0","id":%b,%b}' % (call_id, outcome)
     return (

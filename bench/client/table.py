@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
 
-from bench.client.contestants import BARE, BARE_ASYNCIO, CONTESTANTS, FLOOR, Contestant
+from bench.client.contestants import CONTESTANTS, OURS, Contestant, yardstick_of
 from bench.client.outcome import Outcome, ratio
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ HEADER = (
     "mode,\nin flight",
     "CPU/call,\nµs",
     "middle half\nof rounds",
-    "CPU,\n× bare",
+    "CPU, ×\nyardstick",
     "calls/s",
     "calls/s\nat +20 ms",
     "TCP per\n100 calls",
@@ -33,22 +33,31 @@ NOTES = (
     ),
     (
         "Figures are medians over rounds; every round runs all contestants in a new order. "
-        "'Middle half' holds the middle half of the rounds. '× bare' is the CPU divided by that of "
-        "bare httpcore2 in the same mode, round by round."
+        "'Middle half' holds the middle half of the rounds. '× yardstick' is the CPU divided by "
+        "that of http.client, for asyncio and uvloop by that of aiohttp in the same mode, round by "
+        "round. A call that fails costs time and counts for nothing."
     ),
-    "Bare httpcore2 and http.client send prepared bytes and parse no answer.",
+    (
+        "Raw socket, http.client and aiohttp send prepared bytes, read the answer with json.loads, "
+        "and decide nothing; ours numbers its calls, checks arguments and answer, knows when to "
+        "repeat, and returns a typed receipt."
+    ),
+    (
+        "Every call asks for another receipt, and each answer is compared with what was asked. One "
+        "receipt the server lies about: who does not notice can't take part."
+    ),
     "'+20 ms' adds a round trip to every flight, those of TCP and TLS handshakes included.",
     (
         "TCP connections are those accepted during measured bursts; a contestant that keeps "
         "connections makes some unmeasured calls before each burst."
     ),
     (
-        "Import: CPU and modules above a bare interpreter, of the statement that the documentation "
-        "opens with. Installed: the package with its dependencies, byte-code included."
+        "Import: CPU of a whole process and modules in it, above `python -c pass`, of the "
+        "statement that the documentation opens with; median of differences. Installed: the "
+        "package with its dependencies, byte-code included."
     ),
 )
-MISSING, FAILED = "-", "failed"
-YARDSTICKS = (FLOOR, BARE, *BARE_ASYNCIO)
+MISSING, FAILED, WRONG = "-", "failed", "WRONG ANSWER"
 
 
 def rows(outcome: Outcome) -> list[list[str]]:
@@ -58,28 +67,41 @@ def rows(outcome: Outcome) -> list[list[str]]:
 
 def row(contestant: Contestant, outcome: Outcome) -> list[str]:
     """Return the line of one contestant."""
-    cost = outcome.imports.get((contestant.environment, contestant.statement))
-    size = outcome.sizes[contestant.environment]
     return [
         contestant.title,
         contestant.mode,
         *near_cells(contestant, outcome.near),
         rate_cell(outcome.far[contestant]),
         tcp_cell(outcome.near[contestant]),
-        f"{cost.cpu_ms:.0f}" if cost else FAILED,
-        f"{cost.modules}" if cost else FAILED,
-        MISSING if contestant in YARDSTICKS else f"{size:.1f}",
+        *import_cells(contestant, outcome),
+        size_cell(contestant, outcome),
     ]
 
 
+def import_cells(contestant: Contestant, outcome: Outcome) -> list[str]:
+    """Return CPU and modules of its import, if this row tells them."""
+    if not contestant.statement:
+        return [MISSING, MISSING]
+    cost = outcome.imports.get((contestant.environment, contestant.statement))
+    return [f"{cost.cpu_ms:.0f}", f"{cost.modules}"] if cost else [FAILED, FAILED]
+
+
+def size_cell(contestant: Contestant, outcome: Outcome) -> str:
+    """Return the megabytes of its installation, if it is one and this row tells it."""
+    standard_library = contestant.is_yardstick and contestant.environment == OURS
+    if standard_library or not contestant.statement:
+        return MISSING
+    return f"{outcome.sizes[contestant.environment]:.1f}"
+
+
 def near_cells(contestant: Contestant, near: dict[Contestant, Series]) -> list[str]:
-    """Return CPU, its spread, its ratio to bare httpcore2, and calls per second."""
+    """Return CPU, its spread, its ratio to the yardstick, and calls per second."""
     series = near[contestant]
     if not series.measured:
-        return [FAILED, MISSING, MISSING, MISSING]
+        return [rate_cell(series), MISSING, MISSING, MISSING]
     lower, _, upper = quantiles(series.cpu, n=4)
-    bare = next(each for each in (BARE, *BARE_ASYNCIO) if each.in_flight == contestant.in_flight)
-    times = ratio(series.cpu, near[bare].cpu)
+    yardstick = near[yardstick_of(contestant)]
+    times = ratio(series.cpu, yardstick.cpu) if yardstick.measured else None
     return [
         f"{median(series.cpu):,.0f}",
         f"{lower:,.0f} to {upper:,.0f}",
@@ -89,8 +111,10 @@ def near_cells(contestant: Contestant, near: dict[Contestant, Series]) -> list[s
 
 
 def rate_cell(series: Series) -> str:
-    """Return calls per second."""
-    return f"{median(series.rate):,.0f}" if series.measured else FAILED
+    """Return calls per second, or the word for why there are none."""
+    if series.measured:
+        return f"{median(series.rate):,.0f}"
+    return WRONG if "wrong answer" in series.error else FAILED
 
 
 def tcp_cell(series: Series) -> str:
@@ -104,8 +128,7 @@ def notes(outcome: Outcome) -> list[str]:
 
 
 def failures(where: str, raced: dict[Contestant, Series]) -> Iterator[str]:
-    """Yield a line for each contestant that could not make all its calls."""
+    """Yield a line for each contestant whose calls did not all succeed."""
     for contestant, series in raced.items():
-        if series.error:
-            told = f"{series.failed} of {series.calls} measured calls failed; {series.error}"
-            yield f"{contestant.title} ({contestant.mode}), {where}: {told}"
+        if series.flaw:
+            yield f"{contestant.title} ({contestant.mode}), {where}: {series.flaw}"

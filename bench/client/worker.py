@@ -1,7 +1,8 @@
-"""One contestant in a process of its own: `python -m bench.client.worker CALL IN_FLIGHT URL`.
+"""One contestant in a process: `python -m bench.client.worker CALL LOOP IN_FLIGHT URL`.
 
-It reads a number of calls per line from stdin, makes them, and prints what they cost. It runs
-under the contestant's interpreter and therefore imports the standard library only.
+LOOP is `none` for a blocking client, else `asyncio` or `uvloop`. The process reads a number of
+calls per line from stdin, makes them, and prints what they cost. It runs under the contestant's
+interpreter and therefore imports the standard library only.
 """
 
 from __future__ import annotations
@@ -10,46 +11,81 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import cycle, islice
 from typing import Any
 
-from bench.client.calls import ASYNCIO, BLOCKING, RECEIPT_ID
-
-BLOCKING_MODE = 0
+from bench.client.calls import ASYNCIO, BLOCKING
+from bench.client.truth import LIED_ABOUT, RECEIPT_IDS, RIGHT, Seen
 
 Burst = Callable[[int], "Tally"]
+NO_LOOP = "none"
 
 
 class Tally:
-    """Counts the failed calls of a burst and remembers why the first one failed."""
+    """Counts failed calls and wrong answers, and remembers the first of them."""
 
     def __init__(self) -> None:
         self.failed = 0
+        self.wrong = 0
         self.error = ""
 
     def fail(self, error: Exception) -> None:
-        """Note a failed call."""
+        """Note a call that raised."""
         self.failed += 1
         self.error = self.error or f"{type(error).__name__}: {error}"[:200]
 
+    def mistrust(self, receipt_id: str, answer: Seen) -> None:
+        """Note an answer that is not the right one."""
+        self.wrong += 1
+        self.error = self.error or mismatch(receipt_id, answer)
 
-def proven(answer: Any) -> None:
-    """Raise unless the answer is the receipt that was asked for."""
-    text = answer.decode() if isinstance(answer, bytes) else repr(answer)
-    if RECEIPT_ID not in text and getattr(answer, "id", None) != RECEIPT_ID:
-        raise RuntimeError(f"this is not receipt {RECEIPT_ID}: {text[:200]}")
+
+def mismatch(receipt_id: str, answer: object) -> str:
+    """Say what was expected and what came."""
+    return f"wrong answer: expected {RIGHT[receipt_id]}, got {answer!r}"[:200]
+
+
+def expect_right(receipt_id: str, answer: Seen) -> None:
+    """Raise unless the answer is the right one."""
+    if answer != RIGHT[receipt_id]:
+        raise RuntimeError(mismatch(receipt_id, answer))
+
+
+@contextmanager
+def lie_noticed() -> Iterator[list[Seen]]:
+    """Raise if the server's lie, put into the list, passes for the right answer.
+
+    Then nothing was checked. A client that refuses the lie has noticed it itself.
+    """
+    answers: list[Seen] = []
+    with suppress(Exception):
+        yield answers
+    if RIGHT[LIED_ABOUT] in answers:
+        raise RuntimeError("wrong answer: repeats the question, whatever the server says")
+
+
+def endless_ids() -> Iterator[str]:
+    """Yield ids of receipts for ever, so that each call asks for another one than the last."""
+    return cycle(RECEIPT_IDS)
 
 
 def blocking_burst(name: str, url: str) -> Burst:
     """Return a function that makes calls one after another."""
     call = BLOCKING[name](url)
-    proven(call())
+    expect_right(RECEIPT_IDS[1], call(RECEIPT_IDS[1]))
+    with lie_noticed() as answers:
+        answers.append(call(LIED_ABOUT))
+    ids = endless_ids()
 
     def burst(calls: int) -> Tally:
         tally = Tally()
-        for _ in range(calls):
+        for receipt_id in islice(ids, calls):
             try:
-                call()
+                answer = call(receipt_id)
+                if answer != RIGHT[receipt_id]:
+                    tally.mistrust(receipt_id, answer)
             except Exception as error:
                 tally.fail(error)
         return tally
@@ -57,27 +93,41 @@ def blocking_burst(name: str, url: str) -> Burst:
     return burst
 
 
-def asyncio_burst(name: str, url: str, in_flight: int) -> Burst:
+def event_loops(kind: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes the event loop; `None` for asyncio's own."""
+    if kind == "asyncio":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def asyncio_burst(name: str, url: str, in_flight: int, loop: str) -> Burst:
     """Return a function that keeps `in_flight` calls under way; its event loop stays."""
-    runner = asyncio.Runner()
+    runner = asyncio.Runner(loop_factory=event_loops(loop))
 
     async def start() -> Any:
         call = ASYNCIO[name](url)
-        proven(await call())
+        expect_right(RECEIPT_IDS[1], await call(RECEIPT_IDS[1]))
+        with lie_noticed() as answers:
+            answers.append(await call(LIED_ABOUT))
         return call
 
     call = runner.run(start())
+    ids = endless_ids()
 
-    async def lane(numbers: Any, tally: Tally) -> None:
-        for _ in numbers:
+    async def lane(own: Iterator[str], tally: Tally) -> None:
+        for receipt_id in own:
             try:
-                await call()
+                answer = await call(receipt_id)
+                if answer != RIGHT[receipt_id]:
+                    tally.mistrust(receipt_id, answer)
             except Exception as error:
                 tally.fail(error)
 
     async def race(calls: int) -> Tally:
-        tally, numbers = Tally(), iter(range(calls))
-        await asyncio.gather(*(lane(numbers, tally) for _ in range(in_flight)))
+        tally, shared = Tally(), islice(ids, calls)
+        await asyncio.gather(*(lane(shared, tally) for _ in range(in_flight)))
         return tally
 
     return lambda calls: runner.run(race(calls))
@@ -88,16 +138,10 @@ def measured(burst: Burst, calls: int) -> dict[str, Any]:
     cpu, wall = time.process_time_ns(), time.perf_counter_ns()
     tally = burst(calls)
     cpu, wall = time.process_time_ns() - cpu, time.perf_counter_ns() - wall
-    return {
-        "calls": calls,
-        "cpu_ns": cpu,
-        "wall_ns": wall,
-        "failed": tally.failed,
-        "error": tally.error,
-    }
+    return {"calls": calls, "cpu_ns": cpu, "wall_ns": wall, **vars(tally)}
 
 
-def main(name: str, in_flight: int, url: str) -> None:
+def main(name: str, loop: str, in_flight: int, url: str) -> None:
     """Serve bursts until stdin ends."""
     replies, sys.stdout = sys.stdout, sys.stderr  # a library that prints must not break the pipe
 
@@ -105,10 +149,10 @@ def main(name: str, in_flight: int, url: str) -> None:
         print(json.dumps(message), file=replies, flush=True)
 
     try:
-        if in_flight == BLOCKING_MODE:
+        if loop == NO_LOOP:
             burst = blocking_burst(name, url)
         else:
-            burst = asyncio_burst(name, url, in_flight)
+            burst = asyncio_burst(name, url, in_flight, loop)
     except Exception as error:
         reply({"error": f"{type(error).__name__}: {error}"[:300]})
         return
@@ -118,4 +162,4 @@ def main(name: str, in_flight: int, url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])
