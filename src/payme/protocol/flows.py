@@ -389,7 +389,7 @@ def wait(receipt: Receipt | str, timeout: float, session: Session) -> Flow[Recei
     known = receipt if isinstance(receipt, Receipt) else None
     receipt_id = arguments.receipt_id(known.id if known else receipt, "receipt")
     open_end = OutcomeUnknown("", method="receipts.pay", receipt_id=receipt_id, sent="maybe")
-    inquiry = _Inquiry(open_end, PROVES_PAY, session)
+    inquiry = Inquiry(open_end, PROVES_PAY, session)
     if known is not None and inquiry.is_proof(known):
         return known
     return (yield from inquiry.ask(timeout)) or inquiry.fail()
@@ -418,7 +418,7 @@ def resolve(
             raise _unproven(lost, "there is no receipt to look at")
         return None
     require_key("receipts.get", session)
-    inquiry = _Inquiry(lost, proofs, session)
+    inquiry = Inquiry(lost, proofs, session)
     try:
         receipt = yield from inquiry.ask(timeout)
         if receipt is None and cancel:
@@ -445,7 +445,7 @@ def _unproven(lost: OutcomeUnknown, reason: str) -> OutcomeUnknown:
     return error
 
 
-class _Inquiry:
+class Inquiry:
     """Asks for one receipt until its state proves something.
 
     From the moment a cancellation may have left, the money may go back at any time: "paid" would be
@@ -493,8 +493,7 @@ class _Inquiry:
         """
         deadline = self._clock() + timeout
         while True:
-            queued = self._seen == ReceiptState.CANCEL_QUEUED
-            receipt = None if queued else (yield from self._cancel(deadline))
+            receipt = None if self.is_queued else (yield from self._cancel(deadline))
             if receipt is None:
                 look = min(_LONGEST_PAUSE, deadline - self._clock())
                 receipt = yield from self.ask(look)
@@ -506,12 +505,24 @@ class _Inquiry:
 
     def fail(self) -> NoReturn:
         """Raise what is known when the time is over."""
+        raise _unproven(self._lost, f"{self.report()}; ask again later") from self._unread
+
+    def report(self) -> str:
+        """Say what was seen last, and what may be on its way."""
         if self._seen is None:
-            raise _unproven(self._lost, "the receipt could not be read") from self._unread
-        report = f"the receipt is {self._seen.name} ({int(self._seen)})"
-        if self._lost.cancels:
-            report += " and a cancellation may be on its way"
-        raise _unproven(self._lost, f"{report}; ask again later") from self._unread
+            return "the receipt could not be read"
+        queued = " and a cancellation may be on its way" if self._lost.cancels else ""
+        return f"the receipt is {self._seen.name} ({int(self._seen)}){queued}"
+
+    @property
+    def was_read(self) -> bool:
+        """The receipt was read at least once."""
+        return self._seen is not None
+
+    @property
+    def is_queued(self) -> bool:
+        """The receipt was last seen in the queue for cancellation."""
+        return self._seen == ReceiptState.CANCEL_QUEUED
 
     def _read(self, deadline: float) -> Flow[Receipt | None]:
         get = calls.receipts_get(self._receipt_id)

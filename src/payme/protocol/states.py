@@ -67,8 +67,9 @@ TRANSITIONS: Final[dict[ReceiptState, frozenset[ReceiptState]]] = {
 }
 
 # What a state proves about an earlier call. State 0 proves nothing: the request may still be on its
-# way. Neither does 21: it is a queue, in which a refused cancellation may stay for ever (OBSERVED:
-# the merchant's billing answers -31007). Only 50 proves that a receipt can take no money any more.
+# way. Neither does 21: it is a queue, and the billing may refuse (-31007, OBSERVED). What
+# becomes of such a receipt no page says; that it stays in 21 is INFERRED. Only 50 proves that a
+# receipt can take no money any more.
 PROVES_PAY: Final = frozenset({S.PAID, S.HELD, S.CANCELLED})
 PROVES_CONFIRM: Final = frozenset({S.PAID, S.CANCELLED})
 PROVES_CANCEL: Final = frozenset({S.CANCELLED})

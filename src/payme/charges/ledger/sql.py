@@ -1,0 +1,460 @@
+"""Charges in SQLAlchemy Core: SQLite and PostgreSQL, blocking and asyncio.
+
+Both ledgers run the same functions on a connection; under asyncio through `run_sync`.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any, Final, NamedTuple, TypeVar, cast
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.event import listens_for
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from payme.charges.core import RESTS, Charge, ChargeState, Event, Means, Overtaken, Save
+from payme.charges.ledger import Stored
+from payme.charges.vault import Vault
+from payme.errors import ConfigurationError
+
+T = TypeVar("T")
+
+Changed = Callable[[sa.Connection, Charge], None]
+"""The merchant's hook: runs once for each proven change, in the transaction that stores it."""
+
+_LONGEST_ID: Final = 128
+_PAGE: Final = 500
+
+metadata = sa.MetaData()
+
+charges = sa.Table(
+    "payme_charge",
+    metadata,
+    sa.Column("id", sa.String(_LONGEST_ID), primary_key=True),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("description", sa.Text),
+    sa.Column("detail", sa.Text),
+    sa.Column("hold", sa.Boolean, nullable=False),
+    sa.Column("receipt_id", sa.String(64)),
+    sa.Column("receipts", sa.Integer, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("cancels", sa.Integer, nullable=False),
+    sa.Column("given_up", sa.Boolean, nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("code", sa.Integer),
+    sa.Column("message", sa.Text),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("due", sa.Float),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("changed", sa.Float, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("means", sa.LargeBinary, nullable=False),
+    sa.Column("owner", sa.String(64)),
+    sa.Column("leased_until", sa.Float, nullable=False, server_default="0"),
+    # What rests is not in it, so that finding what is due costs the same at any size.
+    sa.Index(
+        "payme_charge_due",
+        "due",
+        sqlite_where=sa.text("due IS NOT NULL"),
+        postgresql_where=sa.text("due IS NOT NULL"),
+    ),
+    sa.Index("payme_charge_receipt", "receipt_id"),
+)
+
+events = sa.Table(
+    "payme_charge_event",
+    metadata,
+    sa.Column("charge_id", sa.String(_LONGEST_ID), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("before", sa.String(16)),
+    sa.Column("after", sa.String(16), nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("receipt_id", sa.String(64)),
+)
+
+_CHARGE: Final = [charges.c[name] for name in Charge.__struct_fields__]
+_EVENT: Final = [events.c[name] for name in Event.__struct_fields__]
+_JSON: Final = ("account", "detail")
+
+_LOAD: Final = sa.select(*_CHARGE, charges.c.means).where(charges.c.id == sa.bindparam("b_id"))
+_SAVE: Final = sa.update(charges).where(
+    charges.c.id == sa.bindparam("b_id"), charges.c.version == sa.bindparam("b_version")
+)
+_HISTORY: Final = (
+    sa.select(*_EVENT).where(events.c.charge_id == sa.bindparam("b_id")).order_by("version")
+)
+
+
+class _Rows(NamedTuple):
+    """What both ledgers do on a connection."""
+
+    vault: Vault
+    changed: Changed | None
+
+    def submit(self, connection: sa.Connection, charge: Charge, means: Means) -> Charge:
+        row = {**_row(charge), "means": self.vault.seal(means), "leased_until": 0.0}
+        insert: Any = _insert(connection.dialect.name)
+        done = connection.execute(insert(charges).on_conflict_do_nothing(), row)
+        if done.rowcount:
+            connection.execute(sa.insert(events), _event(None, charge))
+            return charge
+        known = self.load(connection, charge.id)
+        if known is None:
+            raise RuntimeError(f"charge {charge.id} was there and is gone")
+        return known.charge
+
+    def load(self, connection: sa.Connection, charge_id: str) -> Stored | None:
+        row = connection.execute(_LOAD, {"b_id": charge_id}).mappings().first()
+        return None if row is None else self._stored(row)
+
+    def save(self, connection: sa.Connection, change: Save, means: Means | None) -> None:
+        after = change.after
+        row = _row(after)
+        if means is not None:
+            row["means"] = self.vault.seal(means)
+        which = {"b_id": after.id, "b_version": change.before.version}
+        if connection.execute(_SAVE, {**row, **which}).rowcount != 1:
+            raise Overtaken(after.id)
+        connection.execute(sa.insert(events), _event(change.before, after))
+        if self.changed is not None and is_proven(change):
+            self.changed(connection, after)
+
+    def history(self, connection: sa.Connection, charge_id: str) -> list[Event]:
+        rows = connection.execute(_HISTORY, {"b_id": charge_id}).mappings()
+        return [_members(row, Event) for row in rows]
+
+    def page(
+        self, connection: sa.Connection, state: ChargeState | None, since: float, after: str
+    ) -> list[Charge]:
+        query = sa.select(*_CHARGE).where(charges.c.id > after, charges.c.changed >= since)
+        if state is not None:
+            query = query.where(charges.c.state == state.value)
+        rows = connection.execute(query.order_by(charges.c.id).limit(_PAGE)).mappings()
+        return [_charge(row) for row in rows]
+
+    def claim(
+        self, connection: sa.Connection, owner: str, now: float, until: float, limit: int
+    ) -> list[Stored]:
+        due = (
+            sa.select(charges.c.id)
+            .where(charges.c.due <= now, charges.c.leased_until <= now)
+            .order_by(charges.c.due)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        lease = (
+            sa.update(charges)
+            .where(charges.c.id.in_(due.scalar_subquery()))
+            .values(owner=owner, leased_until=until)
+            .returning(*_CHARGE, charges.c.means)
+        )
+        return [self._stored(row) for row in connection.execute(lease).mappings()]
+
+    def take(
+        self, connection: sa.Connection, owner: str, charge_id: str, now: float, until: float
+    ) -> Stored | None:
+        free = sa.or_(charges.c.leased_until <= now, charges.c.owner == owner)
+        lease = (
+            sa.update(charges)
+            .where(charges.c.id == charge_id, free)
+            .values(owner=owner, leased_until=until)
+            .returning(*_CHARGE, charges.c.means)
+        )
+        row = connection.execute(lease).mappings().first()
+        return None if row is None else self._stored(row)
+
+    def release(self, connection: sa.Connection, owner: str, charge_id: str) -> None:
+        ours = (charges.c.id == charge_id, charges.c.owner == owner)
+        connection.execute(sa.update(charges).where(*ours).values(owner=None, leased_until=0.0))
+
+    def next_due(self, connection: sa.Connection) -> float | None:
+        due: float | None = connection.execute(
+            sa.select(sa.func.min(charges.c.due)).where(charges.c.due.is_not(None))
+        ).scalar()
+        return due
+
+    def rotate(self, connection: sa.Connection, after: str) -> str | None:
+        """Seal a page of tokens anew, with the first key; return where the next page begins."""
+        query = sa.select(charges.c.id, charges.c.means).where(charges.c.id > after)
+        page = connection.execute(query.order_by(charges.c.id).limit(_PAGE)).all()
+        for charge_id, sealed in page:
+            # Not over another card that was stored meanwhile.
+            unchanged = (charges.c.id == charge_id, charges.c.means == sealed)
+            anew = self.vault.seal(self.vault.open(bytes(sealed)))
+            connection.execute(sa.update(charges).where(*unchanged).values(means=anew))
+        return str(page[-1][0]) if page else None
+
+    def _stored(self, row: Any) -> Stored:
+        return Stored(_charge(row), self.vault.open(bytes(row["means"])))
+
+
+def is_proven(change: Save) -> bool:
+    """Return whether a change is one that the merchant's hook is told of."""
+    return change.after.state in RESTS and change.after.state != change.before.state
+
+
+def _row(charge: Charge) -> dict[str, Any]:
+    row = msgspec.structs.asdict(charge)
+    for name in _JSON:
+        row[name] = None if row[name] is None else msgspec.json.encode(row[name]).decode()
+    return {**row, "state": charge.state.value}
+
+
+def _members(row: Any, kind: type[T]) -> T:
+    # Column names are a subclass of `str`, which msgspec does not take.
+    return msgspec.convert({str.__str__(name): member for name, member in row.items()}, kind)
+
+
+def _charge(row: Any) -> Charge:
+    members: dict[str, Any] = {name: row[name] for name in Charge.__struct_fields__}
+    for name in _JSON:
+        members[name] = None if members[name] is None else msgspec.json.decode(members[name])
+    return msgspec.convert(members, Charge)
+
+
+def _event(before: Charge | None, after: Charge) -> dict[str, Any]:
+    return {
+        "charge_id": after.id,
+        "version": after.version,
+        "at": after.changed,
+        "before": None if before is None else before.state.value,
+        "after": after.state.value,
+        "evidence": after.evidence,
+        "receipt_id": after.receipt_id or (before.receipt_id if before else None),
+    }
+
+
+def _insert(dialect: str) -> Any:
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+        return postgresql_insert
+    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+    return sqlite_insert
+
+
+class SqlLedger:
+    """Charges in SQLite or PostgreSQL.
+
+    Args:
+        engine: An engine, or its URL, such as `sqlite:///payme.db`. From a URL the tables are
+            created unless they exist.
+        keys: Fernet keys that encrypt card tokens; see `Vault`.
+        changed: Called once for each proven change (held, refused, paid, failed, refunded) with
+            the connection whose transaction stores it. What it raises takes the change back, and
+            it is tried again.
+
+    Raises:
+        ConfigurationError: The database is neither, or a key is none.
+
+    Example:
+        >>> ledger = SqlLedger("sqlite:///payme.db", keys=[os.environ["LEDGER_KEY"]])
+    """
+
+    def __init__(
+        self,
+        engine: "sa.Engine | str" = "sqlite:///payme.db",
+        *,
+        keys: Sequence[str | bytes] = (),
+        changed: Changed | None = None,
+    ) -> None:
+        self._rows = _Rows(Vault(keys), changed)
+        made = isinstance(engine, str)
+        self._engine = _checked(_engine(engine) if isinstance(engine, str) else engine)
+        if made:
+            self.create_all()
+
+    def create_all(self) -> None:
+        """Create the tables unless they exist."""
+        metadata.create_all(self._engine)
+
+    def _do(self, act: Callable[..., T], *arguments: Any) -> T:
+        with self._engine.begin() as connection:
+            return act(connection, *arguments)
+
+    def submit(self, charge: Charge, means: Means, connection: Any = None) -> Charge:
+        """Store a charge unless its id is known."""
+        if connection is not None:
+            return self._rows.submit(connection, charge, means)
+        return self._do(self._rows.submit, charge, means)
+
+    def load(self, charge_id: str) -> Stored | None:
+        """Read a charge."""
+        return self._do(self._rows.load, charge_id)
+
+    def save(self, change: Save, means: Means | None = None) -> None:
+        """Store a change."""
+        self._do(self._rows.save, change, means)
+
+    def history(self, charge_id: str) -> list[Event]:
+        """Read the events of a charge."""
+        return self._do(self._rows.history, charge_id)
+
+    def iterate(self, state: ChargeState | None, since: float) -> Iterator[Charge]:
+        """Read charges page by page."""
+        after = ""
+        while page := self._do(self._rows.page, state, since, after):
+            yield from page
+            after = page[-1].id
+
+    def claim(self, owner: str, now: float, until: float, limit: int) -> list[Stored]:
+        """Lease what is due."""
+        return self._do(self._rows.claim, owner, now, until, limit)
+
+    def take(self, owner: str, charge_id: str, now: float, until: float) -> Stored | None:
+        """Lease one charge."""
+        return self._do(self._rows.take, owner, charge_id, now, until)
+
+    def release(self, owner: str, charge_id: str) -> None:
+        """Give a lease back."""
+        self._do(self._rows.release, owner, charge_id)
+
+    def next_due(self) -> float | None:
+        """Return when something is due next."""
+        return self._do(self._rows.next_due)
+
+    def rotate(self) -> None:
+        """Encrypt every token with the first key, so that the others can be thrown away."""
+        after: str | None = ""
+        while after is not None:
+            after = self._do(self._rows.rotate, after)
+
+    def close(self) -> None:
+        """Close the engine's connections."""
+        self._engine.dispose()
+
+
+class AsyncSqlLedger:
+    """Charges in SQLite or PostgreSQL, under asyncio; arguments as for `SqlLedger`.
+
+    The hook gets a blocking connection of SQLAlchemy's, as `AsyncConnection.run_sync` does; it may
+    not await.
+
+    Example:
+        >>> ledger = AsyncSqlLedger("postgresql+psycopg://shop@db/shop")
+        >>> await ledger.create_all()
+    """
+
+    def __init__(
+        self,
+        engine: "AsyncEngine | str",
+        *,
+        keys: Sequence[str | bytes] = (),
+        changed: Changed | None = None,
+    ) -> None:
+        self._rows = _Rows(Vault(keys), changed)
+        self._engine = _async_engine(engine) if isinstance(engine, str) else engine
+        _checked(self._engine.sync_engine)
+
+    async def create_all(self) -> None:
+        """Create the tables unless they exist."""
+        async with self._engine.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+
+    async def _do(self, act: Callable[..., T], *arguments: Any) -> T:
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(act, *arguments)
+
+    async def submit(self, charge: Charge, means: Means, connection: Any = None) -> Charge:
+        """Store a charge unless its id is known."""
+        if connection is not None:
+            own = cast("AsyncConnection", connection)
+            return await own.run_sync(self._rows.submit, charge, means)
+        return await self._do(self._rows.submit, charge, means)
+
+    async def load(self, charge_id: str) -> Stored | None:
+        """Read a charge."""
+        return await self._do(self._rows.load, charge_id)
+
+    async def save(self, change: Save, means: Means | None = None) -> None:
+        """Store a change."""
+        await self._do(self._rows.save, change, means)
+
+    async def history(self, charge_id: str) -> list[Event]:
+        """Read the events of a charge."""
+        return await self._do(self._rows.history, charge_id)
+
+    async def iterate(self, state: ChargeState | None, since: float) -> AsyncIterator[Charge]:
+        """Read charges page by page."""
+        after = ""
+        while page := await self._do(self._rows.page, state, since, after):
+            for charge in page:
+                yield charge
+            after = page[-1].id
+
+    async def claim(self, owner: str, now: float, until: float, limit: int) -> list[Stored]:
+        """Lease what is due."""
+        return await self._do(self._rows.claim, owner, now, until, limit)
+
+    async def take(self, owner: str, charge_id: str, now: float, until: float) -> Stored | None:
+        """Lease one charge."""
+        return await self._do(self._rows.take, owner, charge_id, now, until)
+
+    async def release(self, owner: str, charge_id: str) -> None:
+        """Give a lease back."""
+        await self._do(self._rows.release, owner, charge_id)
+
+    async def next_due(self) -> float | None:
+        """Return when something is due next."""
+        return await self._do(self._rows.next_due)
+
+    async def rotate(self) -> None:
+        """See `SqlLedger.rotate`."""
+        after: str | None = ""
+        while after is not None:
+            after = await self._do(self._rows.rotate, after)
+
+    async def close(self) -> None:
+        """Close the engine's connections."""
+        await self._engine.dispose()
+
+
+def _checked(engine: sa.Engine) -> sa.Engine:
+    if engine.dialect.name not in ("sqlite", "postgresql"):
+        raise ConfigurationError(
+            f"engine: got {engine.dialect.name}, expected sqlite or postgresql"
+        )
+    return engine
+
+
+def _engine(url: str) -> sa.Engine:
+    engine = sa.create_engine(_normal(url), hide_parameters=True)
+    _prepare(engine)
+    return engine
+
+
+def _async_engine(url: str) -> AsyncEngine:
+    engine = create_async_engine(_normal(url, "sqlite+aiosqlite"), hide_parameters=True)
+    _prepare(engine.sync_engine)
+    return engine
+
+
+def _normal(url: str, sqlite: str = "sqlite") -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError:
+        raise ConfigurationError(
+            "engine: expected a URL such as sqlite:///payme.db or postgresql://user@host/database"
+        ) from None
+    if parsed.drivername == "sqlite":
+        return parsed.set(drivername=sqlite)
+    if parsed.drivername in ("postgres", "postgresql"):
+        return parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+def _prepare(engine: sa.Engine) -> None:
+    """Let readers and one writer of SQLite work side by side, and writers wait for each other."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    @listens_for(engine, "connect")
+    def _(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA busy_timeout=30000")
+        cursor.close()

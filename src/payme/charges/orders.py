@@ -1,0 +1,170 @@
+"""What a merchant asks for: checked, compared with what is stored, and turned into a change."""
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from payme import exact
+from payme.charges.core import COMMANDS, Charge, ChargeState, Means, Save, changed
+from payme.errors import InvalidArgument, PaymeError
+from payme.protocol import calls
+from payme.protocol.inputs import Detail, Payer
+
+_LONGEST_ID: Final = 128
+_ANY_RECEIPT: Final = "0" * 24
+
+# What makes a charge the same money; the card may change, and so may the words.
+_MONEY: Final = ("amount", "account", "hold", "detail")
+
+
+class ChargeConflict(PaymeError):
+    """The id belongs to a charge with other money, or its state does not allow what is asked.
+
+    Attributes:
+        charge: The charge as it is stored.
+        differs: Names of what differs; empty for a state.
+    """
+
+    charge: Charge
+    differs: tuple[str, ...]
+
+    def __init__(self, text: str, charge: Charge, differs: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.charge = charge
+        self.differs = differs
+
+
+class ChargeNotFound(PaymeError, LookupError):
+    """No charge has this id."""
+
+
+class Order(NamedTuple):
+    """A charge that was asked for, with what it is paid with; or why it was refused."""
+
+    charge: Charge | None = None
+    means: Means | None = None
+    refusal: InvalidArgument | None = None
+
+    def accepted(self) -> tuple[Charge, Means]:
+        """Return both, or raise why not: here, where no frame holds the arguments any more."""
+        if self.refusal is not None:
+            raise self.refusal
+        assert self.charge is not None  # noqa: S101 - one of both is there
+        assert self.means is not None  # noqa: S101
+        return self.charge, self.means
+
+
+def order(
+    now: float,
+    charge_id: str,
+    amount: int,
+    account: Mapping[str, str | int],
+    token: str,
+    *,
+    description: str | None,
+    detail: Detail | None,
+    payer: Payer | None,
+    hold: bool,
+) -> Order:
+    """Check what a charge is asked for with; nothing is stored or sent."""
+    try:
+        create = calls.receipts_create(
+            amount, account, description=description, detail=detail, hold=hold
+        )
+        charge = Charge(
+            id=check_id(charge_id),
+            amount=create.params["amount"],
+            account=create.params["account"],
+            description=create.params.get("description"),
+            detail=create.params.get("detail"),
+            hold=hold,
+            due=now,
+            created=now,
+            changed=now,
+        )
+        return Order(charge, means_of(token, payer))
+    except InvalidArgument as refusal:
+        return Order(refusal=refusal.with_traceback(None))
+
+
+def means_of(token: str, payer: Payer | None) -> Means:
+    """Check a card and who pays with it."""
+    pay = calls.receipts_pay(_ANY_RECEIPT, token, payer=payer)
+    return Means(pay.params["token"], payer)
+
+
+def check_id(given: object) -> str:
+    """Check the id of a charge: text of at most 128 visible characters."""
+    text = exact.text(given)
+    if text is None or not text.isprintable() or not 0 < len(text) <= _LONGEST_ID or " " in text:
+        expected = f"text of 1 to {_LONGEST_ID} visible characters, such as 'order-106'"
+        raise InvalidArgument("id", given, expected)
+    return text
+
+
+def same(asked: Charge, known: Charge) -> Charge:
+    """Return the charge that is stored, unless other money was asked for under its id.
+
+    Raises:
+        ChargeConflict: Naming what differs.
+    """
+    differs = tuple(name for name in _MONEY if getattr(asked, name) != getattr(known, name))
+    if differs:
+        raise ChargeConflict(
+            f"charge {known.id!r} exists with another {', '.join(differs)}; "
+            f"an id is the same money for ever",
+            known,
+            differs,
+        )
+    return known
+
+
+def command(charge: Charge, word: str, now: float) -> Save | None:
+    """Turn a merchant's word into a change.
+
+    Args:
+        charge: As it is stored.
+        word: `confirm`, `refund`, `cancel` or `retry`.
+        now: Seconds since 1970.
+
+    Returns:
+        The change; None if the charge is there or on its way already.
+
+    Raises:
+        ChargeConflict: The state does not allow it.
+    """
+    if charge.state in _SATISFIES.get(word, ()) and (word != "cancel" or charge.given_up):
+        return None
+    after = COMMANDS.get((word, charge.state))
+    if after is None:
+        raise ChargeConflict(f"charge {charge.id!r} is {charge.state}: can't {word} it", charge)
+    return Save(charge, changed(charge, now, **_asked(word, after, now)))
+
+
+_SATISFIES: Final[dict[str, frozenset[ChargeState]]] = {
+    "confirm": frozenset({ChargeState.CONFIRMING, ChargeState.PAID}),
+    "refund": frozenset({ChargeState.REFUNDING, ChargeState.REFUNDED}),
+    "cancel": frozenset({ChargeState.CANCELLING, ChargeState.PAYING, ChargeState.FAILED}),
+}
+
+
+def _asked(word: str, after: ChargeState, now: float) -> dict[str, Any]:
+    rests = after is ChargeState.FAILED
+    members: dict[str, Any] = {
+        "state": after,
+        "evidence": f"merchant: {word}",
+        "due": None if rests else now,
+        "tries": 0,
+    }
+    if word == "cancel":
+        members["given_up"] = True
+    if word == "retry":
+        members |= {"given_up": False, "code": None, "message": None}
+        if after is ChargeState.NEW:
+            members |= {"receipt_id": None, "receipts": 0}
+    return members
+
+
+def new_owner() -> str:
+    """Make a name for who leases charges: no two processes share it."""
+    return f"{os.getpid()}-{os.urandom(8).hex()}"
