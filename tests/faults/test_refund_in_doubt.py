@@ -85,3 +85,18 @@ def test_a_refund_that_is_refused_at_once_leaves_the_receipt_paid(world):
     with pytest.raises(CannotCancel):
         payme.receipts.cancel(receipt)
     assert sandbox.debits(receipt) == 1
+
+
+@pytest.mark.parametrize("progression", ["after_checks:3", "at_once"])
+def test_wait_brings_a_payment_and_its_refund_to_their_ends(progression):
+    with (
+        Sandbox(progression=progression) as sandbox,
+        Payme(sandbox.merchant_id, sandbox.key, base_url=sandbox.url) as payme,
+    ):
+        receipt = payme.receipts.create(50_000, {"order_id": 1})
+        begun = payme.receipts.pay(receipt.id, sandbox.add_card())
+        assert begun.is_paid == (progression == "at_once")
+        assert payme.receipts.wait(begun, timeout=10).is_paid
+        assert payme.receipts.wait(payme.receipts.cancel(receipt.id), timeout=10).is_cancelled
+        with pytest.raises(OutcomeUnknown, match="CREATED"):
+            payme.receipts.wait(payme.receipts.create(50_000, {"order_id": 2}), timeout=0.2)
