@@ -165,6 +165,16 @@ async def test_discarded_connection_is_not_used_again(wire):
         assert server.connections == 2
 
 
+async def test_a_request_that_can_t_be_written_is_not_sent(wire):
+    with answering() as server:
+        made = wire(f"http://127.0.0.1:{server.port}/api")
+        asked = Request("id:k\r\nX-Evil: 1", b"{}", 3.0, 3.0)
+        error = await failed(made.send(asked))
+        assert (error.sent, asked.sent) == (False, False)
+        # The connection that had been opened for it does not keep its place.
+        assert made.pool.sockets() == []
+
+
 # How long.
 
 
@@ -352,6 +362,6 @@ async def test_a_kept_connection_costs_no_look_up_and_no_handshake(wire, monkeyp
 
 
 def test_the_context_of_the_user_is_used_as_it_is(client_tls):
-    endpoint = Endpoint("https://localhost/api", client_tls, "")
+    endpoint = Endpoint("https://localhost/api", client_tls, None)
     assert endpoint._context is client_tls
     assert blocking.STAGGER == aio.STAGGER == 0.25

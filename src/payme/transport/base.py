@@ -66,6 +66,15 @@ class Reply:
         return f"Reply({self.status}, {len(self.body)} bytes)"
 
 
+class Proxy:
+    """Where a proxy is, and the header that says who asks; its `repr` shows no password."""
+
+    def __init__(self, host: str, port: int, header: bytes) -> None:
+        self.host = host
+        self.port = port
+        self.header = header
+
+
 class TransportError(Exception):
     """No whole answer came.
 

@@ -152,7 +152,13 @@ class Exchange:
             return
         self._received += size
         try:
-            self._parser.feed_data(memoryview(self._clear)[:size])
+            # An answer that is whole before the last byte has something behind it, though it be
+            # an empty line, which the parser would skip.
+            self._parser.feed_data(memoryview(self._clear)[: size - 1])
+            if self.settled:
+                self.alive = False
+                return
+            self._parser.feed_data(memoryview(self._clear)[size - 1 : size])
         except HttpParserCallbackError as failed:
             # What interrupted a callback, such as Ctrl+C.
             raise (failed.__context__ or failed) from None
@@ -164,11 +170,6 @@ class Exchange:
             raise ConnectionError(f"an answer of more than {MAX_BODY} bytes")
         if self._received - len(self._body) > _MAX_AROUND:
             raise ConnectionError(f"more than {_MAX_AROUND} bytes around an answer")
-
-    def on_message_begin(self) -> None:
-        """Note an answer that nobody asked for, behind the one that was."""
-        if self.settled:
-            self.alive = False
 
     def on_message_complete(self) -> None:
         """End the exchange, unless this was an interim answer."""
