@@ -17,7 +17,7 @@ from payme.transport.address import Endpoint, Socket, interleaved
 from payme.transport.base import Request, TransportError
 from support import gates
 from support.gates import Gate
-from support.listener import GIVE_UP, Listener
+from support.listener import GIVE_UP, Listener, wait_for_hangup
 
 pytestmark = pytest.mark.anyio
 
@@ -127,6 +127,31 @@ async def test_a_server_that_forgot_its_sessions_is_reached(wire, ca, client_tls
         assert (await made.send(request(max_idle=0.0))).status == 200
 
 
+async def test_a_session_is_given_up_when_a_handshake_fails(wire, server_tls, client_tls):
+    def refuse(sock):
+        sock.sendall(b"HTTP/1.1 400 The plain HTTP request was sent to HTTPS port\r\n\r\n")
+        wait_for_hangup(sock)
+
+    with answering(server_tls) as server, Listener(refuse) as other:
+        made = wire(f"https://localhost:{server.port}/api", client_tls)
+        await made.send(request())
+        assert made.inner._endpoint.session is not None
+        made.inner._endpoint._port = other.port
+        error = await failed(made.send(request(max_idle=0.0)))
+        assert error.sent is False
+        assert made.inner._endpoint.session is None
+
+
+async def test_the_certificate_must_be_one_for_the_name_that_was_called(
+    wire, server_tls, client_tls
+):
+    with answering(server_tls) as server:
+        made = wire(f"https://127.0.0.1:{server.port}/api", client_tls)
+        error = await failed(made.send(request()))
+        assert "certificate" in error.reason
+        assert error.sent is False
+
+
 @pytest.mark.parametrize("late", [False, True], ids=["same_packet", "later"])
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 async def test_a_connection_with_bytes_behind_the_answer_is_not_used_again(
@@ -173,6 +198,32 @@ async def test_a_request_that_can_t_be_written_is_not_sent(wire):
         assert (error.sent, asked.sent) == (False, False)
         # The connection that had been opened for it does not keep its place.
         assert made.pool.sockets() == []
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["close_notify", "cut"])
+async def test_a_body_that_ends_with_the_line_is_whole_if_tls_says_so(
+    wire, server_tls, client_tls, told
+):
+    """Whoever sits in between can end a line, and can't end TLS."""
+
+    def serve(sock):
+        with server_tls.wrap_socket(sock, server_side=True, suppress_ragged_eofs=True) as secured:
+            secured.recv(65536)
+            secured.sendall(b"HTTP/1.0 200 OK\r\n\r\n{}")
+            if told:
+                with contextlib.suppress(OSError):
+                    secured.unwrap()
+            else:
+                secured.shutdown(socket.SHUT_RDWR)
+
+    with Listener(serve) as server:
+        made = wire(f"https://localhost:{server.port}/api", client_tls)
+        if told:
+            assert (await made.send(request())).body == b"{}"
+        else:
+            error = await failed(made.send(request()))
+            assert "before the whole answer" in error.reason
+            assert error.sent is True
 
 
 # How long.

@@ -7,9 +7,8 @@ from time import monotonic
 from typing import Any
 
 from payme.transport.address import STAGGER, Address, Socket
-from payme.transport.base import Reply, Request
+from payme.transport.base import Reply, Request, failure
 from payme.transport.course import Bell, Sender
-from payme.transport.exchange import failure
 from payme.transport.pool import Connection, Lease, Pool
 
 _Loop = asyncio.AbstractEventLoop

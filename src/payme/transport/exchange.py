@@ -17,7 +17,7 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 from httptools import HttpResponseParser as Parser
 
 from payme.transport.address import Endpoint
-from payme.transport.base import Reply, Request, TransportError
+from payme.transport.base import Reply, Request
 
 MAX_BODY: Final = 8 << 20
 """Bytes of an answer that are read; a page of 50 receipts has about 60 thousand."""
@@ -203,11 +203,3 @@ class Exchange:
         reply = Reply(self._status, b"", discard)
         reply.body = self._answer
         return reply
-
-
-def failure(error: Exception, request: Request) -> TransportError:
-    """Say what failed, and how far the request had come."""
-    if isinstance(error, TimeoutError):
-        return TransportError(str(error) or "timed out", sent=request.sent)
-    reason = f"{type(error).__name__}: {error}".removesuffix(": ")
-    return TransportError(reason, sent=request.sent)
