@@ -129,6 +129,7 @@ async def test_a_server_that_forgot_its_sessions_is_reached(wire, ca, client_tls
 
 async def test_a_session_is_given_up_when_a_handshake_fails(wire, server_tls, client_tls):
     def refuse(sock):
+        sock.recv(65536)
         sock.sendall(b"HTTP/1.1 400 The plain HTTP request was sent to HTTPS port\r\n\r\n")
         wait_for_hangup(sock)
 
