@@ -15,6 +15,7 @@ import pytest
 from payme.transport import aio, blocking
 from payme.transport.address import Endpoint, Socket, interleaved
 from payme.transport.base import Request, TransportError
+from payme.transport.pool import Lease, Pool
 from support import gates
 from support.gates import Gate
 from support.listener import GIVE_UP, Listener, wait_for_hangup
@@ -269,6 +270,21 @@ async def test_a_look_up_that_hangs_ends_at_the_deadline(
     assert hanging_look_up == ["checkout.invalid"]
 
 
+async def test_a_name_is_looked_up_again_for_the_next_connection(wire, monkeypatch):
+    with answering() as server:
+        found = [socket.gaierror(socket.EAI_AGAIN, "not yet")]
+
+        def getaddrinfo(*_args, **_kwargs):
+            if found:
+                raise found.pop()
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))]
+
+        look_up_by(monkeypatch, getaddrinfo)
+        made = wire(f"http://late.invalid:{server.port}/api")
+        assert (await failed(made.send(request()))).sent is False
+        assert (await made.send(request())).status == 200
+
+
 async def test_a_literal_address_is_not_looked_up(wire, hanging_look_up):
     with answering() as server:
         assert (await wire(f"http://127.0.0.1:{server.port}/api").send(request())).status == 200
@@ -344,6 +360,40 @@ async def test_waiting_callers_get_their_turn_in_order(wire):
         assert not made.pool._line or made.pool._first() is None
 
 
+def test_nobody_overtakes_the_line():
+    pool = Pool(1)
+    first, second, late = Lease(), Lease(), Lease()
+    rung = []
+    assert pool.take(first, 30.0)
+    pool.stand_in_line(second, lambda: rung.append(1))
+    assert not pool.take(second, 30.0)
+    first.place = None
+    pool.end(first)
+    assert rung == [1]
+    assert not pool.take(late, 30.0)
+    assert pool.take(second, 30.0)
+
+
+async def test_an_answer_to_half_a_request_ends_the_connection(wire, style):
+    if style == "blocking":
+        pytest.skip("sends all before it reads")
+
+    def serve(sock):
+        sock.recv(1)
+        sock.sendall(ANSWER)
+        release.wait(GIVE_UP)
+
+    release = threading.Event()
+    with Listener(serve) as server:
+        made = wire(f"http://127.0.0.1:{server.port}/api")
+        big = Request("id:key", bytes(32 << 20), 3.0, 3.0)
+        assert (await made.send(big)).body == b"{}"
+        # The other half must not leave before the next request.
+        assert not made.pool._idle
+        assert made.pool.sockets() == []
+        release.set()
+
+
 # What a broken-off call leaves.
 
 
@@ -395,6 +445,29 @@ async def test_a_call_that_is_broken_off_while_connecting_closes_its_socket(
         assert made.pool.sockets() == []
         kept.clear()
         gc.collect()
+
+
+@pytest.mark.skipif(not DESCRIPTORS.exists(), reason="counts descriptors in /proc")
+async def test_a_task_that_is_cancelled_at_any_step_closes_its_socket(wire, style, client_tls):
+    if style == "blocking":
+        pytest.skip("tasks alone are cancelled")
+    with Gate(gates.stall) as gate:
+        made = wire(f"https://127.0.0.1:{gate.port}/api", client_tls)
+        await failed(made.send(request(0.05)))
+        before = len(list(DESCRIPTORS.iterdir()))
+        kept = []
+        for steps in [*range(40)] * 3:
+            task = asyncio.ensure_future(made.send(request()))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as broken:
+                await task
+            kept.append(broken.value)
+        await asyncio.sleep(0.05)
+        await asyncio.to_thread(gate.wait_until, lambda: gate.open_connections == 0)
+        assert len(list(DESCRIPTORS.iterdir())) <= before + 1
+        assert made.pool.sockets() == []
 
 
 async def test_what_is_dropped_is_closed_without_a_warning():
