@@ -285,8 +285,9 @@ async def test_a_name_is_looked_up_again_for_the_next_connection(wire, monkeypat
         assert (await made.send(request())).status == 200
 
 
-async def test_a_literal_address_is_not_looked_up(wire, hanging_look_up):
+async def test_a_literal_address_is_not_looked_up(wire, monkeypatch):
     with answering() as server:
+        monkeypatch.setattr("payme.transport.address.LookUp._run", None)
         assert (await wire(f"http://127.0.0.1:{server.port}/api").send(request())).status == 200
 
 
@@ -484,6 +485,16 @@ async def test_a_kept_connection_costs_no_look_up_and_no_handshake(wire, monkeyp
         await made.send(request())
         look_up_by(monkeypatch, None)
         assert (await made.send(request())).status == 200
+
+
+def test_a_context_that_looks_at_certificates_itself_resumes_no_session():
+    class Own(ssl.SSLContext):
+        def wrap_bio(self, *_arguments, session, **_options):
+            return session
+
+    endpoint = Endpoint("https://localhost/api", Own(ssl.PROTOCOL_TLS_CLIENT), None)
+    endpoint.session = object()
+    assert endpoint.wrap(None, None) is None
 
 
 def test_the_context_of_the_user_is_used_as_it_is(client_tls):
