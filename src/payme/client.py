@@ -15,7 +15,7 @@ from payme.protocol import calls, flows
 from payme.protocol.calls import Call
 from payme.protocol.flows import Flow, Session, Sleep, Step
 from payme.receipts import AsyncReceipts, Receipts
-from payme.transport.base import AsyncTransport, Transport
+from payme.transport.base import AsyncTransport, Proxy, Transport
 from payme.transport.lazy import LazyAsyncTransport, LazyTransport
 
 if TYPE_CHECKING:
@@ -60,13 +60,14 @@ class _Client(Generic[TransportT, ReceiptsT]):
         if transport is None:
             self.base_url = configuration.base_url(base_url, environment)
             configuration.check_secure(self.base_url, ssl_context, allow_http=allow_http)
-            self._transport = self._connect(self.base_url, ssl_context, proxy)
+            between = configuration.proxy(proxy, self.base_url)
+            self._transport = self._connect(self.base_url, ssl_context, between)
         else:
             self.base_url = base_url or type(transport).__name__
             self._transport = transport
 
     @staticmethod
-    def _connect(url: str, ssl_context: "ssl.SSLContext | None", proxy: str | None) -> TransportT:
+    def _connect(url: str, ssl_context: "ssl.SSLContext | None", proxy: Proxy | None) -> TransportT:
         raise NotImplementedError
 
     @property
@@ -166,7 +167,7 @@ class Payme(_Client[Transport, Receipts]):
     """
 
     @staticmethod
-    def _connect(url: str, ssl_context: "ssl.SSLContext | None", proxy: str | None) -> Transport:
+    def _connect(url: str, ssl_context: "ssl.SSLContext | None", proxy: Proxy | None) -> Transport:
         return LazyTransport(url, ssl_context, proxy)
 
     @property
@@ -255,7 +256,7 @@ class AsyncPayme(_Client[AsyncTransport, AsyncReceipts]):
 
     @staticmethod
     def _connect(
-        url: str, ssl_context: "ssl.SSLContext | None", proxy: str | None
+        url: str, ssl_context: "ssl.SSLContext | None", proxy: Proxy | None
     ) -> AsyncTransport:
         return LazyAsyncTransport(url, ssl_context, proxy)
 

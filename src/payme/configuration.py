@@ -2,12 +2,14 @@
 
 import os
 import re
+import sys
 from typing import TYPE_CHECKING, Final, Literal
 
 from payme import exact, redact
 from payme.errors import ConfigurationError
 from payme.protocol import arguments
 from payme.protocol.flows import Credentials, Limits
+from payme.transport.base import Proxy
 
 if TYPE_CHECKING:
     import ssl
@@ -33,6 +35,14 @@ _ADDRESS: Final = re.compile(
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9\-]{0,61}[a-z0-9])?", re.IGNORECASE | re.ASCII)
 _LONGEST_HOST: Final = 253
 _LAST_PORT: Final = 65535
+
+# In ASCII, as an address is; other letters of a password are percent-encoded.
+_PROXY: Final = re.compile(
+    r"(?:(?P<scheme>[a-z][a-z0-9+.\-]*)://)?"
+    r"(?:(?P<user>[!-9;-~]*)(?::(?P<password>[!-~]*))?@)?"
+    r"(?P<host>[a-z0-9._\-]+|\[[0-9a-f:.]+\])(?::(?P<port>\d{1,5}))?/?",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 def credentials(merchant_id: str | None, key: str | None) -> Credentials:
@@ -155,6 +165,62 @@ def _without_password(address: object) -> str:
 def _plain(given: object) -> str:
     """Write what was given, for an error."""
     return redact.scrub(str(exact.shown(given)))
+
+
+def proxy(given: str | None, url: str) -> Proxy | None:
+    """Find the proxy: the one given (empty for none), else the environment's.
+
+    Args:
+        given: Address of a proxy; None for `HTTPS_PROXY` and its like.
+        url: Address of the API, as `base_url` returns it.
+
+    Returns:
+        The proxy, or None.
+
+    Raises:
+        ConfigurationError: It is no address, or one of another kind than HTTP. The text repeats
+            nothing of it but the scheme: in a broken address the password may be anywhere.
+    """
+    address = _proxy_of_environment(url) if given is None else given
+    if not address:
+        return None
+    found = _PROXY.fullmatch(exact.text(address) or "")
+    scheme = ((found and found["scheme"]) or "http").lower()
+    if scheme != "http":
+        raise ConfigurationError(
+            f"proxy: {scheme}:// is not supported here, http:// is; install payme-uz[httpx2] and "
+            f"give transport=Httpx2Transport(...) an httpx2 client that has this proxy"
+        )
+    if found is None or not 0 < int(found["port"] or 80) <= _LAST_PORT:
+        raise ConfigurationError(
+            "proxy: expected an address such as http://user:password@proxy.local:3128"
+        )
+    header = b"" if found["user"] is None else _proxy_credentials(found)
+    return Proxy(found["host"].strip("[]"), int(found["port"] or 80), header)
+
+
+def _proxy_credentials(found: re.Match[str]) -> bytes:
+    from base64 import b64encode
+    from urllib.parse import unquote
+
+    return b"Proxy-Authorization: Basic %b\r\n" % b64encode(
+        f"{unquote(found['user'])}:{unquote(found['password'] or '')}".encode()
+    )
+
+
+def _proxy_of_environment(url: str) -> str | None:
+    found = _ADDRESS.fullmatch(url)
+    # The sandbox on this machine is never meant to be reached through a company's proxy.
+    if found is None or is_loopback(found["host"]):
+        return None
+    named = any(name.lower().endswith("_proxy") for name in os.environ)
+    if not named and sys.platform not in ("darwin", "win32"):
+        return None
+    # Loaded here: it takes 15 ms, and most have no proxy.
+    from urllib.request import getproxies, proxy_bypass
+
+    host = found["host"].strip("[]")
+    return None if proxy_bypass(host) else getproxies().get(found["scheme"])
 
 
 def check_secure(address: str, context: "ssl.SSLContext | None", *, allow_http: bool) -> None:

@@ -37,7 +37,10 @@ class SubscribeClient:
         # The signature is fixed, so there is no `allow_http` to ask for a sandbox in a private
         # network.
         configuration.check_secure(self._url, None, allow_http=not self._url.endswith(_PAYME_HOSTS))
-        self._transport = _TRANSPORTS.setdefault(self._url, LazyTransport(self._url, None, None))
+        self._transport = _TRANSPORTS.get(self._url) or _TRANSPORTS.setdefault(
+            self._url,
+            LazyTransport(self._url, None, configuration.proxy(None, self._url)),
+        )
         self.base_url = base_url
         self.timeout = arguments.seconds("timeout", timeout)
 

@@ -1,7 +1,6 @@
 """Connections are kept, shared, given up when in doubt, and closed."""
 
 import asyncio
-import socket
 import threading
 
 import pytest
@@ -373,7 +372,7 @@ def test_closing_a_blocking_client_ends_the_calls_of_other_threads(server, sandb
 
     state = prepare(sandbox)
     server.otherwise = lambda exchange: exchange.hang()
-    payme = Payme(sandbox.merchant_id, sandbox.key, base_url=server.url, timeout=3)
+    payme = Payme(sandbox.merchant_id, sandbox.key, base_url=server.url, timeout=9)
     ended = []
 
     def call():
@@ -386,9 +385,7 @@ def test_closing_a_blocking_client_ends_the_calls_of_other_threads(server, sandb
     thread.start()
     server.wait_until(lambda: len(server.requests) == 1)
     payme.close()
-    for sock in list(server._open):
-        sock.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    # Long before its own timeout.
+    thread.join(2)
     (error,) = ended
-    assert isinstance(error, OutcomeUnknown | RuntimeError), repr(error)
     assert isinstance(error, OutcomeUnknown), repr(error)

@@ -85,7 +85,7 @@ async def test_connect_timeouts_of_all_attempts_share_the_deadline(connect, pay,
 async def test_pool_timeout(style, server, sandbox, state):
     """All connections are busy: the request waits in line and never leaves."""
     kind = BlockingTransport if style == BLOCKING else AsyncioTransport
-    transport = kind(server.url, proxy="", max_connections=1)
+    transport = kind(server.url, max_connections=1)
     busy = make(style, sandbox.merchant_id, sandbox.key, transport=transport, timeout=5)
     server.otherwise = lambda exchange: exchange.hang()
     stuck = asyncio.create_task(outcome(busy.receipts.check(state.unpaid)))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from payme import configuration
 from payme.transport.aio import AsyncioTransport
 from payme.transport.base import Request
 from payme.transport.blocking import BlockingTransport
@@ -43,8 +44,8 @@ async def wire(style: str) -> AsyncIterator[Callable[..., Wire]]:
     """Make transports of the style under test; they are closed at the end."""
     made: list[Wire] = []
 
-    def make(url: str, context: Any = None, proxy: str | None = "", **more: Any) -> Wire:
-        made.append(Wire(style, url, context, proxy, **more))
+    def make(url: str, context: Any = None, proxy: str = "", **more: Any) -> Wire:
+        made.append(Wire(style, url, context, configuration.proxy(proxy, url), **more))
         return made[-1]
 
     yield make

@@ -6,7 +6,7 @@ from payme.transport.address import Endpoint
 from payme.transport.base import Request
 from payme.transport.exchange import MAX_BODY, Exchange
 
-ENDPOINT = Endpoint("http://127.0.0.1:9/api", None, "")
+ENDPOINT = Endpoint("http://127.0.0.1:9/api", None, None)
 REQUEST = Request("id:key", b'{"id":1}', 1.0, 1.0)
 
 
@@ -92,7 +92,9 @@ def test_an_answer_is_read_however_it_is_cut(answer, expected, step):
 
 
 @pytest.mark.parametrize("step", [1, 4096])
-@pytest.mark.parametrize("rest", [b"x", b"{}", whole(b"{}", LENGTH), b"HTTP/1.1 200"])
+@pytest.mark.parametrize(
+    "rest", [b"x", b"{}", b"\r", b"\n", b"\r\n", whole(b"{}", LENGTH), b"HTTP/1.1 200"]
+)
 @pytest.mark.parametrize(
     "answer", [whole(b"{}", LENGTH), whole(CHUNKED, "Transfer-Encoding: chunked")]
 )

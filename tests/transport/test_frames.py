@@ -77,7 +77,7 @@ def silent(request, server_tls):
 
 
 def test_frames_of_a_timeout(silent, client_tls):
-    transport = BlockingTransport(silent, client_tls, "")
+    transport = BlockingTransport(silent, client_tls)
     with pytest.raises(TransportError) as failed:
         transport.send(request())
     assert failed.value.sent
@@ -88,7 +88,7 @@ def test_frames_of_a_timeout(silent, client_tls):
 @pytest.mark.parametrize("loop", LOOPS)
 def test_frames_of_a_timeout_under_asyncio(silent, client_tls, loop):
     async def main():
-        transport = aio.AsyncioTransport(silent, client_tls, "")
+        transport = aio.AsyncioTransport(silent, client_tls)
         with pytest.raises(TransportError) as failed:
             await transport.send(request())
         assert failed.value.sent
@@ -99,12 +99,13 @@ def test_frames_of_a_timeout_under_asyncio(silent, client_tls, loop):
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs setitimer")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_frames_of_ctrl_c_anywhere(silent, client_tls):
     def strike(*_):
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGALRM, strike)
-    transport = BlockingTransport(silent, client_tls, "")
+    transport = BlockingTransport(silent, client_tls)
     places = set()
     try:
         for number in range(300):
@@ -116,7 +117,7 @@ def test_frames_of_ctrl_c_anywhere(silent, client_tls):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert {"_open", "settle"} <= places
+    assert {"_connect", "settle"} <= places
     transport.close()
 
 
@@ -132,7 +133,7 @@ def test_frames_of_ctrl_c_in_send_and_receive(silent, client_tls, monkeypatch, m
         return real(self, *arguments)
 
     monkeypatch.setattr(address.Socket, method, strike)
-    transport = BlockingTransport(silent, client_tls, "")
+    transport = BlockingTransport(silent, client_tls)
     for _ in range(2):
         calls.clear()
         asked = request()

@@ -4,8 +4,7 @@ import base64
 
 import pytest
 
-from payme import AsyncPayme, ConfigurationError, Payme
-from payme.transport import proxy
+from payme import AsyncPayme, ConfigurationError, Payme, configuration
 from support import gates
 from support.gates import Gate
 from support.listener import Listener, wait_for_hangup
@@ -53,26 +52,14 @@ def test_another_kind_of_proxy_names_the_extra_that_carries_it(kind, scheme):
     assert SECRET not in str(refused.value)
 
 
+@pytest.mark.parametrize("kind", [Payme, AsyncPayme])
 @pytest.mark.parametrize("address", ["socks5://host:1080", "http://host:99999"])
-async def test_the_environment_s_proxy_is_looked_at_when_the_first_request_is_sent(
-    wire_of_client, address, monkeypatch
+def test_a_broken_address_in_the_environment_is_refused_when_the_client_is_made(
+    kind, address, monkeypatch
 ):
     monkeypatch.setenv("HTTPS_PROXY", address)
     with pytest.raises(ConfigurationError, match="proxy"):
-        await wire_of_client("https://checkout.invalid/api")
-
-
-@pytest.fixture
-def wire_of_client(style):
-    from payme.transport.lazy import LazyAsyncTransport, LazyTransport
-
-    async def send(url):
-        request = Request("a:b", b"{}", 1.0, 1.0)
-        if style == "blocking":
-            return LazyTransport(url, None, None).send(request)
-        return await LazyAsyncTransport(url, None, None).send(request)
-
-    return send
+        kind("m" * 24, "k", environment="test")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +75,7 @@ def wire_of_client(style):
     ],
 )
 def test_an_address_is_read(address, host, port, credentials):
-    found = proxy.parse(address)
+    found = configuration.proxy(address, "https://checkout.paycom.uz/api")
     assert (found.host, found.port) == (host, port)
     if credentials is None:
         assert found.header == b""
@@ -102,15 +89,16 @@ def test_an_address_is_read(address, host, port, credentials):
 def test_the_environment_names_a_proxy_and_exceptions(name, monkeypatch):
     for other in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(other, raising=False)
-    assert proxy.find(None, "https", "checkout.paycom.uz") is None
+    api = "https://checkout.paycom.uz/api"
+    assert configuration.proxy(None, api) is None
     monkeypatch.setenv(name, "http://proxy.local:3128")
-    assert proxy.find(None, "https", "checkout.paycom.uz").host == "proxy.local"
-    assert proxy.find(None, "http", "checkout.paycom.uz") is None
-    assert proxy.find("", "https", "checkout.paycom.uz") is None
-    for host in ("localhost", "127.0.0.1", "::1"):
-        assert proxy.find(None, "https", host) is None
+    assert configuration.proxy(None, api).host == "proxy.local"
+    assert configuration.proxy(None, "http://checkout.paycom.uz/api") is None
+    assert configuration.proxy("", api) is None
+    for host in ("localhost", "127.0.0.1", "[::1]"):
+        assert configuration.proxy(None, f"https://{host}/api") is None
     monkeypatch.setenv("NO_PROXY", ".paycom.uz")
-    assert proxy.find(None, "https", "checkout.paycom.uz") is None
+    assert configuration.proxy(None, api) is None
 
 
 def request():

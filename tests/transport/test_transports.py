@@ -15,9 +15,10 @@ import pytest
 from payme.transport import aio, blocking
 from payme.transport.address import Endpoint, Socket, interleaved
 from payme.transport.base import Request, TransportError
+from payme.transport.pool import Lease, Pool
 from support import gates
 from support.gates import Gate
-from support.listener import GIVE_UP, Listener
+from support.listener import GIVE_UP, Listener, wait_for_hangup
 
 pytestmark = pytest.mark.anyio
 
@@ -127,6 +128,32 @@ async def test_a_server_that_forgot_its_sessions_is_reached(wire, ca, client_tls
         assert (await made.send(request(max_idle=0.0))).status == 200
 
 
+async def test_a_session_is_given_up_when_a_handshake_fails(wire, server_tls, client_tls):
+    def refuse(sock):
+        sock.recv(65536)
+        sock.sendall(b"HTTP/1.1 400 The plain HTTP request was sent to HTTPS port\r\n\r\n")
+        wait_for_hangup(sock)
+
+    with answering(server_tls) as server, Listener(refuse) as other:
+        made = wire(f"https://localhost:{server.port}/api", client_tls)
+        await made.send(request())
+        assert made.inner._endpoint.session is not None
+        made.inner._endpoint._port = other.port
+        error = await failed(made.send(request(max_idle=0.0)))
+        assert error.sent is False
+        assert made.inner._endpoint.session is None
+
+
+async def test_the_certificate_must_be_one_for_the_name_that_was_called(
+    wire, server_tls, client_tls
+):
+    with answering(server_tls) as server:
+        made = wire(f"https://127.0.0.1:{server.port}/api", client_tls)
+        error = await failed(made.send(request()))
+        assert "certificate" in error.reason
+        assert error.sent is False
+
+
 @pytest.mark.parametrize("late", [False, True], ids=["same_packet", "later"])
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 async def test_a_connection_with_bytes_behind_the_answer_is_not_used_again(
@@ -163,6 +190,42 @@ async def test_discarded_connection_is_not_used_again(wire):
         (await made.send(request())).discard()
         await made.send(request())
         assert server.connections == 2
+
+
+async def test_a_request_that_can_t_be_written_is_not_sent(wire):
+    with answering() as server:
+        made = wire(f"http://127.0.0.1:{server.port}/api")
+        asked = Request("id:k\r\nX-Evil: 1", b"{}", 3.0, 3.0)
+        error = await failed(made.send(asked))
+        assert (error.sent, asked.sent) == (False, False)
+        # The connection that had been opened for it does not keep its place.
+        assert made.pool.sockets() == []
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["close_notify", "cut"])
+async def test_a_body_that_ends_with_the_line_is_whole_if_tls_says_so(
+    wire, server_tls, client_tls, told
+):
+    """Whoever sits in between can end a line, and can't end TLS."""
+
+    def serve(sock):
+        with server_tls.wrap_socket(sock, server_side=True, suppress_ragged_eofs=True) as secured:
+            secured.recv(65536)
+            secured.sendall(b"HTTP/1.0 200 OK\r\n\r\n{}")
+            if told:
+                with contextlib.suppress(OSError):
+                    secured.unwrap()
+            else:
+                secured.shutdown(socket.SHUT_RDWR)
+
+    with Listener(serve) as server:
+        made = wire(f"https://localhost:{server.port}/api", client_tls)
+        if told:
+            assert (await made.send(request())).body == b"{}"
+        else:
+            error = await failed(made.send(request()))
+            assert "before the whole answer" in error.reason
+            assert error.sent is True
 
 
 # How long.
@@ -207,8 +270,24 @@ async def test_a_look_up_that_hangs_ends_at_the_deadline(
     assert hanging_look_up == ["checkout.invalid"]
 
 
-async def test_a_literal_address_is_not_looked_up(wire, hanging_look_up):
+async def test_a_name_is_looked_up_again_for_the_next_connection(wire, monkeypatch):
     with answering() as server:
+        found = [socket.gaierror(socket.EAI_AGAIN, "not yet")]
+
+        def getaddrinfo(*_args, **_kwargs):
+            if found:
+                raise found.pop()
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))]
+
+        look_up_by(monkeypatch, getaddrinfo)
+        made = wire(f"http://late.invalid:{server.port}/api")
+        assert (await failed(made.send(request()))).sent is False
+        assert (await made.send(request())).status == 200
+
+
+async def test_a_literal_address_is_not_looked_up(wire, monkeypatch):
+    with answering() as server:
+        monkeypatch.setattr("payme.transport.address.LookUp._run", None)
         assert (await wire(f"http://127.0.0.1:{server.port}/api").send(request())).status == 200
 
 
@@ -282,6 +361,40 @@ async def test_waiting_callers_get_their_turn_in_order(wire):
         assert not made.pool._line or made.pool._first() is None
 
 
+def test_nobody_overtakes_the_line():
+    pool = Pool(1)
+    first, second, late = Lease(), Lease(), Lease()
+    rung = []
+    assert pool.take(first, 30.0)
+    pool.stand_in_line(second, lambda: rung.append(1))
+    assert not pool.take(second, 30.0)
+    first.place = None
+    pool.end(first)
+    assert rung == [1]
+    assert not pool.take(late, 30.0)
+    assert pool.take(second, 30.0)
+
+
+async def test_an_answer_to_half_a_request_ends_the_connection(wire, style):
+    if style == "blocking":
+        pytest.skip("sends all before it reads")
+
+    def serve(sock):
+        sock.recv(1)
+        sock.sendall(ANSWER)
+        release.wait(GIVE_UP)
+
+    release = threading.Event()
+    with Listener(serve) as server:
+        made = wire(f"http://127.0.0.1:{server.port}/api")
+        big = Request("id:key", bytes(32 << 20), 3.0, 3.0)
+        assert (await made.send(big)).body == b"{}"
+        # The other half must not leave before the next request.
+        assert not made.pool._idle
+        assert made.pool.sockets() == []
+        release.set()
+
+
 # What a broken-off call leaves.
 
 
@@ -335,6 +448,29 @@ async def test_a_call_that_is_broken_off_while_connecting_closes_its_socket(
         gc.collect()
 
 
+@pytest.mark.skipif(not DESCRIPTORS.exists(), reason="counts descriptors in /proc")
+async def test_a_task_that_is_cancelled_at_any_step_closes_its_socket(wire, style, client_tls):
+    if style == "blocking":
+        pytest.skip("tasks alone are cancelled")
+    with Gate(gates.stall) as gate:
+        made = wire(f"https://127.0.0.1:{gate.port}/api", client_tls)
+        await failed(made.send(request(0.05)))
+        before = len(list(DESCRIPTORS.iterdir()))
+        kept = []
+        for steps in [*range(40)] * 3:
+            task = asyncio.ensure_future(made.send(request()))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as broken:
+                await task
+            kept.append(broken.value)
+        await asyncio.sleep(0.05)
+        await asyncio.to_thread(gate.wait_until, lambda: gate.open_connections == 0)
+        assert len(list(DESCRIPTORS.iterdir())) <= before + 1
+        assert made.pool.sockets() == []
+
+
 async def test_what_is_dropped_is_closed_without_a_warning():
     sock = Socket(socket.AF_INET)
     descriptor = sock.fileno()
@@ -351,7 +487,17 @@ async def test_a_kept_connection_costs_no_look_up_and_no_handshake(wire, monkeyp
         assert (await made.send(request())).status == 200
 
 
+def test_a_context_that_looks_at_certificates_itself_resumes_no_session():
+    class Own(ssl.SSLContext):
+        def wrap_bio(self, *_arguments, session, **_options):
+            return session
+
+    endpoint = Endpoint("https://localhost/api", Own(ssl.PROTOCOL_TLS_CLIENT), None)
+    endpoint.session = object()
+    assert endpoint.wrap(None, None) is None
+
+
 def test_the_context_of_the_user_is_used_as_it_is(client_tls):
-    endpoint = Endpoint("https://localhost/api", client_tls, "")
+    endpoint = Endpoint("https://localhost/api", client_tls, None)
     assert endpoint._context is client_tls
     assert blocking.STAGGER == aio.STAGGER == 0.25

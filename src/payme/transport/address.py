@@ -13,7 +13,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from payme.transport import proxy
+from payme.transport.base import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ class Endpoint:
         session: Of the last TLS connection, so that the next one costs less.
     """
 
-    def __init__(self, url: str, context: ssl.SSLContext | None, proxy_url: str | None) -> None:
+    def __init__(self, url: str, context: ssl.SSLContext | None, proxy: Proxy | None) -> None:
         found = _URL.fullmatch(url)
         if found is None:
             raise ValueError(f"not an address: {url!r}")
@@ -72,9 +72,8 @@ class Endpoint:
         self._resumes = type(self._context).__module__ == "ssl"
         self.session: ssl.SSLSession | None = None
         self.tunnel = extra = b""
-        between = proxy.find(proxy_url, scheme, self._name)
-        if between is not None:
-            self._host, self._port, extra = between.host, between.port, between.header
+        if proxy is not None:
+            self._host, self._port, extra = proxy.host, proxy.port, proxy.header
             if self._context is None:
                 path = url  # in the clear as ever; many proxies make tunnels to port 443 alone
             else:

@@ -1,14 +1,14 @@
 """The asyncio transport: the loop's own transports, under asyncio as under uvloop."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncGenerator
 from functools import partial
+from time import monotonic
 from typing import Any
 
-from payme.transport.address import STAGGER, Address, Endpoint, Socket
-from payme.transport.base import Reply, Request
-from payme.transport.exchange import failure
+from payme.transport.address import STAGGER, Address, Socket
+from payme.transport.base import Reply, Request, failure
+from payme.transport.course import Bell, Sender
 from payme.transport.pool import Connection, Lease, Pool
 
 _Loop = asyncio.AbstractEventLoop
@@ -30,20 +30,23 @@ class _Connection(Connection, asyncio.BufferedProtocol):
         except OSError as error:
             self.connection_lost(error)
         else:
-            if self._waiter is not None and (self.exchange.settled or self.exchange.unsent):
-                self._wake(self._waiter)
-
-    def _wake(self, waiter: asyncio.Future[None]) -> None:
-        if not waiter.done():
-            waiter.set_result(None)
+            if self.exchange.settled or self.exchange.unsent:
+                self._wake()
 
     def eof_received(self) -> None:
         self.buffer_updated(0)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.exchange.alive = False
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(exc or ConnectionError("the connection was lost"))
+        self._wake(exc or ConnectionError("the connection was lost"))
+
+    def _wake(self, error: Exception | None = None) -> None:
+        if self._waiter is None or self._waiter.done():
+            return
+        if error is None:
+            self._waiter.set_result(None)
+        else:
+            self._waiter.set_exception(error)
 
     async def settle(self) -> None:
         exchange = self.exchange
@@ -109,87 +112,57 @@ def _close(task: asyncio.Task[Socket]) -> None:
         task.result().close()
 
 
-class AsyncioTransport:
-    """Asyncio transport; each event loop has a pool of its own. Arguments: `BlockingTransport`."""
+class AsyncioTransport(Sender):
+    """Asyncio transport; each event loop has a pool of its own."""
 
-    def __init__(
-        self,
-        url: str,
-        ssl_context: ssl.SSLContext | None = None,
-        proxy: str | None = None,
-        max_connections: int = 100,
-    ) -> None:
-        self._endpoint = Endpoint(url, ssl_context, proxy)
-        self._limit = max_connections
-        self._pools: dict[_Loop, tuple[Pool[_Connection], AsyncGenerator[None]]] = {}
+    _pools: dict[_Loop, tuple[Pool, AsyncGenerator[None]]]
 
     async def send(self, request: Request) -> Reply:
         """Send a request over a kept connection, or a new one."""
-        request.sent = False
         loop = asyncio.get_running_loop()
         pool = self._pools[loop][0] if loop in self._pools else await self._own_pool(loop)
-        lease = Lease[_Connection]()
+        lease = Lease()
         try:
-            async with asyncio.timeout(request.timeout):
-                if not pool.take(lease, request.max_idle):
-                    await self._wait(pool, lease, request.max_idle)
-                connection = lease.connection
-                if connection is None:
-                    async with asyncio.timeout(request.connect_timeout):
-                        connection = await self._open(pool, lease)
-                connection.exchange.begin(request)
-                request.sent = True
-                await connection.settle()
-            reply = connection.exchange.reply(connection.discard)
-            pool.give(lease)
+            for wait, deadline in self._course(pool, lease, request):
+                async with asyncio.timeout(deadline - monotonic()):
+                    await wait()
+            return pool.give(lease)
         except (OSError, ValueError) as error:
             raise failure(error, request) from None
         finally:
             lease.ring = lease.place = None
             pool.end(lease)
-        return reply
 
-    async def _wait(
-        self, pool: Pool[_Connection], lease: Lease[_Connection], max_idle: float
-    ) -> None:
-        bell = asyncio.Event()
-        pool.stand_in_line(lease, bell.set)
-        while not pool.take(lease, max_idle):
-            await bell.wait()
-            bell.clear()
-        lease.ring = None
-        pool.ring()
-
-    async def _open(self, pool: Pool[_Connection], lease: Lease[_Connection]) -> _Connection:
+    def _bell(self) -> Bell:
         bell = asyncio.Event()
         loop = asyncio.get_running_loop()
-        look_up = pool.look_up(self._endpoint, partial(loop.call_soon_threadsafe, bell.set))
-        if look_up.found is None:
-            await bell.wait()
-        sock = await connect(look_up.addresses())
+        return partial(loop.call_soon_threadsafe, bell.set), partial(self._hear, bell)
+
+    @staticmethod
+    async def _hear(bell: asyncio.Event) -> None:
+        await bell.wait()
+        bell.clear()
+
+    async def _connect(self, lease: Lease, addresses: list[Address]) -> None:
+        sock = await connect(addresses)
         try:
             connection = _Connection(sock, self._endpoint)
-            await loop.create_connection(lambda: connection, sock=sock)
+            await asyncio.get_running_loop().create_connection(lambda: connection, sock=sock)
         except BaseException:
             sock.close()
             raise
-        lease.connection = connection
-        if lease.place is not None:
-            lease.place.sock = sock
-        for _ in connection.exchange.opening():
-            await connection.settle()
-        return connection
+        lease.open(connection)
 
-    async def _own_pool(self, loop: _Loop) -> Pool[_Connection]:
+    async def _own_pool(self, loop: _Loop) -> Pool:
         for ended in [other for other in self._pools if other.is_closed()]:
             self._pools.pop(ended, None)
-        pool = Pool[_Connection](self._limit)
+        pool = Pool(self._limit)
         keeper = self._keep(loop, pool)
         self._pools[loop] = pool, keeper
         await anext(keeper)
         return pool
 
-    async def _keep(self, loop: _Loop, pool: Pool[_Connection]) -> AsyncGenerator[None]:
+    async def _keep(self, loop: _Loop, pool: Pool) -> AsyncGenerator[None]:
         """Live as long as the loop: `asyncio.run` closes generators before the loop ends."""
         try:
             yield

@@ -41,10 +41,6 @@ class Request:
         return f"Request({len(self.body)} bytes, timeout={self.timeout:.3f})"
 
 
-def _keep() -> None:
-    """Leave the connection as it is."""
-
-
 class Reply:
     """An HTTP answer that arrived whole.
 
@@ -57,13 +53,24 @@ class Reply:
 
     __slots__ = ("body", "discard", "status")
 
-    def __init__(self, status: int, body: bytes, discard: Callable[[], None] = _keep) -> None:
+    def __init__(
+        self, status: int, body: bytes, discard: Callable[[], object] = lambda: None
+    ) -> None:
         self.status = status
         self.body = body
         self.discard = discard
 
     def __repr__(self) -> str:
         return f"Reply({self.status}, {len(self.body)} bytes)"
+
+
+class Proxy:
+    """Where a proxy is, and the header that says who asks; its `repr` shows no password."""
+
+    def __init__(self, host: str, port: int, header: bytes) -> None:
+        self.host = host
+        self.port = port
+        self.header = header
 
 
 class TransportError(Exception):
@@ -78,6 +85,14 @@ class TransportError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.sent = sent
+
+
+def failure(error: Exception, request: Request) -> TransportError:
+    """Say what failed, and how far the request had come."""
+    if isinstance(error, TimeoutError):
+        return TransportError(str(error) or "timed out", sent=request.sent)
+    reason = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return TransportError(reason, sent=request.sent)
 
 
 @runtime_checkable

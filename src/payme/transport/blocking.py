@@ -4,7 +4,6 @@ import errno
 import os
 import selectors
 import socket
-import ssl
 from collections import deque
 from contextlib import suppress
 from functools import partial
@@ -12,9 +11,9 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Final
 
-from payme.transport.address import STAGGER, Address, Endpoint, Socket
-from payme.transport.base import Reply, Request
-from payme.transport.exchange import failure
+from payme.transport.address import STAGGER, Address, Socket
+from payme.transport.base import Reply, Request, failure
+from payme.transport.course import Bell, Sender
 from payme.transport.pool import Connection, Lease, Pool
 
 # Seconds after which somebody in line looks for himself: what rings may have been interrupted.
@@ -48,10 +47,7 @@ class _Connection(Connection):
 def connect(addresses: list[Address], deadline: float, trying: list[Socket]) -> Socket:
     """Try addresses side by side, each a moment after the one before; the first one wins.
 
-    Args:
-        addresses: Where to.
-        deadline: When to give up.
-        trying: Takes every socket; the caller closes them, except the one that won.
+    Every socket is put into `trying`; the caller closes all but the winner.
     """
     waiting = deque(addresses)
     code = errno.EADDRNOTAVAIL
@@ -74,91 +70,52 @@ def connect(addresses: list[Address], deadline: float, trying: list[Socket]) -> 
     raise OSError(code, os.strerror(code))
 
 
-class BlockingTransport:
+class BlockingTransport(Sender):
     """Blocking transport over a pool of kept connections.
 
     Threads share the pool. A forked child makes a pool of its own and leaves its parent's alone.
-
-    Args:
-        url: Where to post, such as `https://checkout.paycom.uz/api`.
-        ssl_context: TLS settings; None means the system's trust store.
-        proxy: Address of a proxy; None means that the environment decides, empty means none.
-        max_connections: How many connections are open at once.
     """
 
-    def __init__(
-        self,
-        url: str,
-        ssl_context: ssl.SSLContext | None = None,
-        proxy: str | None = None,
-        max_connections: int = 100,
-    ) -> None:
-        self._endpoint = Endpoint(url, ssl_context, proxy)
-        self._limit = max_connections
-        self._pools: dict[int, Pool[_Connection]] = {}
+    _pools: dict[int, Pool]
 
     def send(self, request: Request) -> Reply:
         """Send a request over a kept connection, or a new one."""
-        request.sent = False
-        deadline = monotonic() + request.timeout
         pool = self._pools.get(os.getpid()) or self._own_pool()
-        lease = Lease[_Connection]()
+        lease = Lease()
         try:
-            if not pool.take(lease, request.max_idle):
-                self._wait(pool, lease, request.max_idle, deadline)
-            connection = lease.connection or self._open(
-                pool, lease, min(deadline, monotonic() + request.connect_timeout)
-            )
-            connection.exchange.begin(request)
-            request.sent = True
-            connection.settle(deadline)
-            reply = connection.exchange.reply(connection.discard)
-            pool.give(lease)
+            for wait, deadline in self._course(pool, lease, request):
+                wait(deadline)
+            return pool.give(lease)
         except (OSError, ValueError) as error:
             raise failure(error, request) from None
         finally:
             # Assigned here and first: a place must not stay with whoever keeps the exception.
             lease.ring = lease.place = None
             pool.end(lease)
-        return reply
 
-    def _wait(
-        self, pool: Pool[_Connection], lease: Lease[_Connection], max_idle: float, deadline: float
-    ) -> None:
+    def _bell(self) -> Bell:
         bell = SimpleQueue[None]()
-        pool.stand_in_line(lease, partial(bell.put, None))
-        while not pool.take(lease, max_idle):
-            with suppress(Empty):
-                bell.get(timeout=min(_left(deadline), _RECHECK))
-        lease.ring = None
-        pool.ring()
+        return partial(bell.put, None), partial(self._hear, bell)
 
-    def _open(
-        self, pool: Pool[_Connection], lease: Lease[_Connection], deadline: float
-    ) -> _Connection:
-        bell = SimpleQueue[None]()
-        look_up = pool.look_up(self._endpoint, partial(bell.put, None))
-        while look_up.found is None:
-            with suppress(Empty):
-                bell.get(timeout=_left(deadline))
+    @staticmethod
+    def _hear(bell: SimpleQueue[None], deadline: float) -> None:
+        with suppress(Empty):
+            bell.get(timeout=min(_left(deadline), _RECHECK))
+
+    def _connect(self, lease: Lease, addresses: list[Address], deadline: float) -> None:
         trying: list[Socket] = []
         try:
-            sock = connect(look_up.addresses(), deadline, trying)
-            if lease.place is not None:
-                lease.place.sock = sock
-            connection = lease.connection = _Connection(sock, self._endpoint)
+            sock = connect(addresses, deadline, trying)
+            lease.open(_Connection(sock, self._endpoint))
             trying.remove(sock)
         finally:
             for loser in trying:
                 loser.close()
-        for _ in connection.exchange.opening():
-            connection.settle(deadline)
-        return connection
 
-    def _own_pool(self) -> Pool[_Connection]:
+    def _own_pool(self) -> Pool:
         pid = os.getpid()
         # No lock: one that another thread held during a fork would stay locked in the child.
-        pool = self._pools.setdefault(pid, Pool[_Connection](self._limit))
+        pool = self._pools.setdefault(pid, Pool(self._limit))
         for other in [owner for owner in self._pools if owner != pid]:
             inherited = self._pools.pop(other, None)
             # This process's copies of its parent's sockets; the parent's connections stay up.

@@ -17,7 +17,7 @@ from httptools import HttpParserCallbackError, HttpParserError, HttpParserUpgrad
 from httptools import HttpResponseParser as Parser
 
 from payme.transport.address import Endpoint
-from payme.transport.base import Reply, Request, TransportError
+from payme.transport.base import Reply, Request
 
 MAX_BODY: Final = 8 << 20
 """Bytes of an answer that are read; a page of 50 receipts has about 60 thousand."""
@@ -152,7 +152,13 @@ class Exchange:
             return
         self._received += size
         try:
-            self._parser.feed_data(memoryview(self._clear)[:size])
+            # An answer that is whole before the last byte has something behind it, though it be
+            # an empty line, which the parser would skip.
+            self._parser.feed_data(memoryview(self._clear)[: size - 1])
+            if self.settled:
+                self.alive = False
+                return
+            self._parser.feed_data(memoryview(self._clear)[size - 1 : size])
         except HttpParserCallbackError as failed:
             # What interrupted a callback, such as Ctrl+C.
             raise (failed.__context__ or failed) from None
@@ -164,11 +170,6 @@ class Exchange:
             raise ConnectionError(f"an answer of more than {MAX_BODY} bytes")
         if self._received - len(self._body) > _MAX_AROUND:
             raise ConnectionError(f"more than {_MAX_AROUND} bytes around an answer")
-
-    def on_message_begin(self) -> None:
-        """Note an answer that nobody asked for, behind the one that was."""
-        if self.settled:
-            self.alive = False
 
     def on_message_complete(self) -> None:
         """End the exchange, unless this was an interim answer."""
@@ -202,11 +203,3 @@ class Exchange:
         reply = Reply(self._status, b"", discard)
         reply.body = self._answer
         return reply
-
-
-def failure(error: Exception, request: Request) -> TransportError:
-    """Say what failed, and how far the request had come."""
-    if isinstance(error, TimeoutError):
-        return TransportError(str(error) or "timed out", sent=request.sent)
-    reason = f"{type(error).__name__}: {error}".removesuffix(": ")
-    return TransportError(reason, sent=request.sent)

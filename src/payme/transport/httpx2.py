@@ -5,47 +5,37 @@ transport that ships is faster and keeps one deadline for the whole request; her
 holds for each read and write.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
 
-from payme.transport.base import Reply, Request, TransportError
+from payme.transport.base import Reply, Request, failure
 
 _FAILURES = (httpx2.RequestError, httpx2.InvalidURL, OSError)
+_HEADERS = {"Content-Type": "application/json", "Cache-Control": "no-cache"}
 
 
-class _Departure:
-    """Notes the moment from which bytes of the request may have left."""
+def _departure(request: Request) -> Callable[[str, dict[str, Any]], None]:
+    """Note on a request the moment from which its bytes may have left."""
+    request.sent = False
 
-    def __init__(self, request: Request) -> None:
-        request.sent = False
-        self._request = request
-
-    def note(self, event: str, info: dict[str, Any]) -> None:
+    def note(event: str, info: dict[str, Any]) -> None:
         # A tunnel's CONNECT is a request too, but not ours.
         if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
-            self._request.sent = True
+            request.sent = True
 
-    async def anote(self, event: str, info: dict[str, Any]) -> None:
-        self.note(event, info)
+    return note
 
 
 def _options(request: Request, trace: Any) -> dict[str, Any]:
     return {
         "content": request.body,
-        "headers": {
-            "X-Auth": request.auth,
-            "Content-Type": "application/json",
-            "Cache-Control": "no-cache",
-        },
+        "headers": {"X-Auth": request.auth, **_HEADERS},
         "follow_redirects": False,
         "timeout": httpx2.Timeout(request.timeout, connect=request.connect_timeout),
         "extensions": {"trace": trace},
     }
-
-
-def _failure(error: Exception, request: Request) -> TransportError:
-    return TransportError(f"{type(error).__name__}: {error}", sent=request.sent)
 
 
 class Httpx2Transport:
@@ -67,11 +57,11 @@ class Httpx2Transport:
 
     def send(self, request: Request) -> Reply:
         """Send a request."""
-        departure = _Departure(request)
+        note = _departure(request)
         try:
-            response = self._client.post(self._url, **_options(request, departure.note))
+            response = self._client.post(self._url, **_options(request, note))
         except _FAILURES as error:
-            raise _failure(error, request) from None
+            raise failure(error, request) from None
         return Reply(response.status_code, response.content)
 
     def close(self) -> None:
@@ -87,11 +77,15 @@ class AsyncHttpx2Transport:
 
     async def send(self, request: Request) -> Reply:
         """Send a request."""
-        departure = _Departure(request)
+        note = _departure(request)
+
+        async def trace(event: str, info: dict[str, Any]) -> None:
+            note(event, info)
+
         try:
-            response = await self._client.post(self._url, **_options(request, departure.anote))
+            response = await self._client.post(self._url, **_options(request, trace))
         except _FAILURES as error:
-            raise _failure(error, request) from None
+            raise failure(error, request) from None
         return Reply(response.status_code, response.content)
 
     async def aclose(self) -> None:

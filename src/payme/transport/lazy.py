@@ -2,14 +2,16 @@
 
 import os
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     import ssl
 
     from payme.transport.aio import AsyncioTransport
-    from payme.transport.base import Reply, Request
+    from payme.transport.base import Proxy, Request
     from payme.transport.blocking import BlockingTransport
+
+T = TypeVar("T", "BlockingTransport", "AsyncioTransport")
 
 # A child that is forked while another thread imports would wait for ever for that import's lock.
 # So a fork waits for the import instead. Reentrant, because an import may itself fork.
@@ -22,38 +24,33 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-def _check(proxy: str | None) -> None:
-    """Refuse a proxy that can't be used where it is given, and not at the first payment."""
-    if proxy:
-        from payme.transport.proxy import parse
-
-        parse(proxy)
-
-
-class LazyTransport:
-    """`BlockingTransport`, later.
-
-    Args:
-        url: Address of the API.
-        ssl_context: TLS settings; None for the system's trust store.
-        proxy: Address of a proxy; None for the environment's, empty for none.
-    """
-
-    def __init__(self, url: str, ssl_context: "ssl.SSLContext | None", proxy: str | None) -> None:
-        _check(proxy)
+class _Lazy(Generic[T]):
+    def __init__(
+        self, url: str, ssl_context: "ssl.SSLContext | None", proxy: "Proxy | None"
+    ) -> None:
         self._arguments = (url, ssl_context, proxy)
-        self._made: BlockingTransport | None = None
+        self._made: T | None = None
 
-    def send(self, request: "Request") -> "Reply":
+    def _load(self) -> type[T]:
+        raise NotImplementedError
+
+    def _make(self) -> T:
+        with _IMPORTING:
+            self._made = self._made or self._load()(*self._arguments)
+        return self._made
+
+    def send(self, request: "Request") -> Any:
         """Send a request."""
         return (self._made or self._make()).send(request)
 
-    def _make(self) -> "BlockingTransport":
-        with _IMPORTING:
-            from payme.transport.blocking import BlockingTransport
 
-            self._made = self._made or BlockingTransport(*self._arguments)
-        return self._made
+class LazyTransport(_Lazy["BlockingTransport"]):
+    """`BlockingTransport`, later."""
+
+    def _load(self) -> "type[BlockingTransport]":
+        from payme.transport.blocking import BlockingTransport
+
+        return BlockingTransport
 
     def close(self) -> None:
         """Close every connection."""
@@ -61,24 +58,13 @@ class LazyTransport:
             self._made.close()
 
 
-class LazyAsyncTransport:
-    """`AsyncioTransport`, later; arguments as for `LazyTransport`."""
+class LazyAsyncTransport(_Lazy["AsyncioTransport"]):
+    """`AsyncioTransport`, later."""
 
-    def __init__(self, url: str, ssl_context: "ssl.SSLContext | None", proxy: str | None) -> None:
-        _check(proxy)
-        self._arguments = (url, ssl_context, proxy)
-        self._made: AsyncioTransport | None = None
+    def _load(self) -> "type[AsyncioTransport]":
+        from payme.transport.aio import AsyncioTransport
 
-    async def send(self, request: "Request") -> "Reply":
-        """Send a request."""
-        return await (self._made or self._make()).send(request)
-
-    def _make(self) -> "AsyncioTransport":
-        with _IMPORTING:
-            from payme.transport.aio import AsyncioTransport
-
-            self._made = self._made or AsyncioTransport(*self._arguments)
-        return self._made
+        return AsyncioTransport
 
     async def aclose(self) -> None:
         """Close every connection."""

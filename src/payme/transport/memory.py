@@ -9,26 +9,11 @@ Handler = Callable[..., bytes]
 
 
 class _Memory:
-    """What both styles share.
-
-    Args:
-        handle: Takes the body and the `X-Auth` value, and returns the body of the answer, such as
-            `Sandbox.handle`.
-        timed: It takes the timeout in seconds too, as a third argument. A function may say so
-            itself by an attribute `takes_timeout`, as the sandbox's does.
-    """
-
     def __init__(self, handle: Handler, *, timed: bool = False) -> None:
         self._handle = handle
         self._timed = timed or getattr(handle, "takes_timeout", False)
 
     def _answer(self, request: Request) -> Reply:
-        """Call the function; what it raises may stand for a fault of the network.
-
-        An exception with a boolean `sent` is a request that was lost (False) or an answer that
-        was (True). One with an integer `status` is an HTTP answer other than 200, its body in
-        `body`. The sandbox's injected faults have this form, and so may anybody's.
-        """
         request.sent = True
         told = (request.timeout,) if self._timed else ()
         try:
@@ -47,10 +32,16 @@ class _Memory:
 class MemoryTransport(_Memory):
     """Hands each request to a function.
 
+    What the function raises may stand for a fault of the network. An exception with a boolean
+    `sent` is a request that was lost (False) or an answer that was (True). One with an integer
+    `status` is an HTTP answer other than 200, its body in `body`. The sandbox's injected faults
+    have this form, and so may anybody's.
+
     Args:
         handle: Takes the body and the `X-Auth` value, and returns the body of the answer, such as
             `Sandbox.handle`.
-        timed: It takes the timeout in seconds too, as a third argument.
+        timed: It takes the timeout in seconds too, as a third argument. A function may say so
+            itself by an attribute `takes_timeout`, as the sandbox's does.
 
     Example:
         >>> with Sandbox() as sandbox:

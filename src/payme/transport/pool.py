@@ -12,10 +12,11 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final
 from weakref import getweakrefcount, getweakrefs, ref
 
 from payme.transport.address import Endpoint, LookUp, Socket
+from payme.transport.base import Reply
 from payme.transport.exchange import Exchange
 
 KEEPALIVE: Final = 30.0
@@ -36,6 +37,9 @@ class Place(ref[_Anchor]):
 
 class Connection:
     """A socket and the exchange on it; its place while it is idle, when nobody leases it."""
+
+    settle: Callable[..., Any]
+    """Send and receive until the exchange is settled."""
 
     def __init__(self, sock: Socket, endpoint: Endpoint) -> None:
         self.sock = sock
@@ -67,10 +71,7 @@ class Connection:
         self.sock.close()
 
 
-C = TypeVar("C", bound=Connection)
-
-
-class Lease(Generic[C]):
+class Lease:
     """What one call holds of the pool; all of it is given up by assigning None.
 
     Attributes:
@@ -82,30 +83,36 @@ class Lease(Generic[C]):
     __slots__ = ("connection", "place", "ring")
 
     def __init__(self) -> None:
-        self.connection: C | None = None
+        self.connection: Connection | None = None
         self.place: Place | None = None
         self.ring: Callable[[], Any] | None = None
 
+    def open(self, connection: Connection) -> None:
+        """Put a new connection into its place."""
+        if self.place is not None:
+            self.place.sock = connection.sock
+        self.connection = connection
 
-class Pool(Generic[C]):
+
+class Pool:
     """The pool, with at most so many connections open at once."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._idle: deque[C] = deque()
-        self._line: deque[Lease[C]] = deque()
+        self._idle: deque[Connection] = deque()
+        self._line: deque[Lease] = deque()
         self._anchor = _Anchor()
         self._look_up: LookUp | None = None
 
-    def look_up(self, endpoint: Endpoint, bell: Callable[[], Any]) -> LookUp:
-        """Look up the addresses, or join the look-up that is under way; the bell rings after."""
+    def look_up(self, endpoint: Endpoint, ring: Callable[[], Any]) -> LookUp:
+        """Look up the addresses, or join the look-up that is under way; it rings at the end."""
         look_up = self._look_up
         if look_up is None or look_up.found is not None:
             look_up = self._look_up = endpoint.look_up()
-        look_up.bells.append(bell)
+        look_up.bells.append(ring)
         return look_up
 
-    def take(self, lease: Lease[C], max_idle: float) -> bool:
+    def take(self, lease: Lease, max_idle: float) -> bool:
         """Lease a connection that was idle for at most so many seconds, or a place for a new one.
 
         Returns:
@@ -115,7 +122,7 @@ class Pool(Generic[C]):
             return False
         return self._take_idle(lease, max_idle) or self._take_place(lease)
 
-    def _take_idle(self, lease: Lease[C], max_idle: float) -> bool:
+    def _take_idle(self, lease: Lease, max_idle: float) -> bool:
         while self._idle:
             try:
                 lease.connection = self._idle.pop()
@@ -134,7 +141,7 @@ class Pool(Generic[C]):
             connection.close()
         return False
 
-    def _take_place(self, lease: Lease[C]) -> bool:
+    def _take_place(self, lease: Lease) -> bool:
         while True:
             lease.place = Place(self._anchor)
             if getweakrefcount(self._anchor) <= self._limit:
@@ -145,37 +152,44 @@ class Pool(Generic[C]):
             except IndexError:
                 return False
 
-    def give(self, lease: Lease[C]) -> None:
-        """Leave a connection that can be used again to the others."""
-        if lease.connection is not None and lease.connection.exchange.alive:
-            lease.connection.idle_since = monotonic()
-            self._put(lease, lease.connection)
-
-    def _put(self, lease: Lease[C], connection: C) -> None:
-        connection.place, lease.place, lease.connection = lease.place, None, None
-        self._idle.append(connection)
-
-    def end(self, lease: Lease[C]) -> None:
-        """Close a connection that was not given back, and wake who waits."""
-        if lease.connection is not None:
-            lease.connection.close()
-        if self._line:
-            self.ring()
-
-    def stand_in_line(self, lease: Lease[C], ring: Callable[[], Any]) -> None:
+    def stand_in_line(self, lease: Lease, ring: Callable[[], Any]) -> None:
         """Be woken when it may be one's turn."""
         lease.ring = ring
         self._line.append(lease)
 
-    def _first(self) -> Lease[C] | None:
+    def leave_line(self, lease: Lease) -> None:
+        """Make way for the next one."""
+        lease.ring = None
+        self._ring()
+
+    def give(self, lease: Lease) -> Reply:
+        """Take the answer, and leave a connection that can be used again to the others."""
+        connection: Any = lease.connection
+        reply: Reply = connection.exchange.reply(connection.discard)
+        if connection.exchange.alive:
+            connection.idle_since = monotonic()
+            self._put(lease, connection)
+        return reply
+
+    def _put(self, lease: Lease, connection: Connection) -> None:
+        connection.place, lease.place, lease.connection = lease.place, None, None
+        self._idle.append(connection)
+
+    def end(self, lease: Lease) -> None:
+        """Close a connection that was not given back, and wake who waits."""
+        if lease.connection is not None:
+            lease.connection.close()
+        if self._line:
+            self._ring()
+
+    def _first(self) -> Lease | None:
         with suppress(IndexError, ValueError):
             while (first := self._line[0]).ring is None:
                 self._line.remove(first)
             return first
         return None
 
-    def ring(self) -> None:
-        """Wake whoever is first in line."""
+    def _ring(self) -> None:
         first = self._first()
         if first is not None and first.ring is not None:
             first.ring()
