@@ -14,7 +14,7 @@ import pytest
 from payme.transport.base import Request, TransportError
 from payme.transport.blocking import BlockingTransport
 from payme.transport.pool import Lease
-from transport.test_wire import answering
+from support.answering import answering
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs setitimer"),

@@ -17,44 +17,18 @@ from payme.transport.address import Endpoint, Socket, interleaved
 from payme.transport.base import Request, TransportError
 from payme.transport.pool import Lease, Pool
 from support import gates
+from support.answering import ANSWER, answering
 from support.gates import Gate
 from support.listener import GIVE_UP, Listener, wait_for_hangup
 
 pytestmark = pytest.mark.anyio
 
 DESCRIPTORS = Path("/proc/self/fd")
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 LATE = 0.4
 
 
 def request(timeout=3.0, connect_timeout=3.0, max_idle=30.0):
     return Request("id:key", b"{}", timeout, connect_timeout, max_idle)
-
-
-def answering(context=None, answer=ANSWER, resumed=None):
-    """Serve requests, one after the other, on each connection."""
-
-    def serve(sock):
-        secured = sock
-        if context is not None:
-            secured = context.wrap_socket(sock, server_side=True)
-            listener.replace(sock, secured)
-            if resumed is not None:
-                resumed.append(secured.session_reused)
-        try:
-            while True:
-                got = b""
-                while not got.endswith(b"{}"):
-                    if not (data := secured.recv(65536)):
-                        return
-                    got += data
-                secured.sendall(answer)
-        finally:
-            if secured is not sock:
-                listener.forget(secured)
-
-    listener = Listener(serve)
-    return listener
 
 
 async def failed(awaitable):
