@@ -22,7 +22,7 @@ $(BIN)/python:
 
 # The demo needs the package alone, so it starts without waiting for the tools.
 $(VENV)/.demo: pyproject.toml | $(BIN)/python
-	$(PIP) -e ".[sandbox]"
+	$(PIP) -e ".[sandbox,charges]"
 	@touch $@
 
 # The browser tests drive Debian's Chromium. It is installed where that can be done without asking;

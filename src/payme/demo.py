@@ -1,12 +1,18 @@
 """The whole journey of a payment against the embedded sandbox: `python -m payme.demo`."""
 
 import asyncio
+import os
+import subprocess
 import sys
-from collections.abc import Callable
+import time
+import warnings
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
 
-from payme import AsyncPayme, OutcomeUnknown, Payme, Receipt, Rejected, format_som, som
+from payme import AsyncPayme, OutcomeUnknown, Payme, Receipt, format_som, som
 from payme.cards.subscribe_cards import PaymeSubscribeCards
 from payme.receipts.subscribe_receipts import PaymeSubscribeReceipts
 from payme.sandbox import Sandbox
@@ -15,9 +21,9 @@ CARD, EXPIRE, CODE, PHONE = "8600069195406311", "0399", "666666", "998901304527"
 
 
 def main() -> None:
-    """Run the three journeys and print each step."""
+    """Run the journeys and print each step."""
     # A console that can't show Uzbek letters must not end a demonstration.
-    reconfigure: Callable[..., None] | None = getattr(sys.stdout, "reconfigure", None)
+    reconfigure: Any = getattr(sys.stdout, "reconfigure", None)
     if reconfigure:
         reconfigure(errors="replace")
     with Sandbox() as sandbox:
@@ -25,7 +31,8 @@ def main() -> None:
         with_the_specification(sandbox)
         with_payme(sandbox)
         asyncio.run(with_async_payme(sandbox))
-    print("\nAll three journeys went through.")
+        with_a_crash(sandbox)
+    print("\nAll journeys went through.")
 
 
 def with_the_specification(sandbox: Sandbox) -> None:
@@ -71,7 +78,9 @@ def with_payme(sandbox: Sandbox) -> None:
         _say("receipts.pay", _shown(receipt))
         _say("receipts.check", payme.receipts.check(receipt.id).name)
         _say("receipts.send", payme.receipts.send(receipt.id, PHONE))
-        _refused(lambda: payme.receipts.pay(receipt.id, card.token))
+        again = payme.receipts.pay(receipt.id, card.token)
+        debits = sandbox.debits(receipt.id)
+        _say("receipts.pay again", f"{_shown(again)}: the same receipt, {debits} debit")
 
         held = payme.receipts.create(som("120 000"), {"order_id": 3}, hold=True)
         _say("receipts.pay (hold)", _shown(payme.receipts.pay(held.id, card.token, hold=True)))
@@ -116,11 +125,60 @@ async def with_async_payme(sandbox: Sandbox) -> None:
         _say("receipts.iterate", f"{len(listed)} receipts of the last hour")
 
 
-def _refused(pay: Callable[[], Receipt]) -> None:
+# A shop's process that charges a card and is killed before it hears the answer.
+_SHOP: Final = """
+import sys
+from payme import Payme
+from payme.charges import Charges, SqlLedger
+url, merchant_id, ledger, token = sys.argv[1:]
+with Payme(merchant_id, base_url=url) as payme:
+    Charges(payme, SqlLedger(ledger)).charge("order-16", 1_600_000, {"order_id": 16}, token)
+"""
+
+
+def with_a_crash(sandbox: Sandbox) -> None:
+    """Kill a process in the middle of a charge, and let another one find out what happened."""
+    _title("4. Charges: kill -9 after the bytes of receipts.pay have left")
+    if find_spec("sqlalchemy") is None:
+        _say("left out", "it needs a ledger: pip install 'payme-uz[sandbox,charges]'")
+        return
+    from payme.charges import Charges, Policy, SqlLedger
+
+    warnings.filterwarnings("ignore", "card tokens are stored unencrypted")
+    token = sandbox.add_card()
+    with TemporaryDirectory() as folder:
+        url = f"sqlite:///{Path(folder, 'payme.db')}"
+        ledger = SqlLedger(url)
+        _kill_in_the_middle(sandbox, url, token)
+        with Payme(sandbox.merchant_id, sandbox.key, base_url=sandbox.url) as payme:
+            charges = Charges(payme, ledger, policy=Policy(ask_for=3.0))
+            _say("the ledger after it", f"order-16 is {charges.get('order-16').state}")
+            charge = charges.charge("order-16", 1_600_000, {"order_id": 16}, token, deadline=30)
+            _say("another process", f"order-16 is {charge.state}, {charge.evidence}")
+            debits = sandbox.debits(str(charge.receipt_id))
+            _say("the sandbox's ledger", f"{debits} debit")
+        ledger.close()
+        if not charge.is_paid or debits != 1:
+            raise SystemExit(f"{charge!r} has {debits} debits")
+
+
+def _kill_in_the_middle(sandbox: Sandbox, ledger: str, token: str) -> None:
+    sandbox.faults.add("receipts.pay", when="after", action="delay", delay_ms=20_000, times=1)
+    before = len(sandbox.ledger())
+    command = [sys.executable, "-W", "ignore", "-c", _SHOP, sandbox.url, sandbox.merchant_id]
+    shop = subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
+        [*command, ledger, token], env={**os.environ, "PAYME_KEY": sandbox.key}
+    )
     try:
-        pay()
-    except Rejected as no:
-        _say("receipts.pay again", f"{type(no).__name__} {no.code}: {no.text('uz')}")
+        until = time.monotonic() + 30
+        while len(sandbox.ledger()) == before:
+            if shop.poll() is not None or time.monotonic() > until:
+                raise SystemExit("the shop ended before it paid")
+            time.sleep(0.02)
+    finally:
+        shop.kill()
+        shop.wait()
+    _say("kill -9", "the card was debited, and nobody heard it")
 
 
 def _result(step: str, answer: dict[str, Any]) -> Any:
