@@ -30,7 +30,7 @@ class Vault:
             warnings.warn(
                 "card tokens are stored unencrypted: give the ledger keys=[...] "
                 "(cryptography.fernet.Fernet.generate_key() makes one)",
-                stacklevel=4,
+                stacklevel=3,
             )
 
     def __repr__(self) -> str:
@@ -38,8 +38,8 @@ class Vault:
 
     def seal(self, means: Means) -> bytes:
         """Make what is stored."""
-        plain = _ENCODER.encode({"token": means.token, "payer": means.payer})
-        return plain if self._fernet is None else self._fernet.encrypt(plain)
+        plain = Sealed(_ENCODER.encode({"token": means.token, "payer": means.payer}))
+        return plain if self._fernet is None else Sealed(self._fernet.encrypt(plain))
 
     def open(self, stored: bytes) -> Means:
         """Read what is stored.
@@ -47,8 +47,8 @@ class Vault:
         Raises:
             ConfigurationError: No key opens it.
         """
-        sealed = _Sealed(stored)
-        found = _DECODER.decode(sealed.opened(self._fernet))
+        opening = _Opening(stored)
+        found = _DECODER.decode(opening.opened(self._fernet))
         return Means(Secret(found.token, TOKEN), found.payer)
 
 
@@ -63,7 +63,16 @@ class _Stored(msgspec.Struct):
         return "_Stored()"
 
 
-class _Sealed:
+class Sealed(bytes):
+    """What is stored; without keys it is readable, and an error of the database shows its row."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Sealed()"
+
+
+class _Opening:
     """Bytes that no frame shows."""
 
     __slots__ = ("_stored",)

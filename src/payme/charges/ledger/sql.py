@@ -4,12 +4,13 @@ Both ledgers run the same functions on a connection; under asyncio through `run_
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.event import listens_for
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from payme.charges.core import RESTS, Charge, ChargeState, Event, Means, Overtaken, Save
@@ -97,8 +98,9 @@ class _Rows(NamedTuple):
     def submit(self, connection: sa.Connection, charge: Charge, means: Means) -> Charge:
         row = {**_row(charge), "means": self.vault.seal(means), "leased_until": 0.0}
         insert: Any = _insert(connection.dialect.name)
-        done = connection.execute(insert(charges).on_conflict_do_nothing(), row)
-        if done.rowcount:
+        # Not `rowcount`: psycopg's is -1 here, whether the row is new or not.
+        statement = insert(charges).on_conflict_do_nothing().returning(charges.c.id)
+        if connection.execute(statement, row).first() is not None:
             connection.execute(sa.insert(events), _event(None, charge))
             return charge
         known = self.load(connection, charge.id)
@@ -171,10 +173,14 @@ class _Rows(NamedTuple):
         connection.execute(sa.update(charges).where(*ours).values(owner=None, leased_until=0.0))
 
     def next_due(self, connection: sa.Connection) -> float | None:
-        due: float | None = connection.execute(
-            sa.select(sa.func.min(charges.c.due)).where(charges.c.due.is_not(None))
-        ).scalar()
-        return due
+        # A few are enough: who asks looks again after a second anyway.
+        first = (
+            sa.select(charges.c.due, charges.c.leased_until)
+            .where(charges.c.due.is_not(None))
+            .order_by(charges.c.due)
+            .limit(_PAGE)
+        )
+        return min((max(row) for row in connection.execute(first).tuples()), default=None)
 
     def rotate(self, connection: sa.Connection, after: str) -> str | None:
         """Seal a page of tokens anew, with the first key; return where the next page begins."""
@@ -270,7 +276,7 @@ class SqlLedger:
 
     def create_all(self) -> None:
         """Create the tables unless they exist."""
-        metadata.create_all(self._engine)
+        self._do(_create_tables)
 
     def _do(self, act: Callable[..., T], *arguments: Any) -> T:
         with self._engine.begin() as connection:
@@ -314,7 +320,7 @@ class SqlLedger:
         self._do(self._rows.release, owner, charge_id)
 
     def next_due(self) -> float | None:
-        """Return when something is due next."""
+        """Return when something can be claimed next."""
         return self._do(self._rows.next_due)
 
     def rotate(self) -> None:
@@ -352,8 +358,7 @@ class AsyncSqlLedger:
 
     async def create_all(self) -> None:
         """Create the tables unless they exist."""
-        async with self._engine.begin() as connection:
-            await connection.run_sync(metadata.create_all)
+        await self._do(_create_tables)
 
     async def _do(self, act: Callable[..., T], *arguments: Any) -> T:
         async with self._engine.begin() as connection:
@@ -399,7 +404,7 @@ class AsyncSqlLedger:
         await self._do(self._rows.release, owner, charge_id)
 
     async def next_due(self) -> float | None:
-        """Return when something is due next."""
+        """Return when something can be claimed next."""
         return await self._do(self._rows.next_due)
 
     async def rotate(self) -> None:
@@ -413,12 +418,27 @@ class AsyncSqlLedger:
         await self._engine.dispose()
 
 
+# Several workers that start at once on an empty database would all find no table, and create it.
+_ONE_AT_A_TIME: Final = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "SELECT pg_advisory_xact_lock(7021816253)",
+}
+
+
+def _create_tables(connection: sa.Connection) -> None:
+    with suppress(OperationalError):  # of SQLite, in a transaction that the engine has begun
+        connection.exec_driver_sql(_ONE_AT_A_TIME[connection.dialect.name])
+    metadata.create_all(connection)
+
+
 def _checked(engine: sa.Engine) -> sa.Engine:
-    if engine.dialect.name not in ("sqlite", "postgresql"):
-        raise ConfigurationError(
-            f"engine: got {engine.dialect.name}, expected sqlite or postgresql"
-        )
+    _check_database(engine.dialect.name)
     return engine
+
+
+def _check_database(name: str) -> None:
+    if name not in _ONE_AT_A_TIME:
+        raise ConfigurationError(f"engine: got {name}, expected sqlite or postgresql")
 
 
 def _engine(url: str) -> sa.Engine:
@@ -440,10 +460,10 @@ def _normal(url: str, sqlite: str = "sqlite") -> sa.URL:
         raise ConfigurationError(
             "engine: expected a URL such as sqlite:///payme.db or postgresql://user@host/database"
         ) from None
-    if parsed.drivername == "sqlite":
-        return parsed.set(drivername=sqlite)
-    if parsed.drivername in ("postgres", "postgresql"):
-        return parsed.set(drivername="postgresql+psycopg")
+    plain = {"sqlite": sqlite, **dict.fromkeys(("postgres", "postgresql"), "postgresql+psycopg")}
+    # Checked before the driver is looked for, which need not be there.
+    parsed = parsed.set(drivername=plain.get(parsed.drivername, parsed.drivername))
+    _check_database(parsed.get_backend_name())
     return parsed
 
 
@@ -455,6 +475,6 @@ def _prepare(engine: sa.Engine) -> None:
     @listens_for(engine, "connect")
     def _(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA busy_timeout=30000")
+        cursor.execute("PRAGMA journal_mode=WAL")
         cursor.close()
