@@ -129,10 +129,11 @@ async def with_async_payme(sandbox: Sandbox) -> None:
 _SHOP: Final = """
 import sys
 from payme import Payme
-from payme.charges import Charges, SqlLedger
+from payme.charges import Charges, Policy, SqlLedger
 url, merchant_id, ledger, token = sys.argv[1:]
 with Payme(merchant_id, base_url=url) as payme:
-    Charges(payme, SqlLedger(ledger)).charge("order-16", 1_600_000, {"order_id": 16}, token)
+    charges = Charges(payme, SqlLedger(ledger), policy=Policy(lease=1.0))
+    charges.charge("order-16", 1_600_000, {"order_id": 16}, token)
 """
 
 
@@ -151,7 +152,7 @@ def with_a_crash(sandbox: Sandbox) -> None:
         ledger = SqlLedger(url)
         _kill_in_the_middle(sandbox, url, token)
         with Payme(sandbox.merchant_id, sandbox.key, base_url=sandbox.url) as payme:
-            charges = Charges(payme, ledger, policy=Policy(ask_for=3.0))
+            charges = Charges(payme, ledger, policy=Policy(ask_for=3.0, lease=1.0))
             _say("the ledger after it", f"order-16 is {charges.get('order-16').state}")
             charge = charges.charge("order-16", 1_600_000, {"order_id": 16}, token, deadline=30)
             _say("another process", f"order-16 is {charge.state}, {charge.evidence}")
