@@ -53,5 +53,3 @@ async def open_ledger(style: str, database: str) -> Any:
 @pytest.fixture
 async def ledger(open_ledger: Callable[..., Any]) -> Any:
     return await open_ledger()
-
-

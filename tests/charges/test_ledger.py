@@ -511,8 +511,10 @@ def contents(database, ledger=None):
     import psycopg
 
     with psycopg.connect(database) as connection:
-        rows = connection.execute("SELECT means, c::text, e::text FROM payme_charge c "
-                                  "LEFT JOIN payme_charge_event e ON e.charge_id = c.id")  # fmt: skip
+        rows = connection.execute(
+            "SELECT means, c::text, e::text FROM payme_charge c "
+            "LEFT JOIN payme_charge_event e ON e.charge_id = c.id"
+        )
         return b"".join(bytes(row[0]) + f"{row[1]}{row[2]}".encode() for row in rows)
 
 
@@ -556,7 +558,7 @@ async def test_without_the_right_key_nothing_is_opened(keys, ledger, style, data
         lambda: other.claim("a", 1001.0, 1100.0, 1),
         lambda: other.take("a", "order-1", 1001.0, 1100.0),
     ):
-        with pytest.raises(ConfigurationError, match="^keys: "):
+        with pytest.raises(ConfigurationError, match=r"^keys: "):
             await read()
     # Nothing stays leased to who could not read it.
     assert ids(await ledger.claim("b", 1001.0, 1100.0, 1)) == ["order-1"]
@@ -579,9 +581,7 @@ async def test_keys_are_rotated(open_ledger, database, monkeypatch):
         await old.load("order-003")
 
 
-async def test_a_ledger_that_was_begun_without_keys_is_encrypted_by_rotation(
-    open_ledger, database
-):
+async def test_a_ledger_that_was_begun_without_keys_is_encrypted_by_rotation(open_ledger, database):
     plain = without_keys(SqlLedger, database)
     plain.submit(*ordered(payer=PAYER))
     plain.close()
@@ -605,7 +605,7 @@ def test_a_ledger_without_keys_says_so_once_and_where(tmp_path):
 
 @pytest.mark.parametrize("key", ["short", "Canary" * 9, b"\xff" * 32, 7])
 def test_a_key_that_is_none_is_refused_and_not_shown(key):
-    with pytest.raises(ConfigurationError, match="^keys: ") as refused:
+    with pytest.raises(ConfigurationError, match=r"^keys: ") as refused:
         SqlLedger("sqlite://", keys=[KEY, key])
     assert str(key) not in str(refused.value)
 
@@ -614,7 +614,7 @@ def test_a_key_that_is_none_is_refused_and_not_shown(key):
     "url", ["mysql+pymysql://u:Canary@h/d", "nonsense:Canary", "", "postgresql"]
 )
 def test_another_database_is_refused_by_name(url):
-    with pytest.raises(ConfigurationError, match="^engine: ") as refused:
+    with pytest.raises(ConfigurationError, match=r"^engine: ") as refused:
         SqlLedger(url, keys=[KEY])
     assert "Canary" not in str(refused.value)
 

@@ -1,19 +1,32 @@
 """`AsyncCharges`: charges over an asyncio client; the same decisions as `Charges`."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from payme import flow as driver
 from payme.charges import core, orders
-from payme.charges.core import PATIENT, Charge, ChargeState, Event, Overtaken, Policy, Save, Step
+from payme.charges.core import (
+    PATIENT,
+    Charge,
+    ChargeState,
+    Event,
+    Means,
+    Overtaken,
+    Policy,
+    Save,
+    Step,
+)
 from payme.charges.ledger import AsyncLedger, Stored
-from payme.charges.pace import LEASE, LOOK_AGAIN, Pace, since_1970
+from payme.charges.pace import LOOK_SOON, Pace, since_1970
 from payme.client import AsyncPayme
 from payme.protocol import arguments
 from payme.protocol.inputs import Detail, Payer
+
+_LOG: Final = logging.getLogger("payme.charges")
 
 
 class AsyncCharges:
@@ -37,7 +50,6 @@ class AsyncCharges:
         self._client = client
         self._ledger = ledger
         self._policy = policy
-        self._owner = orders.new_owner()
 
     async def charge(
         self,
@@ -80,9 +92,8 @@ class AsyncCharges:
             description=description, detail=detail, payer=payer, hold=hold,
         )  # fmt: skip
         del account, token, payer
-        charge = await self._submit(asked, None)
         until = time.monotonic() + arguments.seconds("deadline", deadline)
-        return await self._follow(charge, until)
+        return await self._follow(await self._submit(asked, None), until)
 
     async def submit(
         self,
@@ -149,12 +160,12 @@ class AsyncCharges:
         Yields:
             Charges.
         """
-        wanted = None if state is None else ChargeState(state)
-        return self._ledger.iterate(wanted, since.timestamp() if since else 0.0)
+        return self._ledger.iterate(orders.check_state(state), orders.check_since(since))
 
     async def advance(self, id: str) -> Charge:
         """Drive a charge as far as it goes now; safe to call at any time, from anywhere."""
-        return await self._drive((await self._load(id)).charge.id, None)
+        charge = (await self._load(id)).charge
+        return await self._drive(charge.id, None) or await self.get(charge.id)
 
     async def confirm(self, id: str, *, deadline: float = 15.0) -> Charge:
         """Take what a charge holds.
@@ -205,22 +216,22 @@ class AsyncCharges:
             ChargeNotFound: There is no such charge.
             ChargeConflict: It is neither refused nor failed.
         """
-        stored = await self._load(id)
-        means = orders.means_of(token, stored.means.payer)
+        asked = orders.other_card(token, (await self._load(id)).means.payer)
         del token
-        change = orders.command(stored.charge, "retry", since_1970())
-        assert change is not None  # noqa: S101 - a retry is a change or a conflict
-        return await self._saved(change, means, deadline)
+        return await self._command(id, "retry", deadline, asked.card())
 
     async def recover(self) -> int:
-        """Drive what is due once, such as at the start of a process.
+        """Drive once what is due now, such as at the start of a process.
 
         Returns:
             How many charges were driven.
         """
+        begun = since_1970()
         driven = 0
-        while claimed := await self._claim(1):
-            await self._drive_claimed(claimed[0])
+        owner = orders.new_owner()
+        # What has to wait after it was driven is due later than this began.
+        while claimed := await self._claim(owner, 1, begun):
+            await self._drive_claimed(owner, claimed[0])
             driven += 1
         return driven
 
@@ -234,50 +245,56 @@ class AsyncCharges:
     ) -> int:
         """Drive charges as they become due.
 
+        A charge whose hook fails is logged, and tried again when its lease has run out.
+
         Args:
             in_flight: How many at once.
-            per_second: How many are begun in a second at most.
+            per_second: How many are begun in any second at most.
             drain: End when nothing is left to do.
             stop: Ends it when set, after what is under way.
 
         Returns:
             How many charges were driven.
+
+        Raises:
+            InvalidArgument: `in_flight` or `per_second` is no positive number.
         """
         pace = Pace(in_flight, per_second, time.monotonic)
         flag = stop or asyncio.Event()
         driven = 0
-        running: set[asyncio.Task[Charge]] = set()
-        while not flag.is_set():
-            claimed = await self._claim(pace.room(len(running)))
-            running |= {asyncio.create_task(self._drive_claimed(one)) for one in claimed}
-            pace.began(len(claimed))
-            if not running and drain and await self._ledger.next_due() is None:
-                break
-            pause = await self._pause(claimed)
-            if not running:
-                await asyncio.sleep(pause)
-                continue
-            done, _ = await asyncio.wait(
-                running, timeout=pause, return_when=asyncio.FIRST_COMPLETED
-            )
-            running -= done
-            driven += len(done)
-            for one in done:
-                pace.learn(one.result())
-        if running:
-            await asyncio.wait(running)
+        running: set[asyncio.Task[Charge | None]] = set()
+        try:
+            while not flag.is_set():
+                room = pace.room(len(running))
+                # One for each claim, so that who comes late gives nobody else's lease back.
+                owner = orders.new_owner()
+                claimed = await self._claim(owner, room, since_1970())
+                running |= {asyncio.create_task(self._drive_claimed(owner, one)) for one in claimed}
+                pace.began(len(claimed))
+                due = await self._ledger.next_due() if len(claimed) < room else None
+                if drain and not running and not claimed and room and due is None:
+                    break
+                ended = asyncio.create_task(flag.wait())
+                done, _ = await asyncio.wait(
+                    {ended, *running}, timeout=pace.pause(due), return_when=asyncio.FIRST_COMPLETED
+                )
+                ended.cancel()
+                finished = {one for one in running if one in done}
+                running -= finished
+                driven += len(finished)
+                for one in finished:
+                    pace.learn(one.result())
+        except asyncio.CancelledError:
+            for one in running:
+                one.cancel()
+            raise
+        finally:
+            await asyncio.gather(*running, return_exceptions=True)
         return driven + len(running)
 
-    async def _pause(self, claimed: list[Stored]) -> float:
-        if claimed:
-            return 0.0
-        due = await self._ledger.next_due()
-        left = LOOK_AGAIN if due is None else due - since_1970()
-        return min(max(left, 0.02), LOOK_AGAIN)
-
-    async def _claim(self, limit: int) -> list[Stored]:
-        now = since_1970()
-        return await self._ledger.claim(self._owner, now, now + LEASE, limit) if limit else []
+    async def _claim(self, owner: str, limit: int, due: float) -> list[Stored]:
+        until = since_1970() + self._policy.lease
+        return await self._ledger.claim(owner, due, until, limit) if limit else []
 
     async def _submit(self, asked: orders.Order, connection: Any) -> Charge:
         charge, means = asked.accepted()
@@ -289,45 +306,61 @@ class AsyncCharges:
             raise orders.ChargeNotFound(f"no charge has the id {id!r}")
         return stored
 
-    async def _command(self, id: str, word: str, deadline: float) -> Charge:
-        seconds = arguments.seconds("deadline", deadline)
-        charge = (await self._load(id)).charge
-        change = orders.command(charge, word, since_1970())
-        if change is None:
-            return await self._follow(charge, time.monotonic() + seconds)
-        return await self._saved(change, None, seconds)
-
-    async def _saved(self, change: Save, means: core.Means | None, deadline: float) -> Charge:
+    async def _command(
+        self, id: str, word: str, deadline: float, means: Means | None = None
+    ) -> Charge:
         until = time.monotonic() + arguments.seconds("deadline", deadline)
-        try:
-            await self._ledger.save(change, means)
-        except Overtaken:
-            raise orders.ChargeConflict(
-                f"charge {change.before.id!r} changed at this moment; look at it again",
-                await self.get(change.before.id),
-            ) from None
-        return await self._follow(change.after, until)
+        while True:
+            charge = (await self._load(id)).charge
+            change = orders.command(charge, word, since_1970())
+            if change is None:
+                return await self._follow(charge, until)
+            try:
+                await self._ledger.save(change, means)
+            except Overtaken:
+                # It has just come on; perhaps it can still be done.
+                continue
+            return await self._follow(change.after, until)
 
     async def _follow(self, charge: Charge, until: float) -> Charge:
         """Drive a charge until it rests or the time is over; wait while somebody else drives it."""
         while not charge.rests and time.monotonic() < until:
-            before = charge.version
-            charge = await self._drive(charge.id, until)
-            if not charge.rests and charge.version == before:
-                await asyncio.sleep(min(0.2, max(until - time.monotonic(), 0)))
+            driven = await self._drive(charge.id, until)
+            if driven is not None:
+                return driven
+            await asyncio.sleep(min(LOOK_SOON, max(until - time.monotonic(), 0)))
+            charge = await self.get(charge.id)
         return charge
 
-    async def _drive(self, charge_id: str, until: float | None) -> Charge:
+    async def _drive(self, charge_id: str, until: float | None) -> Charge | None:
+        """Drive a charge; None if somebody else does."""
+        owner = orders.new_owner()
         now = since_1970()
-        stored = await self._ledger.take(self._owner, charge_id, now, now + LEASE)
+        stored = await self._ledger.take(owner, charge_id, now, now + self._policy.lease)
         if stored is None:
-            return await self.get(charge_id)
-        return await self._drive_claimed(stored, until)
+            return None
+        try:
+            return await self._advance(stored, until)
+        finally:
+            await self._ledger.release(owner, charge_id)
 
-    async def _drive_claimed(self, stored: Stored, until: float | None = None) -> Charge:
-        charge = stored.charge
+    async def _drive_claimed(self, owner: str, stored: Stored) -> Charge | None:
+        """Drive one of many; None if nothing was learned of Payme."""
+        try:
+            charge = await self._advance(stored, None)
+        except Exception:  # noqa: BLE001 - whatever it is, the others go on
+            # The hook's, or the database's. The lease stays, so that it is not tried at once.
+            _LOG.exception("charge %s could not be driven", stored.charge.id)
+            return None
+        except BaseException:
+            await self._ledger.release(owner, stored.charge.id)
+            raise
+        await self._ledger.release(owner, stored.charge.id)
+        return charge
+
+    async def _advance(self, stored: Stored, until: float | None) -> Charge | None:
         flow = core.advance(
-            charge,
+            stored.charge,
             stored.means,
             self._client._session,  # pyright: ignore[reportPrivateUsage]
             now=since_1970,
@@ -337,9 +370,7 @@ class AsyncCharges:
         try:
             return await driver.arun(flow, self._perform)
         except Overtaken:
-            return await self.get(charge.id)
-        finally:
-            await self._ledger.release(self._owner, charge.id)
+            return None
 
     async def _perform(self, step: Step) -> Any:
         if isinstance(step, Save):

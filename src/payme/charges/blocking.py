@@ -1,21 +1,34 @@
 """`Charges`: charges over a blocking client."""
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from threading import Event as Flag
-from typing import Any
+from typing import Any, Final
 
 from payme import flow as driver
 from payme.charges import core, orders
-from payme.charges.core import PATIENT, Charge, ChargeState, Event, Overtaken, Policy, Save, Step
+from payme.charges.core import (
+    PATIENT,
+    Charge,
+    ChargeState,
+    Event,
+    Means,
+    Overtaken,
+    Policy,
+    Save,
+    Step,
+)
 from payme.charges.ledger import Ledger, Stored
 from payme.charges.ledger.sql import SqlLedger
-from payme.charges.pace import LEASE, LOOK_AGAIN, Pace, since_1970
+from payme.charges.pace import LOOK_SOON, Pace, since_1970
 from payme.client import Payme
 from payme.protocol import arguments
 from payme.protocol.inputs import Detail, Payer
+
+_LOG: Final = logging.getLogger("payme.charges")
 
 
 class Charges:
@@ -37,7 +50,6 @@ class Charges:
         self._client = client
         self._ledger: Ledger = SqlLedger(ledger) if isinstance(ledger, str) else ledger
         self._policy = policy
-        self._owner = orders.new_owner()
 
     def charge(
         self,
@@ -80,8 +92,8 @@ class Charges:
             description=description, detail=detail, payer=payer, hold=hold,
         )  # fmt: skip
         del account, token, payer
-        charge = self._submit(asked, None)
-        return self._follow(charge, time.monotonic() + arguments.seconds("deadline", deadline))
+        until = time.monotonic() + arguments.seconds("deadline", deadline)
+        return self._follow(self._submit(asked, None), until)
 
     def submit(
         self,
@@ -148,12 +160,12 @@ class Charges:
         Yields:
             Charges.
         """
-        wanted = None if state is None else ChargeState(state)
-        return self._ledger.iterate(wanted, since.timestamp() if since else 0.0)
+        return self._ledger.iterate(orders.check_state(state), orders.check_since(since))
 
     def advance(self, id: str) -> Charge:
         """Drive a charge as far as it goes now; safe to call at any time, from anywhere."""
-        return self._drive(self._load(id).charge.id, None)
+        charge = self._load(id).charge
+        return self._drive(charge.id, None) or self.get(charge.id)
 
     def confirm(self, id: str, *, deadline: float = 15.0) -> Charge:
         """Take what a charge holds.
@@ -204,22 +216,22 @@ class Charges:
             ChargeNotFound: There is no such charge.
             ChargeConflict: It is neither refused nor failed.
         """
-        stored = self._load(id)
-        means = orders.means_of(token, stored.means.payer)
+        asked = orders.other_card(token, self._load(id).means.payer)
         del token
-        change = orders.command(stored.charge, "retry", since_1970())
-        assert change is not None  # noqa: S101 - a retry is a change or a conflict
-        return self._saved(change, means, deadline)
+        return self._command(id, "retry", deadline, asked.card())
 
     def recover(self) -> int:
-        """Drive what is due once, such as at the start of a process.
+        """Drive once what is due now, such as at the start of a process.
 
         Returns:
             How many charges were driven.
         """
+        begun = since_1970()
         driven = 0
-        while claimed := self._claim(1):
-            self._drive_claimed(claimed[0])
+        owner = orders.new_owner()
+        # What has to wait after it was driven is due later than this began.
+        while claimed := self._claim(owner, 1, begun):
+            self._drive_claimed(owner, claimed[0])
             driven += 1
         return driven
 
@@ -233,47 +245,48 @@ class Charges:
     ) -> int:
         """Drive charges as they become due.
 
+        A charge whose hook fails is logged, and tried again when its lease has run out.
+
         Args:
             in_flight: How many at once; each is a thread.
-            per_second: How many are begun in a second at most.
+            per_second: How many are begun in any second at most.
             drain: End when nothing is left to do.
             stop: Ends it when set, after what is under way.
 
         Returns:
             How many charges were driven.
+
+        Raises:
+            InvalidArgument: `in_flight` or `per_second` is no positive number.
         """
         pace = Pace(in_flight, per_second, time.monotonic)
         flag = stop or Flag()
         driven = 0
-        running: set[Future[Charge]] = set()
+        running: set[Future[Charge | None]] = set()
         with ThreadPoolExecutor(in_flight, "payme-charges") as threads:
             while not flag.is_set():
-                claimed = self._claim(pace.room(len(running)))
-                running |= {threads.submit(self._drive_claimed, one) for one in claimed}
+                room = pace.room(len(running))
+                # One for each claim, so that who comes late gives nobody else's lease back.
+                owner = orders.new_owner()
+                claimed = self._claim(owner, room, since_1970())
+                running |= {threads.submit(self._drive_claimed, owner, one) for one in claimed}
                 pace.began(len(claimed))
-                if not running and drain and self._ledger.next_due() is None:
+                due = self._ledger.next_due() if len(claimed) < room else None
+                if drain and not running and not claimed and room and due is None:
                     break
-                pause = self._pause(claimed)
                 if not running:
-                    flag.wait(pause)
+                    flag.wait(pace.pause(due))
                     continue
-                done = wait(running, pause, FIRST_COMPLETED).done
+                done = wait(running, pace.pause(due), FIRST_COMPLETED).done
                 running -= done
                 driven += len(done)
                 for one in done:
                     pace.learn(one.result())
         return driven + len(running)
 
-    def _pause(self, claimed: list[Stored]) -> float:
-        if claimed:
-            return 0.0
-        due = self._ledger.next_due()
-        left = LOOK_AGAIN if due is None else due - since_1970()
-        return min(max(left, 0.02), LOOK_AGAIN)
-
-    def _claim(self, limit: int) -> list[Stored]:
-        now = since_1970()
-        return self._ledger.claim(self._owner, now, now + LEASE, limit) if limit else []
+    def _claim(self, owner: str, limit: int, due: float) -> list[Stored]:
+        until = since_1970() + self._policy.lease
+        return self._ledger.claim(owner, due, until, limit) if limit else []
 
     def _submit(self, asked: orders.Order, connection: Any) -> Charge:
         charge, means = asked.accepted()
@@ -285,43 +298,59 @@ class Charges:
             raise orders.ChargeNotFound(f"no charge has the id {id!r}")
         return stored
 
-    def _command(self, id: str, word: str, deadline: float) -> Charge:
-        seconds = arguments.seconds("deadline", deadline)
-        charge = self._load(id).charge
-        change = orders.command(charge, word, since_1970())
-        if change is None:
-            return self._follow(charge, time.monotonic() + seconds)
-        return self._saved(change, None, seconds)
-
-    def _saved(self, change: Save, means: core.Means | None, deadline: float) -> Charge:
+    def _command(self, id: str, word: str, deadline: float, means: Means | None = None) -> Charge:
         until = time.monotonic() + arguments.seconds("deadline", deadline)
-        try:
-            self._ledger.save(change, means)
-        except Overtaken:
-            raise orders.ChargeConflict(
-                f"charge {change.before.id!r} changed at this moment; look at it again",
-                self.get(change.before.id),
-            ) from None
-        return self._follow(change.after, until)
+        while True:
+            charge = self._load(id).charge
+            change = orders.command(charge, word, since_1970())
+            if change is None:
+                return self._follow(charge, until)
+            try:
+                self._ledger.save(change, means)
+            except Overtaken:
+                # It has just come on; perhaps it can still be done.
+                continue
+            return self._follow(change.after, until)
 
     def _follow(self, charge: Charge, until: float) -> Charge:
         """Drive a charge until it rests or the time is over; wait while somebody else drives it."""
         while not charge.rests and time.monotonic() < until:
-            before = charge.version
-            charge = self._drive(charge.id, until)
-            if not charge.rests and charge.version == before:
-                time.sleep(min(0.2, max(until - time.monotonic(), 0)))
+            driven = self._drive(charge.id, until)
+            if driven is not None:
+                return driven
+            time.sleep(min(LOOK_SOON, max(until - time.monotonic(), 0)))
+            charge = self.get(charge.id)
         return charge
 
-    def _drive(self, charge_id: str, until: float | None) -> Charge:
+    def _drive(self, charge_id: str, until: float | None) -> Charge | None:
+        """Drive a charge; None if somebody else does."""
+        owner = orders.new_owner()
         now = since_1970()
-        stored = self._ledger.take(self._owner, charge_id, now, now + LEASE)
-        return self.get(charge_id) if stored is None else self._drive_claimed(stored, until)
+        stored = self._ledger.take(owner, charge_id, now, now + self._policy.lease)
+        if stored is None:
+            return None
+        try:
+            return self._advance(stored, until)
+        finally:
+            self._ledger.release(owner, charge_id)
 
-    def _drive_claimed(self, stored: Stored, until: float | None = None) -> Charge:
-        charge = stored.charge
+    def _drive_claimed(self, owner: str, stored: Stored) -> Charge | None:
+        """Drive one of many; None if nothing was learned of Payme."""
+        try:
+            charge = self._advance(stored, None)
+        except Exception:  # noqa: BLE001 - whatever it is, the others go on
+            # The hook's, or the database's. The lease stays, so that it is not tried at once.
+            _LOG.exception("charge %s could not be driven", stored.charge.id)
+            return None
+        except BaseException:
+            self._ledger.release(owner, stored.charge.id)
+            raise
+        self._ledger.release(owner, stored.charge.id)
+        return charge
+
+    def _advance(self, stored: Stored, until: float | None) -> Charge | None:
         flow = core.advance(
-            charge,
+            stored.charge,
             stored.means,
             self._client._session,  # pyright: ignore[reportPrivateUsage]
             now=since_1970,
@@ -331,9 +360,7 @@ class Charges:
         try:
             return driver.run(flow, self._perform)
         except Overtaken:
-            return self.get(charge.id)
-        finally:
-            self._ledger.release(self._owner, charge.id)
+            return None
 
     def _perform(self, step: Step) -> Any:
         if isinstance(step, Save):

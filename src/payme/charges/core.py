@@ -261,6 +261,8 @@ class Policy(NamedTuple):
         max_tries: How often a receipt may prove nothing before a person must look.
         first_pause: Seconds until it is driven again; doubled each time.
         longest_pause: Seconds at most.
+        lease: Seconds that a charge belongs to who drives it. When a process is killed, another
+            takes its charges over after that; two that meet all the same do no harm.
     """
 
     ask_for: float = 30.0
@@ -269,6 +271,7 @@ class Policy(NamedTuple):
     max_tries: int = 60
     first_pause: float = 1.0
     longest_pause: float = 600.0
+    lease: float = 180.0
 
 
 PATIENT: Final = Policy()
@@ -294,15 +297,15 @@ def advance(
         means: What it is paid with.
         session: Who calls.
         now: Seconds since 1970.
-        deadline: Until when to go on in pauses, on the session's clock; None to stop at the first
-            pause and leave the rest to whoever finds it due.
+        deadline: Until when to go on, on the session's clock: no call and no pause lasts longer.
+            None to stop at the first pause and leave the rest to whoever finds it due.
         policy: How patient.
 
     Returns:
         A flow whose value is the charge as it was stored last.
     """
     work = _Work(charge, means, session, now, deadline, policy)
-    while not work.stopped and work.charge.state in _STEPS:
+    while not work.stopped and not work.is_late and work.charge.state in _STEPS:
         yield from _STEPS[work.charge.state](work)
     return work.charge
 
@@ -376,6 +379,15 @@ class _Work:
         else:
             yield Sleep(seconds)
 
+    @property
+    def is_late(self) -> bool:
+        """The deadline has passed: nothing else is begun."""
+        return self.deadline is not None and self.session.runtime.clock() >= self.deadline
+
+    def calling(self) -> Session:
+        """Return who calls; a call that outlasts the deadline counts as lost."""
+        return self.session if self.deadline is None else self.session.until(self.deadline)
+
     def seconds(self, wanted: float) -> float:
         """Return for how long to ask: as wanted, but not past the deadline."""
         if self.deadline is None:
@@ -414,7 +426,7 @@ def _create(work: _Work) -> Flow[None]:
     if charge.detail is not None:
         call.params["detail"] = charge.detail
     try:
-        receipt = yield from flows.exchange(call, work.session)
+        receipt = yield from flows.exchange(call, work.calling())
     except Rejected as refused:
         yield from work.refuse(refused)
     except (NotSent, OutcomeUnknown) as error:
@@ -438,7 +450,7 @@ def _begin_to_pay(work: _Work) -> Flow[None]:
         str(charge.receipt_id), work.means.token.open(), payer=work.means.payer, hold=charge.hold
     )
     try:
-        receipt = yield from flows.start(call, work.session)
+        receipt = yield from flows.start(call, work.calling())
     except NotSent as error:
         yield from work.pause(_said(error), state=NEXT[S.PAYING, F.NOT_SENT])
     except ReceiptCancelled:
@@ -498,7 +510,7 @@ def _take_back(work: _Work) -> Flow[None]:
 def _cancel(work: _Work, inquiry: Inquiry, lost: OutcomeUnknown) -> Flow[Receipt | None]:
     cancel = calls.receipts_cancel(str(work.charge.receipt_id))
     try:
-        receipt = yield from flows.exchange(cancel, work.session)
+        receipt = yield from flows.exchange(cancel, work.calling())
     except OutcomeUnknown as error:
         yield from work.note(_said(error))
         return None
@@ -517,7 +529,7 @@ def _confirm(work: _Work) -> Flow[None]:
     """Take what is held; the receipt's id makes a second confirmation harmless."""
     call = calls.receipts_confirm_hold(str(work.charge.receipt_id))
     try:
-        receipt = yield from flows.start(call, work.session)
+        receipt = yield from flows.start(call, work.calling())
     except ReceiptCancelled:
         yield from work.learn(F.CANCELLED, "receipts.confirm_hold: ReceiptCancelled")
     except Rejected as refused:

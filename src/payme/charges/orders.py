@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from payme import exact
 from payme.charges.core import COMMANDS, Charge, ChargeState, Means, Save, changed
 from payme.errors import InvalidArgument, PaymeError
-from payme.protocol import calls
+from payme.protocol import arguments, calls
 from payme.protocol.inputs import Detail, Payer
 
 _LONGEST_ID: Final = 128
@@ -47,11 +47,16 @@ class Order(NamedTuple):
 
     def accepted(self) -> tuple[Charge, Means]:
         """Return both, or raise why not: here, where no frame holds the arguments any more."""
+        means = self.card()
+        assert self.charge is not None  # noqa: S101 - an order that was accepted has one
+        return self.charge, means
+
+    def card(self) -> Means:
+        """Return what is paid with, or raise why not."""
         if self.refusal is not None:
             raise self.refusal
-        assert self.charge is not None  # noqa: S101 - one of both is there
-        assert self.means is not None  # noqa: S101
-        return self.charge, self.means
+        assert self.means is not None  # noqa: S101 - one of both is there
+        return self.means
 
 
 def order(
@@ -91,6 +96,30 @@ def means_of(token: str, payer: Payer | None) -> Means:
     """Check a card and who pays with it."""
     pay = calls.receipts_pay(_ANY_RECEIPT, token, payer=payer)
     return Means(pay.params["token"], payer)
+
+
+def other_card(token: str, payer: Payer | None) -> Order:
+    """Check another card for a charge; as `order`, it keeps the arguments out of the error."""
+    try:
+        return Order(means=means_of(token, payer))
+    except InvalidArgument as refusal:
+        return Order(refusal=refusal.with_traceback(None))
+
+
+def check_state(given: object) -> ChargeState | None:
+    """Check a state to look for; None for any."""
+    if given is None:
+        return None
+    try:
+        return ChargeState(exact.text(given) or "")
+    except ValueError:
+        pass
+    raise InvalidArgument("state", exact.shown(given), f"one of {', '.join(ChargeState)}")
+
+
+def check_since(given: object) -> float:
+    """Check from when on; returns seconds since 1970."""
+    return 0.0 if given is None else arguments.millis("since", given) / 1000
 
 
 def check_id(given: object) -> str:

@@ -1,16 +1,19 @@
 """How many charges are driven at once, so that a struggling Payme is not hammered."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from payme import exact
 from payme.charges.core import Charge
-
-LEASE: Final = 180.0
-"""Seconds that a charge belongs to who drives it; longer than any drive takes."""
+from payme.errors import InvalidArgument
 
 LOOK_AGAIN: Final = 1.0
 """Seconds until a runner that has nothing to do looks again."""
+
+LOOK_SOON: Final = 0.2
+"""Seconds until one who waits for a charge that somebody else drives looks again."""
 
 
 def since_1970() -> float:
@@ -23,37 +26,69 @@ class Pace:
 
     Args:
         in_flight: How many at once, at most.
-        per_second: How many are begun in a second at most; None for any.
+        per_second: How many are begun in any second at most; None for any.
         clock: Monotonic seconds.
+
+    Raises:
+        InvalidArgument: One of them is no positive number.
     """
 
     def __init__(
         self, in_flight: int, per_second: float | None, clock: Callable[[], float]
     ) -> None:
-        self._most = in_flight
+        self._most = _check_in_flight(in_flight)
         self._now = float(in_flight)
-        self._per_second = per_second
         self._clock = clock
-        self._tokens = per_second or 0.0
-        self._filled = clock()
+        # A rate such as 0.5 is one in two seconds.
+        rate = None if per_second is None else _check_rate(per_second)
+        self._burst = 0 if rate is None else max(int(rate), 1)
+        self._window = 0.0 if rate is None else self._burst / rate
+        self._begun: deque[float] = deque()
 
     def room(self, running: int) -> int:
         """Return how many may be begun now."""
         room = max(int(self._now) - running, 0)
-        if self._per_second is None:
+        if not self._burst:
             return room
-        now = self._clock()
-        grown = self._tokens + (now - self._filled) * self._per_second
-        self._tokens, self._filled = min(grown, max(self._per_second, 1.0)), now
-        return min(room, int(self._tokens))
+        over = self._clock() - self._window
+        while self._begun and self._begun[0] <= over:
+            self._begun.popleft()
+        return min(room, self._burst - len(self._begun))
+
+    def pause(self, due: float | None) -> float:
+        """Return how long to wait until something is due; what others submit is found by looking.
+
+        Args:
+            due: When the next one is, in seconds since 1970; None if that is not known.
+        """
+        left = LOOK_AGAIN if due is None else due - since_1970()
+        if self._burst and len(self._begun) >= self._burst:
+            left = min(left, self._begun[0] + self._window - self._clock())
+        return min(max(left, 0.02), LOOK_AGAIN)
 
     def began(self, count: int) -> None:
         """Count what was begun."""
-        self._tokens -= count
+        if self._burst:
+            self._begun.extend([self._clock()] * count)
 
-    def learn(self, charge: Charge) -> None:
-        """Learn from a charge that was driven."""
+    def learn(self, charge: Charge | None) -> None:
+        """Learn from a charge that was driven; None says nothing of Payme."""
+        if charge is None:
+            return
         if charge.rests or not charge.tries:
             self._now = min(self._now + 1, self._most)
         else:
             self._now = max(self._now / 2, 1.0)
+
+
+def _check_in_flight(given: object) -> int:
+    number = exact.whole(given)
+    if number is None or number < 1:
+        raise InvalidArgument("in_flight", exact.shown(given), "a whole number, 1 or more")
+    return number
+
+
+def _check_rate(given: object) -> float:
+    if isinstance(given, int | float) and not isinstance(given, bool) and 0 < given < 1e6:
+        return float(given)
+    raise InvalidArgument("per_second", exact.shown(given), "a positive number")

@@ -52,7 +52,7 @@ class Ledger(Protocol):
         ...
 
     def next_due(self) -> float | None:
-        """Return when something is due next; None if nothing is."""
+        """Return when something can be claimed next; None if nothing is due at any time."""
         ...
 
 
