@@ -39,10 +39,10 @@ class Pace:
         self._most = _check_in_flight(in_flight)
         self._now = float(in_flight)
         self._clock = clock
-        # A rate such as 0.5 is one in two seconds.
+        # A rate of 0.5 is one in two seconds, and one of 2.5 is two in a second.
         rate = None if per_second is None else _check_rate(per_second)
         self._burst = 0 if rate is None else max(int(rate), 1)
-        self._window = 0.0 if rate is None else self._burst / rate
+        self._window = 1.0 if rate is None else max(1 / rate, 1.0)
         self._begun: deque[float] = deque()
 
     def room(self, running: int) -> int:

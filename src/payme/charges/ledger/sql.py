@@ -180,7 +180,7 @@ class _Rows(NamedTuple):
             .order_by(charges.c.due)
             .limit(_PAGE)
         )
-        return min((max(row) for row in connection.execute(first).tuples()), default=None)
+        return min((max(row[0], row[1]) for row in connection.execute(first)), default=None)
 
     def rotate(self, connection: sa.Connection, after: str) -> str | None:
         """Seal a page of tokens anew, with the first key; return where the next page begins."""
