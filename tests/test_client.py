@@ -19,7 +19,7 @@ BOTH = pytest.mark.parametrize("kind", [Payme, AsyncPayme])
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch):
-    for name in ("PAYME_MERCHANT_ID", "PAYME_KEY", "PAYME_ENVIRONMENT"):
+    for name in ("PAYME_MERCHANT_ID", "PAYME_KEY", "PAYME_ENVIRONMENT", "PAYME_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -97,3 +97,67 @@ def test_limit_that_is_none_is_refused_by_name(kind, option, wrong):
     with pytest.raises(InvalidArgument) as refused:
         kind(ID, KEY, environment="test", **{option: wrong})
     assert refused.value.argument == option
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    def set_to(base_url=None, name=None):
+        for variable, wanted in (("PAYME_BASE_URL", base_url), ("PAYME_ENVIRONMENT", name)):
+            if wanted is None:
+                monkeypatch.delenv(variable, raising=False)
+            else:
+                monkeypatch.setenv(variable, wanted)
+
+    return set_to
+
+
+LOCAL, ARGUMENT = "http://127.0.0.1:3000/api", "http://127.0.0.1:4000/api"
+TEST, PRODUCTION = "https://checkout.test.paycom.uz/api", "https://checkout.paycom.uz/api"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("arguments", "variables", "used"),
+    [
+        ({}, (LOCAL, None), LOCAL),
+        ({}, ("http://127.0.0.1:3000/", None), LOCAL),
+        ({}, (LOCAL, "test"), LOCAL),
+        ({}, (TEST, "test"), TEST),
+        ({}, ("", "production"), PRODUCTION),
+        ({"environment": "test"}, (LOCAL, "production"), TEST),
+        ({"environment": "test"}, (PRODUCTION, None), TEST),
+        ({"base_url": ARGUMENT}, (LOCAL, "test"), ARGUMENT),
+        ({"base_url": ARGUMENT, "environment": "test"}, (LOCAL, None), ARGUMENT),
+        ({"base_url": PRODUCTION}, (LOCAL, "test"), PRODUCTION),
+    ],
+)
+def test_an_argument_comes_before_the_environment_and_an_address_before_a_name(
+    kind, environment, arguments, variables, used
+):
+    environment(*variables)
+    assert kind(ID, KEY, **arguments).base_url == used
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ((TEST, "production"), "PAYME_ENVIRONMENT='production', but PAYME_BASE_URL is the test"),
+        ((PRODUCTION, "test"), "PAYME_ENVIRONMENT='test', but PAYME_BASE_URL is the production"),
+        (("localhost", None), "PAYME_BASE_URL: got 'localhost', expected an address"),
+        (("http://shop.uz/api", None), "would send the key in the clear"),
+        ((None, "staging"), "environment: got 'staging'"),
+    ],
+)
+def test_an_environment_that_can_not_be_right_is_refused(kind, environment, variables, message):
+    environment(*variables)
+    with pytest.raises(ConfigurationError, match=message):
+        kind(ID, KEY)
+
+
+@BOTH
+def test_an_address_with_a_password_in_the_environment_is_refused_without_it(kind, environment):
+    environment("https://shop:hidden@h.uz/api")
+    with pytest.raises(ConfigurationError, match="<redacted>") as refused:
+        kind(ID, KEY)
+    assert "hidden" not in str(refused.value)

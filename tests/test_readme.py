@@ -34,7 +34,8 @@ def payme_is_the_sandbox(sandbox, monkeypatch):
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_block_runs(block, sandbox, tmp_path):
+def test_block_runs(block, sandbox, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # what an example stores
     code = block.replace("https://checkout.test.paycom.uz/api", sandbox.url)
     code = code.replace("paycom-id", sandbox.merchant_id)
     script = tmp_path / "example.py"

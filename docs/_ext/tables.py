@@ -2,7 +2,7 @@
 
 `{payme-errors} uz`, `{payme-states} ru`, `{payme-methods} en`, `{payme-proofs} uz`,
 `{payme-scenarios} ru`, `{payme-transactions} en`, `{payme-refusals} uz` and `{payme-rules} ru` make
-tables, `{payme-diagram} en` draws the states of a receipt, and `{payme-lifecycle} uz` those of a
+tables, as does `{payme-charges} en`; `{payme-diagram} en` draws the states of a receipt, and `{payme-lifecycle} uz` those of a
 transaction.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 import render
+import render_charges
 import render_merchant
 from docutils import nodes
 from docutils.statemachine import StringList
@@ -17,13 +18,17 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
+from payme.charges import core as charges
 from payme.conformance import rules
 from payme.errors import catalogue
 from payme.merchant import core
 from payme.protocol import calls, outcome, states
 from payme.sandbox import scenarios
 
-_WRITTEN_FROM = (render, render_merchant, catalogue, calls, outcome, states, scenarios, core, rules)
+_WRITTEN_FROM = (
+    render, render_charges, render_merchant,
+    catalogue, calls, charges, core, outcome, rules, scenarios, states,
+)  # fmt: skip
 
 
 class _Generated(SphinxDirective):
@@ -66,6 +71,7 @@ _TABLES: Final[dict[str, Callable[[Any], str]]] = {
     "transactions": render_merchant.transactions,
     "refusals": render_merchant.refusals,
     "rules": render_merchant.rules,
+    "charges": render_charges.charges,
 }
 _DRAWINGS: Final[dict[str, Callable[[Any], str]]] = {
     "diagram": render.diagram,

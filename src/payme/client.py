@@ -139,7 +139,8 @@ class Payme(_Client[Transport, Receipts]):
         merchant_id: Id of the cash-box, 24 hex characters; or `PAYME_MERCHANT_ID`.
         key: Key of the cash-box; or `PAYME_KEY`. Without it only the methods of a front end work.
         environment: `test` or `production`; or `PAYME_ENVIRONMENT`.
-        base_url: Address of the API instead of an environment, such as a sandbox's.
+        base_url: Address of the API instead of an environment, such as a sandbox's; or
+            `PAYME_BASE_URL`, where neither is given.
         timeout: Seconds for a call with all its attempts.
         connect_timeout: Seconds for one connection.
         max_attempts: How often a request is sent at most. Whatever this says, a request that moves

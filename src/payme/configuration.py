@@ -94,7 +94,9 @@ def _key(given: object) -> str:
 
 
 def base_url(given: str | None, environment: str | None) -> str:
-    """Find where to call: the address, else the environment by name, else `PAYME_ENVIRONMENT`.
+    """Find where to call: the arguments, else `PAYME_BASE_URL` and `PAYME_ENVIRONMENT`.
+
+    Of either pair the address comes first, and the name of the environment must not contradict it.
 
     Args:
         given: Address of the API, with or without a slash at the end; without a path, `/api` is
@@ -105,29 +107,39 @@ def base_url(given: str | None, environment: str | None) -> str:
         The address without a slash at the end.
 
     Raises:
-        ConfigurationError: Neither is given, both contradict each other, or it is no address.
+        ConfigurationError: Nothing is given, both contradict each other, or it is no address.
     """
-    if given is None:
-        wanted: object = environment or os.environ.get("PAYME_ENVIRONMENT", "")
-        name = exact.text(wanted)
-        if name not in URLS:
-            raise ConfigurationError(
-                f"environment: got {_plain(wanted)!r}, expected 'test' or 'production' (or set "
-                f"PAYME_ENVIRONMENT, "
-                "or give base_url)"
-            )
-        return URLS[name]
-    address = _normal(given)
+    if given is not None:
+        return _address(given, environment, "base_url", "environment")
+    if environment:
+        return _named(environment)
+    name = os.environ.get("PAYME_ENVIRONMENT", "")
+    address = os.environ.get("PAYME_BASE_URL", "")
+    if address:
+        return _address(address, name, "PAYME_BASE_URL", "PAYME_ENVIRONMENT")
+    return _named(name)
+
+
+def _named(environment: object) -> str:
+    name = exact.text(environment)
+    if name not in URLS:
+        raise ConfigurationError(
+            f"environment: got {_plain(environment)!r}, expected 'test' or 'production' (or set "
+            f"PAYME_ENVIRONMENT or PAYME_BASE_URL, or give base_url)"
+        )
+    return URLS[name]
+
+
+def _address(given: object, environment: object, source: str, beside: str) -> str:
+    address = _normal(given, source)
     expected = URLS.get(exact.text(environment) or "", address)
     for name, url in URLS.items():
         if address == url != expected:
-            raise ConfigurationError(
-                f"environment={environment!r}, but base_url is the {name} host"
-            )
+            raise ConfigurationError(f"{beside}={environment!r}, but {source} is the {name} host")
     return address
 
 
-def _normal(given: object) -> str:
+def _normal(given: object, source: str) -> str:
     found = _ADDRESS.fullmatch(exact.text(given) or "")
     if (
         found is None
@@ -135,7 +147,7 @@ def _normal(given: object) -> str:
         or not _is_host(found["host"])
     ):
         raise ConfigurationError(
-            f"base_url: got {_without_password(given)!r}, "
+            f"{source}: got {_without_password(given)!r}, "
             f"expected an address such as {URLS['test']}"
         )
     port = f":{found['port']}" if found["port"] else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from payme.charges.core import COMMANDS, NEXT, RESTS, ChargeState
 from payme.conformance.rules import RULES
 from payme.errors import REJECTIONS
 from payme.errors.catalogue import ENTRIES, RECEIPT_CANCELLED, RECEIPT_NOT_FOUND
@@ -20,6 +21,7 @@ DOCS = ROOT / "docs"
 
 sys.path.insert(0, str(DOCS / "_ext"))
 import render as RENDER  # noqa: E402, N812
+import render_charges as CHARGES  # noqa: E402, N812
 import render_merchant as MERCHANT  # noqa: E402, N812
 
 sys.path.remove(str(DOCS / "_ext"))
@@ -54,7 +56,7 @@ def anchors(text: str) -> set[str]:
 
 
 def test_every_language_has_the_same_pages():
-    assert len(PAGES) == 9
+    assert len(PAGES) == 10
     for language in LANGUAGES:
         assert sorted(page.name for page in (DOCS / language).glob("*.md")) == PAGES
 
@@ -101,6 +103,7 @@ def test_generated_parts_are_in_the_language_of_their_page(language):
         "{payme-lifecycle}",
         "{payme-refusals}",
         "{payme-rules}",
+        "{payme-charges}",
     }
     assert all(kind[1:] == [language] for _, kind in asked)
 
@@ -188,6 +191,7 @@ TABLES = [
     MERCHANT.transactions,
     MERCHANT.refusals,
     MERCHANT.rules,
+    CHARGES.charges,
 ]
 
 
@@ -224,6 +228,21 @@ def test_the_table_of_methods_has_every_method(language):
     table = RENDER.methods(language)
     for name, method in METHODS.items():
         assert f"| `{name}` | `{method.credential.value}` |" in table
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_table_of_charges_has_every_state_and_what_follows(language):
+    rows = [row.strip("| ").split(" | ") for row in CHARGES.charges(language).splitlines()[2:]]
+    told = {row[0].strip("`"): row for row in rows}
+    assert set(told) == set(ChargeState)
+    assert len({row[1] for row in rows}) == len(rows)
+    for (before, _), after in NEXT.items():
+        assert f"`{after}`" in told[before][2] or after is before
+    for word, state in COMMANDS:
+        assert f"`{word}`" in told[state][3]
+    under_way = {row[4] for state, row in told.items() if state not in RESTS}
+    assert len(under_way) == 1
+    assert not under_way & {row[4] for state, row in told.items() if state in RESTS}
 
 
 SAME, REPORT, LATE = "the same answer", "state and times", "`-31008`, → `-1` `released`"

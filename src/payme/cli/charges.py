@@ -1,0 +1,368 @@
+"""`payme charges`: take money in bulk, look at it, give it back, and compare it with Payme."""
+
+import functools
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+import click
+
+from payme.errors import ConfigurationError, PaymeError
+
+if TYPE_CHECKING:
+    from payme.charges import Charge
+    from payme.cli.books import Books
+
+# `payme.charges` needs SQLAlchemy, which the other commands do not; it is imported where it is
+# used. That these are all states is tested.
+STATES: Final = (
+    "new", "open", "paying", "held", "refused", "confirming", "cancelling", "refunding", "paid",
+    "failed", "refunded",
+)  # fmt: skip
+
+_DIFFERS: Final = 1
+_UNDER_WAY: Final = 3
+
+_GROUP = """Take money from saved cards, each charge once, whatever crashes.
+
+\b
+Charges live in a ledger:
+  PAYME_LEDGER       its address, or --ledger; sqlite:///payme.db if left out
+  PAYME_LEDGER_KEYS  keys that encrypt the card tokens in it, the newest first, comma separated
+Payme is called with:
+  PAYME_MERCHANT_ID, PAYME_KEY
+  PAYME_ENVIRONMENT (test or production) or PAYME_BASE_URL (an address, such as a sandbox's)
+
+\b
+  payme charges import club.csv
+  payme charges run --drain
+  payme charges audit --from 2026-11-01 --to 2026-11-30
+
+\b
+Exit codes: 0 done; 1 failed, or not all is well; 2 misused; 3 not known yet.
+"""
+
+
+class Undecided(click.ClickException):
+    """It is not known how it ends: neither a success nor a failure."""
+
+    exit_code = _UNDER_WAY
+
+
+@click.group(help=_GROUP)
+def charges() -> None:
+    """Charges; what the user reads about them is above."""
+
+
+with_ledger: Final[Callable[[Any], Any]] = click.option(
+    "--ledger",
+    "url",
+    envvar="PAYME_LEDGER",
+    default="sqlite:///payme.db",
+    show_default=True,
+    metavar="URL",
+    help="Address of the ledger; PAYME_LEDGER does as well.",
+)
+as_json_option: Final[Callable[[Any], Any]] = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON."
+)
+with_wait: Final[Callable[[Any], Any]] = click.option(
+    "--wait",
+    "seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=15.0,
+    show_default=True,
+    help="Seconds to wait for a proven end; later `run` goes on.",
+)
+
+
+def guarded(failure: type[click.ClickException]) -> Callable[[Any], Any]:
+    """Make a decorator that turns what may go wrong into a line on the error stream.
+
+    Args:
+        failure: What a failure of Payme, of the network or of the database is.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def guard(*args: Any, **options: Any) -> None:
+            try:
+                command(*args, **options)
+            except ConfigurationError as error:
+                raise click.UsageError(str(error)) from None
+            except PaymeError as error:
+                raise failure(str(error)) from None
+            except ModuleNotFoundError as error:
+                raise _missing(error) from None
+            except Exception as error:
+                if not _is_of_the_database(error):
+                    raise
+                raise failure(f"the ledger can't be used: {_first_line(error)}") from None
+
+        return guard
+
+    return decorate
+
+
+def _missing(error: ModuleNotFoundError) -> Exception:
+    missing = (error.name or "").partition(".")[0]
+    if missing == "psycopg":
+        raise click.UsageError(
+            "a ledger in PostgreSQL needs psycopg: pip install psycopg"
+        ) from None
+    if missing not in {"sqlalchemy", "cryptography"}:
+        return error
+    return click.UsageError(
+        'payme charges needs SQLAlchemy and cryptography: pip install "payme-uz[cli,charges]"'
+    )
+
+
+def _is_of_the_database(error: Exception) -> bool:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return isinstance(error, SQLAlchemyError)
+
+
+def _first_line(error: Exception) -> str:
+    from payme import redact
+
+    return redact.scrub(str(getattr(error, "orig", None) or error).partition("\n")[0])
+
+
+@charges.command("import")
+@click.argument(
+    "file", type=click.File("r", encoding="utf-8-sig", errors="surrogateescape"), metavar="FILE.csv"
+)
+@with_ledger
+@as_json_option
+@guarded(click.ClickException)
+def import_charges(*, file: TextIO, url: str, as_json: bool) -> None:
+    """Store charges from FILE.csv, for `run` to take; - reads standard input.
+
+    \b
+    The first line names the columns, in any order:
+      id              id of the charge, for ever the same money: order-106, club-17:11
+      amount          whole number of tiyin
+      account.FIELD   a field of the cash-box's account, such as account.order_id; one or more
+      token           token of a verified card
+      description     what is paid for; may be left out
+
+    It may be run twice on the same file: a charge that is known is left as it is. A line that is
+    wrong is refused and named, nothing of it is stored, and the others are.
+
+    Exits with 0 when every line is in the ledger, with 1 when a line was refused.
+    """  # noqa: D301 - click reads the backspace as "do not wrap"
+    from payme.cli import bulk
+
+    with _books(url) as books:
+        if not books.encrypts:
+            click.echo(
+                "Warning: card tokens are stored unencrypted; set PAYME_LEDGER_KEYS", err=True
+            )
+        count = bulk.read(file, books, lambda refusal: click.echo(str(refusal), err=True))
+    if as_json:
+        click.echo(json.dumps(count.json(), ensure_ascii=False))
+    else:
+        click.echo(f"{count.stored} stored, {count.known} known, {count.refused} refused")
+    _exit(_DIFFERS if count.refused else 0)
+
+
+@charges.command("run")
+@click.option("--drain", is_flag=True, help="End when nothing is left to do.")
+@click.option(
+    "--in-flight",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="How many charges at once.",
+)
+@click.option(
+    "--per-second",
+    type=click.FloatRange(min=0, min_open=True),
+    help="How many charges are begun in a second at most.",
+)
+@with_ledger
+@as_json_option
+@guarded(click.ClickException)
+def run_charges(
+    *, drain: bool, in_flight: int, per_second: float | None, url: str, as_json: bool
+) -> None:
+    """Take the money of charges as they become due.
+
+    SIGTERM and Ctrl-C stop it after the calls that are under way, within half a minute; the same
+    again stops it at once, which loses nothing either. Several may run on one PostgreSQL.
+
+    Exits with 0 when it was stopped, or with --drain when nothing is left to do; with 1 when
+    Payme refuses the key or the ledger can't be used.
+    """
+    from payme.cli import runner
+
+    with _books(url) as books, _client() as payme:
+        runner.check_key(payme)
+        tally = runner.run(payme, books, in_flight, per_second, drain=drain)
+    click.echo(json.dumps(tally.json()) if as_json else tally.text())
+
+
+@charges.command("list")
+@click.option("--state", type=click.Choice(STATES), help="Only charges in this state.")
+@click.option("--attention", is_flag=True, help="Only charges that a person must look at.")
+@with_ledger
+@as_json_option
+@guarded(click.ClickException)
+def list_charges(*, state: str | None, attention: bool, url: str, as_json: bool) -> None:
+    """List charges in the order of their ids."""
+    from payme.cli import shown
+
+    with _books(url, must_exist=True) as books:
+        every = books.walk(state)
+        found = (charge for charge in every if charge.needs_attention or not attention)
+        for line in (shown.json_list if as_json else shown.lines)(found):
+            click.echo(line)
+
+
+@charges.command("show")
+@click.argument("charge_id", metavar="ID")
+@with_ledger
+@as_json_option
+@guarded(click.ClickException)
+def show_charge(*, charge_id: str, url: str, as_json: bool) -> None:
+    """Show a charge, and why it is what it is.
+
+    Exits with 1 when there is no such charge.
+    """
+    from payme.cli import shown
+
+    with _books(url, must_exist=True) as books:
+        charge, events = books.charge(charge_id), books.history(charge_id)
+    if as_json:
+        click.echo(shown.dumps({**shown.charge_json(charge), "events": shown.events_json(events)}))
+    else:
+        click.echo("\n".join(shown.story(charge, events)))
+
+
+_CODES: Final = """
+
+Exits with 0 when {}, with 1 when it is proven otherwise or can't be asked for, with 3 when that is
+not known yet: then `run` goes on."""
+
+# What may be asked of one charge: in which states it is reached, and what the user reads.
+_ORDERS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
+    "confirm": (("paid",), "Take what a charge holds." + _CODES.format("the money was taken")),
+    "refund": (
+        ("refunded",),
+        "Give the money of a paid charge back." + _CODES.format("the money went back"),
+    ),
+    "retry": (
+        ("paid", "held"),
+        "Try a refused or failed charge again, with the card that it has."
+        + _CODES.format("the money was taken or is held"),
+    ),
+    "cancel": (
+        ("failed",),
+        "Give a charge up: no other payment is begun, and its receipt is cancelled."
+        + _CODES.format("no receipt of it can take money any more"),
+    ),
+}
+
+
+def _command(word: str) -> click.Command:
+    """Make a command that asks something of one charge."""
+    ends, help_text = _ORDERS[word]
+
+    @click.command(word, help=help_text)
+    @click.argument("charge_id", metavar="ID")
+    @with_wait
+    @with_ledger
+    @as_json_option
+    @guarded(click.ClickException)
+    def order(*, charge_id: str, seconds: float, url: str, as_json: bool) -> None:
+        from payme.charges import Charges
+        from payme.cli import shown
+
+        with _books(url, must_exist=True) as books, _client() as payme:
+            ask: Any = getattr(Charges(payme, books), word)
+            charge: Charge = ask(charge_id, deadline=seconds)
+        as_text = shown.dumps(shown.charge_json(charge))
+        click.echo(as_text if as_json else shown.sentence(charge))
+        _exit(0 if charge.state in ends else _DIFFERS if charge.rests else _UNDER_WAY)
+
+    return order
+
+
+for _word in _ORDERS:
+    charges.add_command(_command(_word))
+
+
+@charges.command("audit")
+@click.option("--from", "from_", required=True, metavar="DATE", help="First day, or a moment.")
+@click.option("--to", metavar="DATE", help="Last day, or a moment; until now if left out.")
+@click.option(
+    "--cancel-orphans",
+    is_flag=True,
+    help="Cancel unpaid receipts that lost answers left behind.",
+)
+@with_ledger
+@as_json_option
+@guarded(Undecided)
+def audit_charges(
+    *, from_: str, to: str | None, cancel_orphans: bool, url: str, as_json: bool
+) -> None:
+    """Compare the receipts that Payme lists for a period with the ledger.
+
+    A date is a day in Tashkent; a moment is written as 2026-11-01T09:00:00+05:00.
+
+    \b
+    What it finds:
+      orphan       unpaid, of no charge, and made for the money of one: the answer of
+                   receipts.create was lost. Nobody pays it; --cancel-orphans cancels it
+      only payme   a receipt of no charge: it was made by other means, or the ledger lost it
+      only ledger  a charge whose receipt Payme does not know
+      amount       both know it, with different amounts
+      state        both know it, and one says paid or held where the other does not
+
+    Payme keeps no id of a charge, so an orphan is recognised by amount, description, time and
+    account, or a lost answer in the ledger: a receipt that you made by hand for the same order at
+    the same time looks the same.
+
+    Exits with 0 when the books agree, with 1 when they differ, with 3 when they could not be
+    compared to the end.
+    """  # noqa: D301 - click reads the backspace as "do not wrap"
+    from payme.cli import audit, shown
+
+    period = _period(from_, to)
+    with (
+        _books(url, must_exist=True) as books,
+        _client() as payme,
+        audit.Audit(payme, books, period, cancel=cancel_orphans) as found,
+    ):
+        for line in shown.audit_json(found) if as_json else shown.audit_lines(found):
+            click.echo(line)
+    _exit(_DIFFERS if found.differ else 0)
+
+
+def _period(from_: str, to: str | None) -> tuple[datetime, datetime]:
+    from payme.cli import audit
+
+    start = audit.moment("--from", from_)
+    end = audit.moment("--to", to, last=True) if to else audit.now()
+    if start >= end:
+        raise click.UsageError("--from is not before --to")
+    return start, end
+
+
+def _books(url: str, *, must_exist: bool = False) -> "Books":
+    from payme.cli import books
+
+    return books.opened(url, must_exist=must_exist)
+
+
+def _client() -> Any:
+    """Make a client from the environment alone: arguments of a process are seen by others."""
+    from payme.client import Payme
+
+    return Payme()
+
+
+def _exit(code: int) -> None:
+    click.get_current_context().exit(code)
