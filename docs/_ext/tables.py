@@ -2,8 +2,8 @@
 
 `{payme-errors} uz`, `{payme-states} ru`, `{payme-methods} en`, `{payme-proofs} uz`,
 `{payme-scenarios} ru`, `{payme-transactions} en`, `{payme-refusals} uz` and `{payme-rules} ru` make
-tables, as does `{payme-charges} en`; `{payme-diagram} en` draws the states of a receipt, and `{payme-lifecycle} uz` those of a
-transaction.
+tables, as does `{payme-charges} en`; `{payme-diagram} en` draws the states of a receipt, and
+`{payme-lifecycle} uz` those of a transaction.
 """
 
 from collections.abc import Callable
