@@ -375,6 +375,7 @@ async def test_two_owners_never_get_the_same_charge(open_ledger):
         while claimed := await ledger.claim(f"owner-{number}", 1001.0, 1100.0, 3):
             assert len(claimed) <= 3
             got.extend(ids(claimed))
+            assert len(got) == len(set(got)), "two owners have the same charge"
 
     await asyncio.gather(*(claim_all(number, ledger) for number, ledger in enumerate(ledgers)))
     # Rows that another claim has locked are skipped, so one may be left for the next round.
