@@ -21,6 +21,7 @@ from payme.cli import audit
 from payme.cli import charges as cli
 from payme.cli.commands import payme as command
 from payme.sandbox import Sandbox
+from support.postgres import postgres_database
 
 KEY = Fernet.generate_key().decode()
 HEAD = "id,amount,account.order_id,token,description\n"
@@ -513,3 +514,20 @@ def test_a_signal_stops_the_runner_after_what_is_under_way(shop, number):
 def test_the_command_line_needs_no_database_for_other_commands():
     code = "import sys, payme.cli.commands; print('sqlalchemy' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+def test_several_runners_on_one_postgresql_take_each_charge_once(shop, monkeypatch):
+    with postgres_database() as url:
+        monkeypatch.setenv("PAYME_LEDGER", url)
+        shop.run("import", shop.good(count=60))
+        runners = [
+            subprocess.Popen([*PROGRAM, "run", "--drain", "--json"], stdout=subprocess.PIPE)
+            for _ in range(3)
+        ]
+        told = [json.loads(one.communicate(timeout=60)[0]) for one in runners]
+        assert [one.returncode for one in runners] == [0, 0, 0]
+        assert sum(one["driven"] for one in told) >= 60
+        listed = shop.json("list", "--state", "paid")
+        assert [shop.box.debits(one["receipt_id"]) for one in listed] == [1] * 60
+        assert len(shop.box.receipts(100)) == 60
+        assert shop.audit()["differ"] == 0
