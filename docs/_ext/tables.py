@@ -1,8 +1,8 @@
 """Directives that put into a page what is written in the code.
 
 `{payme-errors} uz`, `{payme-states} ru`, `{payme-methods} en`, `{payme-proofs} uz`,
-`{payme-scenarios} ru`, `{payme-transactions} en`, `{payme-refusals} uz` and `{payme-rules} ru` make
-tables, as does `{payme-charges} en`; `{payme-diagram} en` draws the states of a receipt, and
+`{payme-scenarios} ru`, `{payme-transactions} en`, `{payme-refusals} uz`, `{payme-rules} ru` and
+`{payme-charges} en` make tables, `{payme-diagram} en` draws the states of a receipt, and
 `{payme-lifecycle} uz` those of a transaction.
 """
 

@@ -17,9 +17,11 @@ from cryptography.fernet import Fernet
 
 from payme import Payme
 from payme.charges import ChargeState
+from payme.cli import audit
 from payme.cli import charges as cli
 from payme.cli.commands import payme as command
 from payme.sandbox import Sandbox
+from support.postgres import postgres_database
 
 KEY = Fernet.generate_key().decode()
 HEAD = "id,amount,account.order_id,token,description\n"
@@ -91,8 +93,8 @@ class Shop:
             return connection.execute(statement, values).fetchall()
 
 
-def kinds(audit):
-    return sorted(difference["kind"] for difference in audit["differences"])
+def kinds(audited):
+    return sorted(difference["kind"] for difference in audited["differences"])
 
 
 def test_the_states_of_the_command_line_are_those_of_charges():
@@ -114,8 +116,8 @@ def test_import_run_list_show_and_audit(shop):
     assert "receipts.pay: PAID" in shop.run("show", "order-2").output
     assert "order-2" in shop.run("list", "--state", "paid").output
     assert shop.json("list", "--state", "failed") == []
-    audit = shop.audit()
-    assert (audit["receipts"], audit["charges"], audit["differences"]) == (3, 3, [])
+    books = shop.audit()
+    assert (books["receipts"], books["charges"], books["differences"]) == (3, 3, [])
 
 
 def test_import_is_idempotent_and_charges_nobody_twice(shop):
@@ -335,8 +337,8 @@ def test_receipts_made_by_hand_are_only_paymes_until_they_are_cancelled(shop):
         receipt = payme.receipts.create(77_000, {"order_id": 700})
         assert kinds(shop.audit("--cancel-orphans", code=1)) == ["only payme"]
         payme.receipts.cancel(receipt.id)
-    audit = shop.audit()
-    assert (audit["differences"], audit["cancelled_receipts"]) == ([], 1)
+    told = shop.audit()
+    assert (told["differences"], told["cancelled_receipts"]) == ([], 1)
 
 
 def orphan(shop):
@@ -350,8 +352,8 @@ def test_an_orphan_is_found_and_cancelled_on_request(shop):
     charge, lost = orphan(shop)
     (found,) = shop.audit(code=1)["differences"]
     assert (found["kind"], found["receipt_id"], found["charge_id"]) == ("orphan", lost, "order-1")
-    audit = shop.audit("--cancel-orphans")
-    assert (audit["orphans_cancelled"], audit["differ"]) == (1, 0)
+    told = shop.audit("--cancel-orphans")
+    assert (told["orphans_cancelled"], told["differ"]) == (1, 0)
     assert shop.box.receipt(lost).state == 50
     assert shop.box.receipt(charge["receipt_id"]).state == 4
     assert shop.audit()["differences"] == []
@@ -360,10 +362,10 @@ def test_an_orphan_is_found_and_cancelled_on_request(shop):
 def test_an_orphan_that_may_be_adopted_yet_is_under_way_and_not_cancelled(shop):
     _, lost = orphan(shop)
     shop.execute("UPDATE payme_charge SET state = 'new', receipt_id = NULL, due = 0")
-    audit = shop.audit("--cancel-orphans", code=1)
-    assert kinds(audit) == ["only payme"]  # the paid one, of which the ledger says nothing now
+    told = shop.audit("--cancel-orphans", code=1)
+    assert kinds(told) == ["only payme"]  # the paid one, of which the ledger says nothing now
     assert shop.box.receipt(lost).state == 0
-    assert audit["under_way"] == 2
+    assert told["under_way"] == 2
 
 
 def by_hand(amount=50_001, order_id=1, description="Non"):
@@ -405,11 +407,34 @@ def test_a_paid_receipt_is_never_cancelled(shop):
     assert shop.box.receipt(lost).state == 4
 
 
+def test_an_orphan_that_is_paid_in_the_moment_before_it_is_cancelled_stays(shop, monkeypatch):
+    _, lost = orphan(shop)
+    find = audit.Audit._find_orphans
+
+    def then_somebody_pays(self):
+        find(self)
+        with Payme() as payme:
+            payme.receipts.pay(lost, shop.token)
+
+    monkeypatch.setattr(audit.Audit, "_find_orphans", then_somebody_pays)
+    assert kinds(shop.audit("--cancel-orphans", code=1)) == ["orphan"]
+    assert shop.box.receipt(lost).state == 4
+
+
+def test_audit_sees_money_that_was_taken_for_a_refused_charge(shop):
+    poor(shop)
+    (charge,) = shop.json("list")
+    assert shop.audit()["differences"] == []
+    with Payme() as payme:
+        payme.receipts.pay(charge["receipt_id"], shop.token)
+    assert kinds(shop.audit(code=1)) == ["state"]
+
+
 def test_audit_of_many_pages(shop):
     shop.run("import", shop.good(count=120))
     shop.run("run", "--drain", "--in-flight", "20")
-    audit = shop.audit()
-    assert (audit["receipts"], audit["charges"], audit["differ"]) == (120, 120, 0)
+    told = shop.audit()
+    assert (told["receipts"], told["charges"], told["differ"]) == (120, 120, 0)
 
 
 def test_an_audit_that_payme_does_not_answer_is_undecided(shop):
@@ -489,3 +514,20 @@ def test_a_signal_stops_the_runner_after_what_is_under_way(shop, number):
 def test_the_command_line_needs_no_database_for_other_commands():
     code = "import sys, payme.cli.commands; print('sqlalchemy' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+def test_several_runners_on_one_postgresql_take_each_charge_once(shop, monkeypatch):
+    with postgres_database() as url:
+        monkeypatch.setenv("PAYME_LEDGER", url)
+        shop.run("import", shop.good(count=60))
+        runners = [
+            subprocess.Popen([*PROGRAM, "run", "--drain", "--json"], stdout=subprocess.PIPE)
+            for _ in range(3)
+        ]
+        told = [json.loads(one.communicate(timeout=60)[0]) for one in runners]
+        assert [one.returncode for one in runners] == [0, 0, 0]
+        assert sum(one["driven"] for one in told) >= 60
+        listed = shop.json("list", "--state", "paid")
+        assert [shop.box.debits(one["receipt_id"]) for one in listed] == [1] * 60
+        assert len(shop.box.receipts(100)) == 60
+        assert shop.audit()["differ"] == 0

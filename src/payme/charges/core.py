@@ -20,6 +20,7 @@ import msgspec
 
 from payme import redact
 from payme.errors import (
+    AccessDenied,
     NotSent,
     OutcomeUnknown,
     PaymeError,
@@ -420,17 +421,18 @@ def _after_cancelled(
 
 def _create(work: _Work) -> Flow[None]:
     charge = work.charge
-    call = calls.receipts_create(
-        charge.amount, charge.account, description=charge.description, hold=charge.hold
-    )
+    # The id goes along, so that an orphan of a lost answer can be told from other receipts.
+    words = charge.description or charge.id
+    call = calls.receipts_create(charge.amount, charge.account, description=words, hold=charge.hold)
     if charge.detail is not None:
         call.params["detail"] = charge.detail
     try:
         receipt = yield from flows.exchange(call, work.calling())
+    except (NotSent, OutcomeUnknown, AccessDenied) as error:
+        # A key that does not fit is no fault of the charge's: it waits for the right one.
+        yield from work.pause(_said(error))
     except Rejected as refused:
         yield from work.refuse(refused)
-    except (NotSent, OutcomeUnknown) as error:
-        yield from work.pause(_said(error))
     else:
         yield from work.learn(
             F.CREATED,
@@ -451,7 +453,7 @@ def _begin_to_pay(work: _Work) -> Flow[None]:
     )
     try:
         receipt = yield from flows.start(call, work.calling())
-    except NotSent as error:
+    except (NotSent, AccessDenied) as error:
         yield from work.pause(_said(error), state=NEXT[S.PAYING, F.NOT_SENT])
     except ReceiptCancelled:
         yield from work.learn(F.CANCELLED, "receipts.pay: ReceiptCancelled")

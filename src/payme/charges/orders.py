@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from payme import exact
+from payme import exact, redact
 from payme.charges.core import COMMANDS, Charge, ChargeState, Means, Save, changed
 from payme.errors import InvalidArgument, PaymeError
 from payme.protocol import arguments, calls
@@ -123,8 +123,11 @@ def check_since(given: object) -> float:
 
 
 def check_id(given: object) -> str:
-    """Check the id of a charge: text of at most 128 visible characters."""
+    """Check the id of a charge: text of at most 128 visible characters, and no card token."""
     text = exact.text(given)
+    if text is not None and redact.TOKEN in redact.scrub(text):
+        # It would be shown in every list and log.
+        raise InvalidArgument("id", redact.TOKEN, "an id of yours; are the arguments swapped?")
     if text is None or not text.isprintable() or not 0 < len(text) <= _LONGEST_ID or " " in text:
         expected = f"text of 1 to {_LONGEST_ID} visible characters, such as 'order-106'"
         raise InvalidArgument("id", given, expected)
