@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from payme import redact
@@ -25,6 +26,16 @@ def uniform(low: float, high: float) -> float:
     return low + (high - low) * int.from_bytes(os.urandom(4), "big") / 2**32
 
 
+_DEBUG, _WARNING = 10, 30
+
+
+@cache
+def _logger() -> Any:
+    import logging
+
+    return logging.getLogger("payme")
+
+
 def _note(call: Call[Any], started: float, came: object) -> None:
     """Log how a call ended: at DEBUG, or as a warning when it was interrupted.
 
@@ -37,10 +48,8 @@ def _note(call: Call[Any], started: float, came: object) -> None:
     # Who never imported `logging` did not ask for DEBUG, and its import costs 6 ms.
     if not interrupted and "logging" not in sys.modules:
         return
-    import logging
-
-    log = logging.getLogger("payme")
-    level = logging.WARNING if interrupted else logging.DEBUG
+    log = _logger()
+    level = _WARNING if interrupted else _DEBUG
     if not log.isEnabledFor(level):
         return
     shown = type(came).__name__ if isinstance(came, BaseException) else "answered"
