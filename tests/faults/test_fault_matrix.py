@@ -128,7 +128,7 @@ async def test_log_shows_no_secret_even_at_debug(kind, fault, connect, server, s
 @pytest.mark.parametrize("fault", faults.SILENT, ids=str)
 async def test_silence_is_an_unknown_outcome_for_every_method(fault, connect, server, sandbox):
     server.otherwise = fault.act
-    payme = connect(server.url, timeout=0.4)
+    payme = connect(server.url, timeout=1.2)
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(len(FOURTEEN)))
 
     async def call(method: str) -> None:

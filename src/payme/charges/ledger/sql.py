@@ -3,8 +3,10 @@
 Both ledgers run the same functions on a connection; under asyncio through `run_sync`.
 """
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
+from time import monotonic, sleep
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import msgspec
@@ -24,6 +26,8 @@ Changed = Callable[[sa.Connection, Charge], None]
 """The merchant's hook: runs once for each proven change, in the transaction that stores it."""
 
 _LONGEST_ID: Final = 128
+# Seconds to wait for another writer of SQLite.
+_BUSY: Final = 30.0
 _PAGE: Final = 500
 
 metadata = sa.MetaData()
@@ -476,5 +480,22 @@ def _prepare(engine: sa.Engine) -> None:
     def _(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]
         cursor = connection.cursor()
         cursor.execute("PRAGMA busy_timeout=30000")
-        cursor.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(cursor)
         cursor.close()
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Switch the file to write-ahead logging; SQLite itself does not wait for that.
+
+    Of workers that start at once on a new file, one switches and the others find it switched.
+    """
+    until = monotonic() + _BUSY
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if monotonic() >= until:
+                raise
+            sleep(0.02)
+        else:
+            return
