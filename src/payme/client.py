@@ -1,6 +1,5 @@
 """The clients: who calls, over what, within which limits."""
 
-import time
 from collections.abc import Callable, Mapping
 from copy import copy
 from types import TracebackType
@@ -216,9 +215,7 @@ class Payme(_Client[Transport, Receipts]):
             raise
 
     def _perform(self, step: Step) -> Any:
-        if isinstance(step, Sleep):
-            return time.sleep(step.seconds)
-        return self._transport.send(step)
+        return runtime.perform(self._transport, step)
 
     def close(self) -> None:
         """Close the connections. A sibling made by `with_options` closes only itself."""

@@ -10,7 +10,8 @@ from typing import Any
 from payme import redact
 from payme.errors import PaymeError
 from payme.protocol.calls import Call
-from payme.protocol.flows import Runtime
+from payme.protocol.flows import Runtime, Sleep, Step
+from payme.transport.base import Transport
 
 
 def new_id() -> int:
@@ -57,6 +58,11 @@ def _note(call: Call[Any], started: float, came: object) -> None:
     took = (time.monotonic() - started) * 1000
     told = "%s %s: interrupted by %s after %.0f ms; Payme may have executed it"
     log.log(level, told if interrupted else "%s %s: %s in %.0f ms", call.method, about, shown, took)
+
+
+def perform(transport: Transport, step: Step) -> Any:
+    """Carry out a step of a client's flow, blocking."""
+    return time.sleep(step.seconds) if isinstance(step, Sleep) else transport.send(step)
 
 
 def make(uniform: Callable[[float, float], float], new_id: Callable[[], int | None]) -> Runtime:

@@ -1,6 +1,6 @@
 """What the specification's two classes share: they return the server's JSON as it came."""
 
-import time
+from functools import partial
 from typing import Any, ClassVar, Final
 
 from payme import configuration, runtime
@@ -9,7 +9,7 @@ from payme.errors import NotSent, OutcomeUnknown
 from payme.errors.exceptions import PaymeTimeoutException
 from payme.protocol import arguments, flows, outcome
 from payme.protocol.calls import Call, Credential
-from payme.protocol.flows import Session, Sleep, Step
+from payme.protocol.flows import Session
 from payme.transport.lazy import LazyTransport
 
 # One pool for each address and process: users make an instance per request, and a pool per
@@ -59,7 +59,7 @@ class SubscribeClient:
         session = Session(self._credentials, limits, runtime.make(runtime.uniform, new_id))
         try:
             flow = flows.exchange(call, session, outcome.read_untouched)
-            return driver.run(flow, self._perform)
+            return driver.run(flow, partial(runtime.perform, self._transport))
         except (NotSent, OutcomeUnknown) as error:
             raise PaymeTimeoutException(
                 str(error),
@@ -68,11 +68,6 @@ class SubscribeClient:
                 receipt_id=error.receipt_id,
                 sent=error.sent,
             ) from error
-
-    def _perform(self, step: Step) -> Any:
-        if isinstance(step, Sleep):
-            return time.sleep(step.seconds)
-        return self._transport.send(step)
 
 
 def _no_id() -> None:

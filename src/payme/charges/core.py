@@ -353,11 +353,25 @@ class _Work:
             state, members = _after_cancelled(self, state, members)
         yield from self.note(evidence, state=state, **members)
 
+    def see(self, method: str, receipt: Receipt, **members: Any) -> Flow[None]:
+        """Go where a receipt in a proven state leads."""
+        evidence = f"{method}: {receipt.state.name}"
+        yield from self.learn(_FACTS[receipt.state], evidence, **members)
+
+    def look(self, inquiry: Inquiry, lost: OutcomeUnknown) -> Flow[None]:
+        """Ask for the end of what was sent, and wait when there is none yet."""
+        receipt = yield from inquiry.ask(self.seconds(self.policy.look_for))
+        if receipt is not None:
+            yield from self.see("receipts.get", receipt, cancels=lost.cancels)
+        else:
+            evidence = f"asked: {inquiry.report()}"
+            yield from self.pause(evidence, doubtful=inquiry.was_read, cancels=lost.cancels)
+
     def refuse(self, refused: Rejected) -> Flow[None]:
         """Go where a certain refusal leads."""
         yield from self.learn(
             F.REFUSED,
-            f"{refused.method}: {type(refused).__name__} {refused.code}",
+            _said(refused),
             code=refused.code,
             message=refused.message,
         )
@@ -463,7 +477,7 @@ def _begin_to_pay(work: _Work) -> Flow[None]:
         yield from work.note(_said(lost))
     else:
         if receipt.state in PROVES_PAY:
-            yield from work.learn(_fact(receipt), f"receipts.pay: {receipt.state.name}")
+            yield from work.see("receipts.pay", receipt)
         else:
             yield from work.note(f"receipts.pay: {receipt.state.name}")
 
@@ -473,7 +487,7 @@ def _ask(work: _Work) -> Flow[None]:
     seconds = work.seconds(work.policy.ask_for)
     receipt = yield from inquiry.ask(seconds)
     if receipt is not None:
-        yield from work.learn(_fact(receipt), f"receipts.get: {receipt.state.name}")
+        yield from work.see("receipts.get", receipt)
     elif seconds < work.policy.ask_for:
         # Who waits has no more time; somebody else will ask for as long as it takes.
         yield from work.pause(f"asked: {inquiry.report()}", cancels=lost.cancels)
@@ -498,15 +512,9 @@ def _take_back(work: _Work) -> Flow[None]:
             yield from work.pause(_said(error), cancels=work.charge.cancels - 1)
             return
     if receipt is None:
-        receipt = yield from inquiry.ask(work.seconds(work.policy.look_for))
-    if receipt is None:
-        yield from work.pause(
-            f"asked: {inquiry.report()}", doubtful=inquiry.was_read, cancels=lost.cancels
-        )
+        yield from work.look(inquiry, lost)
     else:
-        yield from work.learn(
-            _fact(receipt), f"receipts.get: {receipt.state.name}", cancels=lost.cancels
-        )
+        yield from work.see("receipts.get", receipt, cancels=lost.cancels)
 
 
 def _cancel(work: _Work, inquiry: Inquiry, lost: OutcomeUnknown) -> Flow[Receipt | None]:
@@ -540,23 +548,12 @@ def _confirm(work: _Work) -> Flow[None]:
         yield from work.pause(_said(error))
     except OutcomeUnknown as error:
         yield from work.note(_said(error))
-        yield from _ask_about_confirmation(work)
+        yield from work.look(*work.inquiry("receipts.confirm_hold", PROVES_CONFIRM))
     else:
         if receipt.state in PROVES_CONFIRM:
-            yield from work.learn(_fact(receipt), f"receipts.confirm_hold: {receipt.state.name}")
+            yield from work.see("receipts.confirm_hold", receipt)
         else:
-            yield from _ask_about_confirmation(work)
-
-
-def _ask_about_confirmation(work: _Work) -> Flow[None]:
-    inquiry, lost = work.inquiry("receipts.confirm_hold", PROVES_CONFIRM)
-    receipt = yield from inquiry.ask(work.seconds(work.policy.look_for))
-    if receipt is None:
-        yield from work.pause(
-            f"asked: {inquiry.report()}", doubtful=inquiry.was_read, cancels=lost.cancels
-        )
-    else:
-        yield from work.learn(_fact(receipt), f"receipts.get: {receipt.state.name}")
+            yield from work.look(*work.inquiry("receipts.confirm_hold", PROVES_CONFIRM))
 
 
 _STEPS: Final[dict[ChargeState, Callable[[_Work], Flow[None]]]] = {
@@ -573,10 +570,6 @@ _FACTS: Final[dict[ReceiptState, Fact]] = {
     ReceiptState.HELD: F.HELD,
     ReceiptState.CANCELLED: F.CANCELLED,
 }
-
-
-def _fact(receipt: Receipt) -> Fact:
-    return _FACTS[receipt.state]
 
 
 def _said(error: PaymeError) -> str:

@@ -8,6 +8,7 @@ import msgspec
 
 from payme.charges.core import Means
 from payme.errors import ConfigurationError
+from payme.protocol import jsonrpc
 from payme.protocol.inputs import Payer
 from payme.redact import TOKEN, Secret
 
@@ -94,13 +95,7 @@ class _Opening:
         return plain
 
 
-def _opened(given: object) -> str:
-    if isinstance(given, Secret):
-        return given.open()
-    raise NotImplementedError(type(given).__name__)
-
-
-_ENCODER = msgspec.json.Encoder(enc_hook=_opened)
+_ENCODER = msgspec.json.Encoder(enc_hook=jsonrpc.opened)
 _DECODER = msgspec.json.Decoder(_Stored)
 
 

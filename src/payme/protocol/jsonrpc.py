@@ -20,14 +20,14 @@ _LOOK: Final = 4096
 """How many bytes of a body an excerpt looks at."""
 
 
-def _opened(given: object) -> str:
-    """Open a secret: the one place where the bytes of a request are made."""
+def opened(given: object) -> str:
+    """Open a secret where JSON is made of it, as msgspec's `enc_hook`."""
     if isinstance(given, Secret):
         return given.open()
     raise NotImplementedError(type(given).__name__)
 
 
-_ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=_opened)
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=opened)
 
 
 class RpcError(msgspec.Struct, frozen=True):
