@@ -26,6 +26,7 @@ from payme.charges import (
     Policy,
     SqlLedger,
     pace,
+    procedures,
 )
 from payme.charges.core import Charge
 from payme.charges.pace import Pace
@@ -371,7 +372,7 @@ async def test_a_run_drains_what_was_submitted(world):
 async def test_no_more_are_in_flight_than_asked_for(world):
     await submit(world, 12)
     at_once, most, lock = 0, 0, threading.Lock()
-    advance = type(inner(world.charges))._advance
+    advance = inner(world.charges)._procedures._advance
 
     def begin(change):
         nonlocal at_once, most
@@ -382,18 +383,11 @@ async def test_no_more_are_in_flight_than_asked_for(world):
     def counted(stored, until):
         begin(1)
         try:
-            return advance(inner(world.charges), stored, until)
+            return (yield from advance(stored, until))
         finally:
             begin(-1)
 
-    async def acounted(stored, until):
-        begin(1)
-        try:
-            return await advance(inner(world.charges), stored, until)
-        finally:
-            begin(-1)
-
-    inner(world.charges)._advance = acounted if world.style == ASYNCIO else counted
+    inner(world.charges)._procedures._advance = counted
     await world.charges.run(in_flight=3, drain=True)
     assert most == 3
     assert world.standing() == 12
@@ -485,8 +479,8 @@ async def test_a_clock_that_is_set_back_an_hour_loses_nothing(world, monkeypatch
     world.lose("receipts.get", "before", times=None)
     assert (await world.pay(deadline=0.4)).state == ChargeState.PAYING
     world.sandbox.faults.clear()
-    module = inspect.getmodule(type(inner(world.charges)))
-    monkeypatch.setattr(module, "since_1970", lambda: time.time() - 3600)
+    for module in (procedures, inspect.getmodule(type(inner(world.charges)))):
+        monkeypatch.setattr(module, "since_1970", lambda: time.time() - 3600)
     monkeypatch.setattr(pace, "since_1970", lambda: time.time() - 3600)
     charge = await world.charges.advance("order-106")
     assert charge.is_paid

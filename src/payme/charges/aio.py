@@ -1,32 +1,22 @@
 """`AsyncCharges`: charges over an asyncio client; the same decisions as `Charges`."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, TypeVar, cast
 
 from payme import flow as driver
-from payme.charges import core, orders
-from payme.charges.core import (
-    PATIENT,
-    Charge,
-    ChargeState,
-    Event,
-    Means,
-    Overtaken,
-    Policy,
-    Save,
-    Step,
-)
-from payme.charges.ledger import AsyncLedger, Stored
-from payme.charges.pace import LOOK_SOON, Pace, since_1970
+from payme.charges import orders
+from payme.charges.core import PATIENT, Charge, ChargeState, Event, Policy, Save
+from payme.charges.ledger import AsyncLedger
+from payme.charges.pace import Pace, since_1970
+from payme.charges.procedures import Ask, Flow, Procedures, Step
+from payme.charges.procedures import until as _until
 from payme.client import AsyncPayme
-from payme.protocol import arguments
 from payme.protocol.inputs import Detail, Payer
 
-_LOG: Final = logging.getLogger("payme.charges")
+T = TypeVar("T")
 
 
 class AsyncCharges:
@@ -49,7 +39,8 @@ class AsyncCharges:
     ) -> None:
         self._client = client
         self._ledger = ledger
-        self._policy = policy
+        session = client._session  # pyright: ignore[reportPrivateUsage]
+        self._procedures = Procedures(session, policy)
 
     async def charge(
         self,
@@ -92,8 +83,7 @@ class AsyncCharges:
             description=description, detail=detail, payer=payer, hold=hold,
         )  # fmt: skip
         del account, token, payer
-        until = time.monotonic() + arguments.seconds("deadline", deadline)
-        return await self._follow(await self._submit(asked, None), until)
+        return await self._run(self._procedures.charge(asked, _until(deadline)))
 
     async def submit(
         self,
@@ -134,7 +124,7 @@ class AsyncCharges:
             description=description, detail=detail, payer=payer, hold=hold,
         )  # fmt: skip
         del account, token, payer
-        return await self._submit(asked, connection)
+        return await self._run(self._procedures.submit(asked, connection))
 
     async def get(self, id: str) -> Charge:
         """Read a charge.
@@ -142,7 +132,7 @@ class AsyncCharges:
         Raises:
             ChargeNotFound: There is none.
         """
-        return (await self._load(id)).charge
+        return await self._run(self._procedures.get(id))
 
     async def history(self, id: str) -> list[Event]:
         """Read why a charge is what it is: its events, oldest first."""
@@ -164,8 +154,7 @@ class AsyncCharges:
 
     async def advance(self, id: str) -> Charge:
         """Drive a charge as far as it goes now; safe to call at any time, from anywhere."""
-        charge = (await self._load(id)).charge
-        return await self._drive(charge.id, None) or await self.get(charge.id)
+        return await self._run(self._procedures.advance(id))
 
     async def confirm(self, id: str, *, deadline: float = 15.0) -> Charge:
         """Take what a charge holds.
@@ -174,7 +163,7 @@ class AsyncCharges:
             ChargeNotFound: There is no such charge.
             ChargeConflict: It holds nothing.
         """
-        return await self._command(id, "confirm", deadline)
+        return await self._run(self._procedures.command(id, "confirm", _until(deadline)))
 
     async def refund(self, id: str, *, deadline: float = 15.0) -> Charge:
         """Give the money of a paid charge back.
@@ -186,7 +175,7 @@ class AsyncCharges:
             ChargeNotFound: There is no such charge.
             ChargeConflict: It is not paid.
         """
-        return await self._command(id, "refund", deadline)
+        return await self._run(self._procedures.command(id, "refund", _until(deadline)))
 
     async def cancel(self, id: str, *, deadline: float = 15.0) -> Charge:
         """Give a charge up: no other payment is begun, and its receipt is cancelled.
@@ -198,11 +187,11 @@ class AsyncCharges:
             ChargeNotFound: There is no such charge.
             ChargeConflict: It is paid (then `refund` it) or rests otherwise.
         """
-        return await self._command(id, "cancel", deadline)
+        return await self._run(self._procedures.command(id, "cancel", _until(deadline)))
 
     async def retry(self, id: str, *, deadline: float = 15.0) -> Charge:
         """Try a refused or failed charge again, with the card that it has."""
-        return await self._command(id, "retry", deadline)
+        return await self._run(self._procedures.command(id, "retry", _until(deadline)))
 
     async def pay_with(self, id: str, token: str, *, deadline: float = 15.0) -> Charge:
         """Try a refused or failed charge again, with another card.
@@ -216,9 +205,11 @@ class AsyncCharges:
             ChargeNotFound: There is no such charge.
             ChargeConflict: It is neither refused nor failed.
         """
-        asked = orders.other_card(token, (await self._load(id)).means.payer)
+        stored = await self._run(self._procedures.load(id))
+        asked = orders.other_card(token, stored.means.payer)
         del token
-        return await self._command(id, "retry", deadline, asked.card())
+        retry = self._procedures.command(id, "retry", _until(deadline), asked.card())
+        return await self._run(retry)
 
     async def recover(self) -> int:
         """Drive once what is due now, such as at the start of a process.
@@ -226,14 +217,7 @@ class AsyncCharges:
         Returns:
             How many charges were driven.
         """
-        begun = since_1970()
-        driven = 0
-        owner = orders.new_owner()
-        # What has to wait after it was driven is due later than this began.
-        while claimed := await self._claim(owner, 1, begun):
-            await self._drive_claimed(owner, claimed[0])
-            driven += 1
-        return driven
+        return await self._run(self._procedures.recover())
 
     async def run(
         self,
@@ -260,6 +244,7 @@ class AsyncCharges:
             InvalidArgument: `in_flight` or `per_second` is no positive number.
         """
         pace = Pace(in_flight, per_second, time.monotonic)
+        drive = self._procedures.drive_claimed
         flag = stop or asyncio.Event()
         driven = 0
         running: set[asyncio.Task[Charge | None]] = set()
@@ -268,8 +253,8 @@ class AsyncCharges:
                 room = pace.room(len(running))
                 # One for each claim, so that who comes late gives nobody else's lease back.
                 owner = orders.new_owner()
-                claimed = await self._claim(owner, room, since_1970())
-                running |= {asyncio.create_task(self._drive_claimed(owner, one)) for one in claimed}
+                claimed = await self._run(self._procedures.claim(owner, room, since_1970()))
+                running |= {asyncio.create_task(self._run(drive(owner, one))) for one in claimed}
                 pace.began(len(claimed))
                 due = await self._ledger.next_due() if len(claimed) < room else None
                 if drain and not running and not claimed and room and due is None:
@@ -292,87 +277,12 @@ class AsyncCharges:
             await asyncio.gather(*running, return_exceptions=True)
         return driven + len(running)
 
-    async def _claim(self, owner: str, limit: int, due: float) -> list[Stored]:
-        until = since_1970() + self._policy.lease
-        return await self._ledger.claim(owner, due, until, limit) if limit else []
-
-    async def _submit(self, asked: orders.Order, connection: Any) -> Charge:
-        charge, means = asked.accepted()
-        return orders.same(charge, await self._ledger.submit(charge, means, connection))
-
-    async def _load(self, id: str) -> Stored:
-        stored = await self._ledger.load(orders.check_id(id))
-        if stored is None:
-            raise orders.ChargeNotFound(f"no charge has the id {id!r}")
-        return stored
-
-    async def _command(
-        self, id: str, word: str, deadline: float, means: Means | None = None
-    ) -> Charge:
-        until = time.monotonic() + arguments.seconds("deadline", deadline)
-        while True:
-            charge = (await self._load(id)).charge
-            change = orders.command(charge, word, since_1970())
-            if change is None:
-                return await self._follow(charge, until)
-            try:
-                await self._ledger.save(change, means)
-            except Overtaken:
-                # It has just come on; perhaps it can still be done.
-                continue
-            return await self._follow(change.after, until)
-
-    async def _follow(self, charge: Charge, until: float) -> Charge:
-        """Drive a charge until it rests or the time is over; wait while somebody else drives it."""
-        while not charge.rests and time.monotonic() < until:
-            driven = await self._drive(charge.id, until)
-            if driven is not None:
-                return driven
-            await asyncio.sleep(min(LOOK_SOON, max(until - time.monotonic(), 0)))
-            charge = await self.get(charge.id)
-        return charge
-
-    async def _drive(self, charge_id: str, until: float | None) -> Charge | None:
-        """Drive a charge; None if somebody else does."""
-        owner = orders.new_owner()
-        now = since_1970()
-        stored = await self._ledger.take(owner, charge_id, now, now + self._policy.lease)
-        if stored is None:
-            return None
-        try:
-            return await self._advance(stored, until)
-        finally:
-            await self._ledger.release(owner, charge_id)
-
-    async def _drive_claimed(self, owner: str, stored: Stored) -> Charge | None:
-        """Drive one of many; None if nothing was learned of Payme."""
-        try:
-            charge = await self._advance(stored, None)
-        except Exception:  # noqa: BLE001 - whatever it is, the others go on
-            # The hook's, or the database's. The lease stays, so that it is not tried at once.
-            _LOG.exception("charge %s could not be driven", stored.charge.id)
-            return None
-        except BaseException:
-            await self._ledger.release(owner, stored.charge.id)
-            raise
-        await self._ledger.release(owner, stored.charge.id)
-        return charge
-
-    async def _advance(self, stored: Stored, until: float | None) -> Charge | None:
-        flow = core.advance(
-            stored.charge,
-            stored.means,
-            self._client._session,  # pyright: ignore[reportPrivateUsage]
-            now=since_1970,
-            deadline=until,
-            policy=self._policy,
-        )
-        try:
-            return await driver.arun(flow, self._perform)
-        except Overtaken:
-            return None
+    async def _run(self, flow: Flow[T]) -> T:
+        return await driver.arun(flow, self._perform)
 
     async def _perform(self, step: Step) -> Any:
+        if isinstance(step, Ask):
+            return await step.act(cast("Any", self._ledger))
         if isinstance(step, Save):
             return await self._ledger.save(step)
         return await self._client._perform(step)  # pyright: ignore[reportPrivateUsage]

@@ -1,0 +1,174 @@
+"""What `Charges` and `AsyncCharges` do with a ledger, written once, as flows.
+
+A step of these flows asks the ledger, blocking or not, or is one of the client's. Who runs them
+only carries the steps out.
+"""
+
+import logging
+from collections.abc import Callable, Generator
+from time import monotonic
+from typing import Any, Final, NamedTuple, TypeVar
+
+from payme.charges import core, orders
+from payme.charges.core import Charge, Means, Overtaken, Policy, Save
+from payme.charges.ledger import Ledger, Stored
+from payme.charges.pace import LOOK_SOON, since_1970
+from payme.protocol import arguments
+from payme.protocol.flows import Session, Sleep
+
+T = TypeVar("T")
+
+_LOG: Final = logging.getLogger("payme.charges")
+
+
+class Ask(NamedTuple):
+    """Step: ask the ledger. An asyncio ledger has the same methods, whose answers are awaited."""
+
+    act: Callable[[Ledger], Any]
+
+
+Step = core.Step | Ask
+
+Flow = Generator[Step, Any, T]
+
+
+def asked(act: Callable[[Ledger], T]) -> Flow[T]:
+    """Ask the ledger, and return its answer."""
+    answer: T = yield Ask(act)
+    return answer
+
+
+def until(deadline: object) -> float:
+    """Turn seconds from now into a moment on the monotonic clock."""
+    return monotonic() + arguments.seconds("deadline", deadline)
+
+
+class Procedures:
+    """The flows of one `Charges` or `AsyncCharges`.
+
+    Args:
+        session: Who calls Payme.
+        policy: How patient.
+    """
+
+    def __init__(self, session: Session, policy: Policy) -> None:
+        self._session = session
+        self._policy = policy
+
+    def submit(self, order: orders.Order, connection: Any) -> Flow[Charge]:
+        """Store a charge that was asked for, unless its id is known."""
+        charge, means = order.accepted()
+        known = yield from asked(lambda ledger: ledger.submit(charge, means, connection))
+        return orders.same(charge, known)
+
+    def charge(self, order: orders.Order, until: float) -> Flow[Charge]:
+        """Store a charge and drive it until it rests or the time is over."""
+        return (yield from self._follow((yield from self.submit(order, None)), until))
+
+    def load(self, charge_id: str) -> Flow[Stored]:
+        """Read a charge with what it is paid with."""
+        known_as = orders.check_id(charge_id)
+        stored = yield from asked(lambda ledger: ledger.load(known_as))
+        if stored is None:
+            raise orders.ChargeNotFound(f"no charge has the id {known_as!r}")
+        return stored
+
+    def get(self, charge_id: str) -> Flow[Charge]:
+        """Read a charge."""
+        return (yield from self.load(charge_id)).charge
+
+    def command(
+        self, charge_id: str, word: str, until: float, means: Means | None = None
+    ) -> Flow[Charge]:
+        """Do what a merchant asks of a charge, and drive it."""
+        while True:
+            charge = yield from self.get(charge_id)
+            change = orders.command(charge, word, since_1970())
+            if change is None:
+                return (yield from self._follow(charge, until))
+            try:
+                yield from _saved(change, means)
+            except Overtaken:
+                # It has just come on; perhaps it can still be done.
+                continue
+            return (yield from self._follow(change.after, until))
+
+    def advance(self, charge_id: str) -> Flow[Charge]:
+        """Drive a charge as far as it goes now."""
+        charge = yield from self.get(charge_id)
+        return (yield from self._drive(charge.id, None)) or (yield from self.get(charge.id))
+
+    def recover(self) -> Flow[int]:
+        """Drive once what is due now; gives how many there were."""
+        begun, driven = since_1970(), 0
+        owner = orders.new_owner()
+        # What has to wait after it was driven is due later than this began.
+        while claimed := (yield from self.claim(owner, 1, begun)):
+            yield from self.drive_claimed(owner, claimed[0])
+            driven += 1
+        return driven
+
+    def claim(self, owner: str, limit: int, due: float) -> Flow[list[Stored]]:
+        """Lease what is due and nobody drives."""
+        if not limit:
+            return []
+        until = since_1970() + self._policy.lease
+        return (yield from asked(lambda ledger: ledger.claim(owner, due, until, limit)))
+
+    def drive_claimed(self, owner: str, stored: Stored) -> Flow[Charge | None]:
+        """Drive one of many; None if nothing was learned of Payme."""
+        try:
+            charge = yield from self._advance(stored, None)
+        except Exception:  # noqa: BLE001 - whatever it is, the others go on
+            # The hook's, or the database's. The lease stays, so that it is not tried at once.
+            _LOG.exception("charge %s could not be driven", stored.charge.id)
+            return None
+        except BaseException:
+            yield from _released(owner, stored.charge.id)
+            raise
+        yield from _released(owner, stored.charge.id)
+        return charge
+
+    def _follow(self, charge: Charge, until: float) -> Flow[Charge]:
+        """Drive a charge until it rests or the time is over; wait while somebody else drives it."""
+        while not charge.rests and monotonic() < until:
+            driven = yield from self._drive(charge.id, until)
+            if driven is not None:
+                return driven
+            yield Sleep(min(LOOK_SOON, max(until - monotonic(), 0)))
+            charge = yield from self.get(charge.id)
+        return charge
+
+    def _drive(self, charge_id: str, until: float | None) -> Flow[Charge | None]:
+        """Drive a charge; None if somebody else does."""
+        owner, now = orders.new_owner(), since_1970()
+        leased = now + self._policy.lease
+        stored = yield from asked(lambda ledger: ledger.take(owner, charge_id, now, leased))
+        if stored is None:
+            return None
+        try:
+            return (yield from self._advance(stored, until))
+        finally:
+            yield from _released(owner, charge_id)
+
+    def _advance(self, stored: Stored, until: float | None) -> Flow[Charge | None]:
+        flow = core.advance(
+            stored.charge,
+            stored.means,
+            self._session,
+            now=since_1970,
+            deadline=until,
+            policy=self._policy,
+        )
+        try:
+            return (yield from flow)
+        except Overtaken:
+            return None
+
+
+def _released(owner: str, charge_id: str) -> Flow[None]:
+    yield from asked(lambda ledger: ledger.release(owner, charge_id))
+
+
+def _saved(change: Save, means: Means | None) -> Flow[None]:
+    yield from asked(lambda ledger: ledger.save(change, means))
