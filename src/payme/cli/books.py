@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import click
 import sqlalchemy as sa
@@ -12,10 +12,8 @@ from sqlalchemy.exc import ArgumentError
 
 from payme.charges import Charge, ChargeNotFound, ChargeState, SqlLedger
 from payme.charges.core import Means, Save
+from payme.charges.ledger.sql import COLUMNS, is_proven, read_charge
 from payme.charges.ledger.sql import charges as table
-from payme.charges.ledger.sql import is_proven
-
-_COLUMNS: Final = [table.c[name] for name in Charge.__struct_fields__]
 
 
 class Books(SqlLedger):
@@ -72,20 +70,14 @@ class Books(SqlLedger):
     def find(self, which: "sa.ColumnElement[bool]") -> Charge | None:
         """Read one charge without what it is paid with."""
         with self._engine.begin() as connection:
-            row = connection.execute(sa.select(*_COLUMNS).where(which).limit(1)).mappings().first()
-        return None if row is None else _charge(row)
+            row = connection.execute(sa.select(*COLUMNS).where(which).limit(1)).mappings().first()
+        return None if row is None else read_charge(row)
 
     def waiting(self) -> int:
         """Count the charges that are due now or later."""
         due = sa.select(sa.func.count()).where(table.c.due.is_not(None))
         with self._engine.begin() as connection:
             return int(connection.execute(due).scalar_one())
-
-
-def _charge(row: Any) -> Charge:
-    from payme.charges.ledger import sql
-
-    return sql._charge(row)  # pyright: ignore[reportPrivateUsage]
 
 
 def _nothing(_charge: Charge) -> None:

@@ -60,7 +60,7 @@ class Tally:
 
 
 def check_key(payme: Payme) -> None:
-    """See that Payme takes the key, before charges are failed for a wrong one.
+    """See that Payme takes the key: with a wrong one every charge would wait in silence.
 
     Raises:
         click.ClickException: It does not, or there is none.

@@ -80,11 +80,11 @@ events = sa.Table(
     sa.Column("receipt_id", sa.String(64)),
 )
 
-_CHARGE: Final = [charges.c[name] for name in Charge.__struct_fields__]
+COLUMNS: Final = [charges.c[name] for name in Charge.__struct_fields__]
 _EVENT: Final = [events.c[name] for name in Event.__struct_fields__]
 _JSON: Final = ("account", "detail")
 
-_LOAD: Final = sa.select(*_CHARGE, charges.c.means).where(charges.c.id == sa.bindparam("b_id"))
+_LOAD: Final = sa.select(*COLUMNS, charges.c.means).where(charges.c.id == sa.bindparam("b_id"))
 _SAVE: Final = sa.update(charges).where(
     charges.c.id == sa.bindparam("b_id"), charges.c.version == sa.bindparam("b_version")
 )
@@ -135,11 +135,11 @@ class _Rows(NamedTuple):
     def page(
         self, connection: sa.Connection, state: ChargeState | None, since: float, after: str
     ) -> list[Charge]:
-        query = sa.select(*_CHARGE).where(charges.c.id > after, charges.c.changed >= since)
+        query = sa.select(*COLUMNS).where(charges.c.id > after, charges.c.changed >= since)
         if state is not None:
             query = query.where(charges.c.state == state.value)
         rows = connection.execute(query.order_by(charges.c.id).limit(_PAGE)).mappings()
-        return [_charge(row) for row in rows]
+        return [read_charge(row) for row in rows]
 
     def claim(
         self, connection: sa.Connection, owner: str, now: float, until: float, limit: int
@@ -151,26 +151,14 @@ class _Rows(NamedTuple):
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        lease = (
-            sa.update(charges)
-            .where(charges.c.id.in_(due.scalar_subquery()))
-            .values(owner=owner, leased_until=until)
-            .returning(*_CHARGE, charges.c.means)
-        )
-        return [self._stored(row) for row in connection.execute(lease).mappings()]
+        return self._lease(connection, owner, until, charges.c.id.in_(due.scalar_subquery()))
 
     def take(
         self, connection: sa.Connection, owner: str, charge_id: str, now: float, until: float
     ) -> Stored | None:
         free = sa.or_(charges.c.leased_until <= now, charges.c.owner == owner)
-        lease = (
-            sa.update(charges)
-            .where(charges.c.id == charge_id, free)
-            .values(owner=owner, leased_until=until)
-            .returning(*_CHARGE, charges.c.means)
-        )
-        row = connection.execute(lease).mappings().first()
-        return None if row is None else self._stored(row)
+        leased = self._lease(connection, owner, until, charges.c.id == charge_id, free)
+        return leased[0] if leased else None
 
     def release(self, connection: sa.Connection, owner: str, charge_id: str) -> None:
         ours = (charges.c.id == charge_id, charges.c.owner == owner)
@@ -197,8 +185,19 @@ class _Rows(NamedTuple):
             connection.execute(sa.update(charges).where(*unchanged).values(means=anew))
         return str(page[-1][0]) if page else None
 
+    def _lease(
+        self,
+        connection: sa.Connection,
+        owner: str,
+        until: float,
+        *which: "sa.ColumnElement[bool]",
+    ) -> list[Stored]:
+        lease = sa.update(charges).where(*which).values(owner=owner, leased_until=until)
+        rows = connection.execute(lease.returning(*COLUMNS, charges.c.means)).mappings()
+        return [self._stored(row) for row in rows]
+
     def _stored(self, row: Any) -> Stored:
-        return Stored(_charge(row), self.vault.open(bytes(row["means"])))
+        return Stored(read_charge(row), self.vault.open(bytes(row["means"])))
 
 
 def is_proven(change: Save) -> bool:
@@ -218,7 +217,8 @@ def _members(row: Any, kind: type[T]) -> T:
     return msgspec.convert({str.__str__(name): member for name, member in row.items()}, kind)
 
 
-def _charge(row: Any) -> Charge:
+def read_charge(row: Any) -> Charge:
+    """Make a charge of a row with `COLUMNS`."""
     members: dict[str, Any] = {name: row[name] for name in Charge.__struct_fields__}
     for name in _JSON:
         members[name] = None if members[name] is None else msgspec.json.decode(members[name])
