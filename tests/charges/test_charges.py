@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy.event import listens_for
 
 from charges.ledgers import KEY as LEDGER_KEY
-from charges.ledgers import inner, make_ledger
+from charges.ledgers import inner, make_ledger, next_of
 from payme import Payer, Payme
 from payme.charges import (
     AsyncCharges,
@@ -29,9 +29,11 @@ from payme.charges import (
     procedures,
 )
 from payme.charges.core import Charge
+from payme.charges.ledger import FARTHEST
 from payme.charges.pace import Pace
 from payme.errors import InvalidArgument
 from payme.sandbox import Sandbox
+from payme.transport.base import Reply
 from support.clients import ASYNCIO, Awaited, make
 
 pytestmark = pytest.mark.anyio
@@ -270,6 +272,54 @@ async def test_a_refund_that_the_billing_refuses_leaves_it_paid(style, tmp_path)
         await ledger.close()
 
 
+@pytest.fixture
+async def lost_refund(style, tmp_path):
+    """A refund that was lost on its way, and a billing that refuses every later one."""
+    with Sandbox(key=KEY, merchant=Billing(), merchant_pauses=(0, 0)) as sandbox:
+        ledger = await make_ledger(style, f"sqlite:///{tmp_path / 'payme.db'}")
+        client = make(style, sandbox.merchant_id, KEY, base_url=sandbox.url, proxy="")
+        world = World(style, sandbox, client, ledger)
+        world.charges = world.make(policy=POLICY._replace(max_tries=2))
+        await world.pay()
+        world.lose("receipts.cancel", "before")
+        await world.charges.refund("order-106", deadline=1.0)
+        await world.charges.run(drain=True)
+        yield world
+        await client.aclose()
+        await ledger.close()
+
+
+async def test_a_person_vouches_that_no_cancellation_is_on_its_way(lost_refund):
+    """Such a charge stayed where it was for ever: no word could end it."""
+    world = lost_refund
+    charge = await world.charges.get("order-106")
+    assert charge.needs_attention
+    assert (charge.state, charge.cancels) == (ChargeState.REFUNDING, 1)
+    charge = await world.charges.vouch("order-106")
+    assert (charge.state, charge.cancels) == (ChargeState.PAID, 0)
+    assert charge.evidence == "merchant: vouch; receipts.get: PAID"
+    assert world.standing() == 1
+    with pytest.raises(ChargeConflict, match="can't vouch"):
+        await world.charges.vouch("order-106")
+
+
+async def test_nobody_vouches_for_a_receipt_that_can_not_be_read(lost_refund):
+    world = lost_refund
+    world.lose("receipts.get", "before", times=None)
+    charge = await world.charges.vouch("order-106")
+    assert charge.needs_attention
+    assert (charge.state, charge.cancels) == (ChargeState.REFUNDING, 1)
+    assert charge.evidence == "merchant: vouch; asked: the receipt could not be read"
+
+
+async def test_only_what_needs_attention_is_vouched_for(world):
+    await submit(world, 1)
+    for charge_id, text in (("order-0", "can't vouch"), ("order-9", "no charge has the id")):
+        with pytest.raises((ChargeConflict, ChargeNotFound), match=text):
+            await world.charges.vouch(charge_id)
+    assert not world.sandbox.receipts()
+
+
 # What is refused is refused before anything is stored.
 
 
@@ -380,10 +430,10 @@ async def test_no_more_are_in_flight_than_asked_for(world):
             at_once += change
             most = max(most, at_once)
 
-    def counted(stored, until):
+    def counted(*arguments):
         begin(1)
         try:
-            return (yield from advance(stored, until))
+            return (yield from advance(*arguments))
         finally:
             begin(-1)
 
@@ -488,6 +538,80 @@ async def test_a_clock_that_is_set_back_an_hour_loses_nothing(world, monkeypatch
     assert world.standing() == 2
 
 
+async def test_what_a_clock_that_was_ahead_put_off_is_not_waited_for(world):
+    """The process died with the wrong clock; its successor waited until it was right again."""
+    await submit(world, 2)
+    years = 5e8
+    for number, members in enumerate(({"due": time.time() + years}, {})):
+        change = next_of(await world.charges.get(f"order-{number}"), **members)
+        await world.ledger.save(change)
+    await world.ledger.take("who died", "order-1", time.time(), time.time() + years)
+    await world.charges.run(drain=True)
+    assert {one.state for one in await world.found()} == {ChargeState.PAID}
+    assert world.standing() == 2
+
+
+async def test_a_lease_and_a_pause_that_are_not_over_are_left_alone(world):
+    await submit(world, 2)
+    now = time.time()
+    await world.ledger.save(next_of(await world.charges.get("order-0"), due=now + FARTHEST / 2))
+    await world.ledger.take("another", "order-1", now, now + FARTHEST / 2)
+    assert await world.charges.recover() == 0
+
+
+@pytest.mark.parametrize("name", ["lease", "longest_pause"])
+@pytest.mark.parametrize("seconds", [901.0, 0, -1.0, "long", float("nan")])
+async def test_a_policy_that_a_ledger_would_take_for_a_wrong_clock_is_refused(name, seconds, world):
+    with pytest.raises(InvalidArgument, match=rf"policy\.{name}"):
+        world.make(policy=POLICY._replace(**{name: seconds}))
+
+
+class Outage:
+    """A ledger that fails for a while, as one whose database is restarted."""
+
+    def __init__(self, ledger):
+        self._ledger = ledger
+        self.fails = False
+
+    def __getattr__(self, name):
+        if self.fails:
+            raise ConnectionResetError("the database has gone")
+        return getattr(self._ledger, name)
+
+
+@pytest.mark.parametrize("drain", [True, False])
+async def test_an_outage_of_the_database_ends_no_run(drain, world, caplog):
+    """It did, and the charges waited for somebody to start it again."""
+    outage = Outage(inner(world.ledger))
+    world.ledger = Awaited(outage) if world.style != ASYNCIO else outage
+    charges = world.make()
+    await submit(world, 8)
+    world.lose("receipts.pay", action="delay", delay_ms=300, times=None)
+    stop = asyncio.Event() if world.style == ASYNCIO else threading.Event()
+    running = asyncio.create_task(charges.run(in_flight=4, drain=drain, stop=stop))
+    while not await world.found("paying"):
+        await asyncio.sleep(0.02)
+    outage.fails = True
+    await asyncio.sleep(1.2)
+    assert not running.done()
+    outage.fails = False
+    while len(await world.found("paid")) < 8:
+        await asyncio.sleep(0.05)
+    stop.set()
+    await running
+    assert world.standing() == 8
+    assert "ledger: ConnectionResetError" in caplog.text
+
+
+async def test_a_ledger_that_never_answered_is_an_error_at_once(world):
+    outage = Outage(inner(world.ledger))
+    world.ledger = Awaited(outage) if world.style != ASYNCIO else outage
+    charges = world.make()
+    outage.fails = True
+    with pytest.raises(ConnectionResetError):
+        await charges.run()
+
+
 # Both classes are one.
 
 
@@ -535,20 +659,56 @@ DONE = Charge(id="a", amount=1, account={}, state=ChargeState.PAID)
 
 
 def test_what_is_in_flight_halves_and_recovers_by_one():
-    pace = Pace(16, None, Clock())
+    clock = Clock()
+    pace = Pace(16, None, clock)
     assert (pace.room(0), pace.room(10), pace.room(99)) == (16, 6, 0)
-    pace.learn(STUCK)
-    pace.learn(STUCK)
+    pace.struggled()
+    pace.struggled()  # of the same outage
+    assert pace.room(0) == 8
+    clock.now += 1.0
+    pace.struggled()
     assert pace.room(0) == 4
     pace.learn(DONE)
     pace.learn(None)
+    pace.learn(STUCK)
     assert pace.room(0) == 5
     for _ in range(9):
-        pace.learn(STUCK)
+        clock.now += 1.0
+        pace.struggled()
     assert pace.room(0) == 1
     for _ in range(50):
         pace.learn(DONE)
     assert pace.room(0) == 16
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "room"),
+    [
+        (200, b'{"result":{"receipt":{"state":4}}}', 16),
+        (200, b'{"error":{"code":-31630,"message":"No"}}', 16),
+        (200, b'{"error":{"code":-32400,"message":"Busy"}}', 8),
+        (503, b"", 8),
+        (404, b"", 16),
+    ],
+)
+def test_an_answer_that_says_too_much_slows_down(status, body, room):
+    pace = Pace(16, None, Clock())
+    pace.heard(Reply(status, body))
+    assert pace.room(0) == room
+
+
+@pytest.mark.parametrize("action", ["rpc_error", "drop", "http_status"])
+async def test_a_run_slows_down_while_payme_struggles(action, world, monkeypatch):
+    """Only charges that ended unproven did that; many a lost answer changed nothing."""
+    seen, struggled = [], Pace.struggled
+    monkeypatch.setattr(
+        Pace, "struggled", lambda pace: (struggled(pace), seen.append(pace.room(0)))
+    )
+    await submit(world, 6)
+    world.lose("receipts.pay", action=action, times=1)
+    await world.charges.run(in_flight=4, drain=True)
+    assert seen == [2]
+    assert world.standing() == 6
 
 
 @pytest.mark.parametrize(("rate", "most"), [(5, 5), (0.5, 1), (2.5, 2)])

@@ -22,7 +22,7 @@ from charges.ledgers import (
 from payme import Payer
 from payme.charges import AsyncSqlLedger, ChargeConflict, ChargeState, SqlLedger, orders
 from payme.charges.core import Means, Overtaken, Save, changed
-from payme.charges.ledger import sql
+from payme.charges.ledger import FARTHEST, sql
 from payme.errors import ConfigurationError
 from payme.protocol.inputs import Detail, Item
 from payme.redact import Secret
@@ -417,6 +417,24 @@ async def test_one_charge_is_taken_and_released(ledger):
     assert await ledger.take("b", "nobody", 900.0, 1000.0) is None
 
 
+async def test_what_a_clock_that_was_ahead_wrote_is_rewound(ledger):
+    now = 1000.0
+    for name, due in (("ahead", now + 5e8), ("soon", now + FARTHEST - 1), ("now", now)):
+        await ledger.submit(new_charge(name), MEANS)
+        await ledger.save(next_of(new_charge(name), due=due))
+    rests = new_charge("rests")
+    await ledger.submit(rests, MEANS)
+    await ledger.save(next_of(rests, state=ChargeState.PAID, due=None))
+    await ledger.take("dead", "now", now, now + 5e8)
+    await ledger.take("alive", "soon", now, now + FARTHEST - 1)
+    await ledger.rewind(now)
+    assert (await ledger.load("ahead")).charge.due == now
+    assert (await ledger.load("rests")).charge.due is None
+    claimed = await ledger.claim("next", now, now + 60, 9)
+    assert {stored.charge.id for stored in claimed} == {"ahead", "now"}
+    assert await ledger.take("next", "soon", now, now + 60) is None
+
+
 async def test_a_lease_changes_no_version(ledger):
     await fill(ledger, 1)
     taken = await ledger.take("a", "order-000", 900.0, 1000.0)
@@ -612,7 +630,11 @@ def test_a_key_that_is_none_is_refused_and_not_shown(key):
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql+pymysql://u:Canary@h/d", "nonsense:Canary", "", "postgresql"]
+    "url",
+    [
+        *("mysql+pymysql://u:Canary@h/d", "nonsense:Canary", "", "postgresql"),
+        *("sqlite://", "sqlite:///:memory:", "sqlite:///file:a?mode=memory&uri=true"),
+    ],
 )
 def test_another_database_is_refused_by_name(url):
     with pytest.raises(ConfigurationError, match=r"^engine: ") as refused:

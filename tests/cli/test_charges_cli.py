@@ -280,7 +280,7 @@ def test_a_refund_is_done_when_the_money_is_back(shop):
 
 def test_an_id_that_is_not_there(shop):
     shop.run("import", shop.good())
-    for word in ("show", "refund", "retry", "cancel", "confirm"):
+    for word in ("show", "refund", "retry", "cancel", "confirm", "vouch"):
         assert "no charge has the id 'order-77'" in shop.run(word, "order-77", code=1).stderr
 
 
@@ -290,6 +290,15 @@ def test_who_needs_a_person_is_listed(shop):
     (found,) = shop.json("list", "--attention")
     assert (found["id"], found["needs_attention"]) == ("order-2", True)
     assert "a person must look at it" in shop.run("list", "--attention").output
+
+
+def test_a_person_vouches_for_a_charge(shop):
+    paid(shop)
+    attention = "state = 'refunding', cancels = 1, due = NULL"
+    assert "can't vouch" in shop.run("vouch", "order-1", code=1).stderr
+    shop.execute(f"UPDATE payme_charge SET {attention} WHERE id = 'order-1'")
+    assert shop.json("vouch", "order-1")["state"] == "paid"
+    assert shop.audit()["differences"] == []
 
 
 def paid(shop, count=1):

@@ -4,17 +4,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from payme import flow as driver
 from payme.charges import orders
 from payme.charges.core import PATIENT, Charge, ChargeState, Event, Policy, Save
-from payme.charges.ledger import AsyncLedger
+from payme.charges.ledger import AsyncLedger, Stored
 from payme.charges.pace import Pace, since_1970
 from payme.charges.procedures import Ask, Flow, Procedures, Step
 from payme.charges.procedures import until as _until
 from payme.client import AsyncPayme
 from payme.protocol.inputs import Detail, Payer
+from payme.transport.base import Request, TransportError
 
 T = TypeVar("T")
 
@@ -211,6 +213,21 @@ class AsyncCharges:
         retry = self._procedures.command(id, "retry", _until(deadline), asked.card())
         return await self._run(retry)
 
+    async def vouch(self, id: str, *, deadline: float = 15.0) -> Charge:
+        """Say that no cancellation of a charge's receipt is on its way any more; it is read again.
+
+        For a charge that `needs_attention`, after a person has looked at the receipt with Payme.
+        Nothing is paid or cancelled.
+
+        Returns:
+            The charge: ended by what its receipt shows, or as it was if that is no end.
+
+        Raises:
+            ChargeNotFound: There is no such charge.
+            ChargeConflict: It needs no attention.
+        """
+        return await self._run(self._procedures.vouch(id, _until(deadline)))
+
     async def recover(self) -> int:
         """Drive once what is due now, such as at the start of a process.
 
@@ -244,24 +261,25 @@ class AsyncCharges:
             InvalidArgument: `in_flight` or `per_second` is no positive number.
         """
         pace = Pace(in_flight, per_second, time.monotonic)
-        drive = self._procedures.drive_claimed
         flag = stop or asyncio.Event()
         driven = 0
         running: set[asyncio.Task[Charge | None]] = set()
+
+        async def drive(owner: str, stored: Stored) -> Charge | None:
+            flow = self._procedures.drive_claimed(owner, stored)
+            return await driver.arun(flow, partial(self._perform_at, pace))
+
         try:
             while not flag.is_set():
-                room = pace.room(len(running))
-                # One for each claim, so that who comes late gives nobody else's lease back.
-                owner = orders.new_owner()
-                claimed = await self._run(self._procedures.claim(owner, room, since_1970()))
-                running |= {asyncio.create_task(self._run(drive(owner, one))) for one in claimed}
-                pace.began(len(claimed))
-                due = await self._ledger.next_due() if len(claimed) < room else None
-                if drain and not running and not claimed and room and due is None:
+                found = await self._run(self._procedures.look(pace, len(running)))
+                running |= {asyncio.create_task(drive(found.owner, one)) for one in found.claimed}
+                if drain and found.is_idle:
                     break
                 ended = asyncio.create_task(flag.wait())
                 done, _ = await asyncio.wait(
-                    {ended, *running}, timeout=pace.pause(due), return_when=asyncio.FIRST_COMPLETED
+                    {ended, *running},
+                    timeout=found.seconds,
+                    return_when=asyncio.FIRST_COMPLETED,
                 )
                 ended.cancel()
                 finished = {one for one in running if one in done}
@@ -279,6 +297,18 @@ class AsyncCharges:
 
     async def _run(self, flow: Flow[T]) -> T:
         return await driver.arun(flow, self._perform)
+
+    async def _perform_at(self, pace: Pace, step: Step) -> Any:
+        """Carry a step out, and let the pace of a run learn from what Payme answers."""
+        if not isinstance(step, Request):
+            return await self._perform(step)
+        try:
+            reply = await self._perform(step)
+        except TransportError:
+            pace.struggled()
+            raise
+        pace.heard(reply)
+        return reply
 
     async def _perform(self, step: Step) -> Any:
         if isinstance(step, Ask):

@@ -4,19 +4,21 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime
+from functools import partial
 from threading import Event as Flag
 from typing import Any, TypeVar
 
 from payme import flow as driver
 from payme.charges import orders
 from payme.charges.core import PATIENT, Charge, ChargeState, Event, Policy, Save
-from payme.charges.ledger import Ledger
+from payme.charges.ledger import Ledger, Stored
 from payme.charges.ledger.sql import SqlLedger
 from payme.charges.pace import Pace, since_1970
 from payme.charges.procedures import Ask, Flow, Procedures, Step
 from payme.charges.procedures import until as _until
 from payme.client import Payme
 from payme.protocol.inputs import Detail, Payer
+from payme.transport.base import Request, TransportError
 
 T = TypeVar("T")
 
@@ -211,6 +213,21 @@ class Charges:
         retry = self._procedures.command(id, "retry", _until(deadline), asked.card())
         return self._run(retry)
 
+    def vouch(self, id: str, *, deadline: float = 15.0) -> Charge:
+        """Say that no cancellation of a charge's receipt is on its way any more; it is read again.
+
+        For a charge that `needs_attention`, after a person has looked at the receipt with Payme.
+        Nothing is paid or cancelled.
+
+        Returns:
+            The charge: ended by what its receipt shows, or as it was if that is no end.
+
+        Raises:
+            ChargeNotFound: There is no such charge.
+            ChargeConflict: It needs no attention.
+        """
+        return self._run(self._procedures.vouch(id, _until(deadline)))
+
     def recover(self) -> int:
         """Drive once what is due now, such as at the start of a process.
 
@@ -244,25 +261,24 @@ class Charges:
             InvalidArgument: `in_flight` or `per_second` is no positive number.
         """
         pace = Pace(in_flight, per_second, time.monotonic)
-        drive = self._procedures.drive_claimed
         flag = stop or Flag()
         driven = 0
         running: set[Future[Charge | None]] = set()
+
+        def drive(owner: str, stored: Stored) -> Charge | None:
+            flow = self._procedures.drive_claimed(owner, stored)
+            return driver.run(flow, partial(self._perform_at, pace))
+
         with ThreadPoolExecutor(in_flight, "payme-charges") as threads:
             while not flag.is_set():
-                room = pace.room(len(running))
-                # One for each claim, so that who comes late gives nobody else's lease back.
-                owner = orders.new_owner()
-                claimed = self._run(self._procedures.claim(owner, room, since_1970()))
-                running |= {threads.submit(self._run, drive(owner, one)) for one in claimed}
-                pace.began(len(claimed))
-                due = self._ledger.next_due() if len(claimed) < room else None
-                if drain and not running and not claimed and room and due is None:
+                found = self._run(self._procedures.look(pace, len(running)))
+                running |= {threads.submit(drive, found.owner, one) for one in found.claimed}
+                if drain and found.is_idle:
                     break
                 if not running:
-                    flag.wait(pace.pause(due))
+                    flag.wait(found.seconds)
                     continue
-                done = wait(running, pace.pause(due), FIRST_COMPLETED).done
+                done = wait(running, found.seconds, FIRST_COMPLETED).done
                 running -= done
                 driven += len(done)
                 for one in done:
@@ -271,6 +287,18 @@ class Charges:
 
     def _run(self, flow: Flow[T]) -> T:
         return driver.run(flow, self._perform)
+
+    def _perform_at(self, pace: Pace, step: Step) -> Any:
+        """Carry a step out, and let the pace of a run learn from what Payme answers."""
+        if not isinstance(step, Request):
+            return self._perform(step)
+        try:
+            reply = self._perform(step)
+        except TransportError:
+            pace.struggled()
+            raise
+        pace.heard(reply)
+        return reply
 
     def _perform(self, step: Step) -> Any:
         if isinstance(step, Ask):

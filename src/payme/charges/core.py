@@ -131,6 +131,9 @@ COMMANDS: Final[dict[tuple[str, ChargeState], ChargeState]] = {
     ("cancel", S.HELD): S.CANCELLING,
     ("cancel", S.REFUSED): S.CANCELLING,
     ("cancel", S.CANCELLING): S.CANCELLING,
+    # A person's word that no cancellation is on its way: what the receipt shows counts again.
+    ("vouch", S.CANCELLING): S.CANCELLING,
+    ("vouch", S.REFUNDING): S.REFUNDING,
     ("retry", S.REFUSED): S.OPEN,
     ("retry", S.FAILED): S.NEW,
 }
@@ -311,6 +314,44 @@ def advance(
     return work.charge
 
 
+def vouch(
+    charge: Charge,
+    means: Means,
+    session: Session,
+    *,
+    now: Callable[[], float],
+    deadline: float | None = None,
+    policy: Policy = PATIENT,
+) -> Flow[Charge]:
+    """Believe a person that no cancellation of the receipt is on its way, and read it.
+
+    A receipt that is paid then proves that it is; nothing is cancelled again. What is still queued
+    proves nothing, whatever the person says.
+
+    Args:
+        charge: One that needs attention; another is left alone.
+        means: What it is paid with.
+        session: Who calls.
+        now: Seconds since 1970.
+        deadline: Until when the call may last, on the session's clock.
+        policy: How patient.
+
+    Returns:
+        A flow whose value is the charge as it was stored last.
+    """
+    work = _Work(charge, means, session, now, deadline, policy)
+    if not charge.needs_attention:
+        return charge
+    inquiry, lost = work.inquiry("receipts.pay", _ends_of(charge.state), cancels=0)
+    receipt = yield from inquiry.look()
+    if receipt is not None:
+        yield from work.see("merchant: vouch; receipts.get", receipt, cancels=lost.cancels)
+    else:
+        evidence = f"merchant: vouch; asked: {inquiry.report()}"
+        yield from work.note(evidence, tries=charge.tries, due=None)
+    return work.charge
+
+
 class _Work:
     """One run of a flow: the charge as it was stored last, and what is needed to go on."""
 
@@ -409,12 +450,14 @@ class _Work:
             return wanted
         return max(min(wanted, self.deadline - self.session.runtime.clock()), 0.0)
 
-    def inquiry(self, method: str, proofs: frozenset[ReceiptState]) -> tuple[Inquiry, Any]:
+    def inquiry(
+        self, method: str, proofs: frozenset[ReceiptState], cancels: int | None = None
+    ) -> tuple[Inquiry, Any]:
         """Make an inquiry that counts the cancellations which are stored as being on their way."""
         receipt_id = self.charge.receipt_id
         lost = OutcomeUnknown("", method=method, receipt_id=receipt_id, sent="maybe")
-        lost.cancels = self.charge.cancels
-        return Inquiry(lost, proofs, self.session), lost
+        lost.cancels = self.charge.cancels if cancels is None else cancels
+        return Inquiry(lost, proofs, self.calling()), lost
 
 
 def changed(charge: Charge, now: float, **members: Any) -> Charge:
@@ -502,7 +545,10 @@ def _take_back(work: _Work) -> Flow[None]:
     repeated only after a look has shown that the receipt is neither cancelled nor queued.
     """
     inquiry, lost = work.inquiry("receipts.pay", _ends_of(work.charge.state))
-    receipt = (yield from inquiry.ask(0)) if lost.cancels else None
+    receipt = (yield from inquiry.look()) if lost.cancels else None
+    if lost.cancels and not inquiry.was_read:
+        yield from work.pause(f"asked: {inquiry.report()}")
+        return
     if receipt is None and not inquiry.is_queued:
         yield from work.note("receipts.cancel begins", cancels=work.charge.cancels + 1)
         inquiry, lost = work.inquiry("receipts.pay", _ends_of(work.charge.state))

@@ -168,7 +168,7 @@ def command(charge: Charge, word: str, now: float) -> Save | None:
     if charge.state in _SATISFIES.get(word, ()) and (word != "cancel" or charge.given_up):
         return None
     after = COMMANDS.get((word, charge.state))
-    if after is None:
+    if after is None or (word == "vouch" and not charge.needs_attention):
         raise ChargeConflict(f"charge {charge.id!r} is {charge.state}: can't {word} it", charge)
     return Save(charge, changed(charge, now, **_asked(word, after, now)))
 

@@ -8,12 +8,20 @@ from typing import Final
 from payme import exact
 from payme.charges.core import Charge
 from payme.errors import InvalidArgument
+from payme.transport.base import Reply
 
 LOOK_AGAIN: Final = 1.0
 """Seconds until a runner that has nothing to do looks again."""
 
 LOOK_SOON: Final = 0.2
 """Seconds until one who waits for a charge that somebody else drives looks again."""
+
+
+REWIND_EVERY: Final = 60.0
+"""Seconds between two looks for what a clock that was ahead has put off."""
+
+_LONGEST_OUTAGE_PAUSE: Final = 30.0
+_BUSY_CODE: Final = b"-32400"
 
 
 def since_1970() -> float:
@@ -44,6 +52,32 @@ class Pace:
         self._burst = 0 if rate is None else max(int(rate), 1)
         self._window = 1.0 if rate is None else max(1 / rate, 1.0)
         self._begun: deque[float] = deque()
+        self._halved = -1.0
+        self._rewound: float | None = None
+        self._outages = 0
+        self._reached = False
+
+    @property
+    def reached(self) -> bool:
+        """The ledger has answered."""
+        return self._reached
+
+    @reached.setter
+    def reached(self, answered: bool) -> None:
+        self._reached, self._outages = answered, 0
+
+    def unreached(self) -> float:
+        """Return how long to leave a ledger alone that does not answer; longer each time."""
+        self._outages += 1
+        return min(0.5 * 2.0 ** min(self._outages - 1, 30), _LONGEST_OUTAGE_PAUSE)
+
+    def rewinds(self) -> bool:
+        """Return whether it is time to look for what a clock that was ahead has put off."""
+        now = self._clock()
+        if self._rewound is not None and now < self._rewound + REWIND_EVERY:
+            return False
+        self._rewound = now
+        return True
 
     def room(self, running: int) -> int:
         """Return how many may be begun now."""
@@ -71,14 +105,22 @@ class Pace:
         if self._burst:
             self._begun.extend([self._clock()] * count)
 
+    def heard(self, reply: Reply) -> None:
+        """Learn from an answer of Payme's: a 5xx or -32400 says that it is too much."""
+        if reply.status >= 500 or _BUSY_CODE in reply.body:
+            self.struggled()
+
+    def struggled(self) -> None:
+        """Halve what is in flight; once a second, since all that is in flight meets one outage."""
+        now = self._clock()
+        if now >= self._halved + 1.0 or self._halved < 0:
+            self._halved = now
+            self._now = max(self._now / 2, 1.0)
+
     def learn(self, charge: Charge | None) -> None:
         """Learn from a charge that was driven; None says nothing of Payme."""
-        if charge is None:
-            return
-        if charge.rests or not charge.tries:
+        if charge is not None and (charge.rests or not charge.tries):
             self._now = min(self._now + 1, self._most)
-        else:
-            self._now = max(self._now / 2, 1.0)
 
 
 def _check_in_flight(given: object) -> int:

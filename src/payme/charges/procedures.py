@@ -6,13 +6,15 @@ only carries the steps out.
 
 import logging
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from time import monotonic
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from payme.charges import core, orders
 from payme.charges.core import Charge, Means, Overtaken, Policy, Save
-from payme.charges.ledger import Ledger, Stored
-from payme.charges.pace import LOOK_SOON, since_1970
+from payme.charges.ledger import FARTHEST, Ledger, Stored
+from payme.charges.pace import LOOK_SOON, Pace, since_1970
+from payme.errors import ConfigurationError, InvalidArgument
 from payme.protocol import arguments
 from payme.protocol.flows import Session, Sleep
 
@@ -43,6 +45,39 @@ def until(deadline: object) -> float:
     return monotonic() + arguments.seconds("deadline", deadline)
 
 
+class Begin(Protocol):
+    """A flow of the core's: `advance` or `vouch`."""
+
+    def __call__(
+        self,
+        charge: Charge,
+        means: Means,
+        session: Session,
+        *,
+        now: Callable[[], float],
+        deadline: float | None = None,
+        policy: Policy = core.PATIENT,
+    ) -> core.Flow[Charge]:
+        """Begin it."""
+        ...
+
+
+class Round(NamedTuple):
+    """What a runner found to do.
+
+    Attributes:
+        owner: Who holds the leases of what was claimed.
+        claimed: What may be begun now.
+        seconds: How long to wait for more.
+        is_idle: Nothing is left to do, now or later.
+    """
+
+    owner: str
+    claimed: list[Stored]
+    seconds: float
+    is_idle: bool
+
+
 class Procedures:
     """The flows of one `Charges` or `AsyncCharges`.
 
@@ -53,7 +88,7 @@ class Procedures:
 
     def __init__(self, session: Session, policy: Policy) -> None:
         self._session = session
-        self._policy = policy
+        self._policy = _check_policy(policy)
 
     def submit(self, order: orders.Order, connection: Any) -> Flow[Charge]:
         """Store a charge that was asked for, unless its id is known."""
@@ -93,6 +128,13 @@ class Procedures:
                 continue
             return (yield from self._follow(change.after, until))
 
+    def vouch(self, charge_id: str, until: float) -> Flow[Charge]:
+        """Believe a person that no cancellation is on its way, and read the receipt."""
+        charge = yield from self.get(charge_id)
+        orders.command(charge, "vouch", since_1970())
+        driven = yield from self._drive(charge.id, until, core.vouch)
+        return driven or (yield from self.get(charge.id))
+
     def advance(self, charge_id: str) -> Flow[Charge]:
         """Drive a charge as far as it goes now."""
         charge = yield from self.get(charge_id)
@@ -100,6 +142,7 @@ class Procedures:
 
     def recover(self) -> Flow[int]:
         """Drive once what is due now; gives how many there were."""
+        yield from asked(lambda ledger: ledger.rewind(since_1970()))
         begun, driven = since_1970(), 0
         owner = orders.new_owner()
         # What has to wait after it was driven is due later than this began.
@@ -115,18 +158,49 @@ class Procedures:
         until = since_1970() + self._policy.lease
         return (yield from asked(lambda ledger: ledger.claim(owner, due, until, limit)))
 
+    def look(self, pace: Pace, running: int) -> Flow[Round]:
+        """Claim what may be begun now; say how long to wait for more.
+
+        An outage of the database is waited for. Until the ledger has answered once, its error is
+        raised: tables that are missing come with no patience.
+        """
+        claimed: list[Stored] = []
+        # One for each claim, so that who comes late gives nobody else's lease back.
+        owner = orders.new_owner()
+        try:
+            if pace.rewinds():
+                yield from asked(lambda ledger: ledger.rewind(since_1970()))
+            room = pace.room(running)
+            claimed = yield from self.claim(owner, room, since_1970())
+            pace.began(len(claimed))
+            due = None
+            if len(claimed) < room:
+                due = yield from asked(lambda ledger: ledger.next_due())
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            if not pace.reached:
+                raise
+            seconds = pace.unreached()
+            _LOG.warning("ledger: %s; asked again in %.0f s", type(error).__name__, seconds)
+            return Round(owner, claimed, seconds, is_idle=False)
+        pace.reached = True
+        is_idle = room > 0 and not running and not claimed and due is None
+        return Round(owner, claimed, pace.pause(due), is_idle)
+
     def drive_claimed(self, owner: str, stored: Stored) -> Flow[Charge | None]:
         """Drive one of many; None if nothing was learned of Payme."""
+        charge = None
         try:
-            charge = yield from self._advance(stored, None)
+            charge = yield from self._advance(stored, None, core.advance)
+            yield from _released(owner, stored.charge.id)
         except Exception:  # noqa: BLE001 - whatever it is, the others go on
             # The hook's, or the database's. The lease stays, so that it is not tried at once.
             _LOG.exception("charge %s could not be driven", stored.charge.id)
-            return None
         except BaseException:
-            yield from _released(owner, stored.charge.id)
+            with suppress(Exception):
+                yield from _released(owner, stored.charge.id)
             raise
-        yield from _released(owner, stored.charge.id)
         return charge
 
     def _follow(self, charge: Charge, until: float) -> Flow[Charge]:
@@ -139,7 +213,9 @@ class Procedures:
             charge = yield from self.get(charge.id)
         return charge
 
-    def _drive(self, charge_id: str, until: float | None) -> Flow[Charge | None]:
+    def _drive(
+        self, charge_id: str, until: float | None, begin: Begin = core.advance
+    ) -> Flow[Charge | None]:
         """Drive a charge; None if somebody else does."""
         owner, now = orders.new_owner(), since_1970()
         leased = now + self._policy.lease
@@ -147,12 +223,12 @@ class Procedures:
         if stored is None:
             return None
         try:
-            return (yield from self._advance(stored, until))
+            return (yield from self._advance(stored, until, begin))
         finally:
             yield from _released(owner, charge_id)
 
-    def _advance(self, stored: Stored, until: float | None) -> Flow[Charge | None]:
-        flow = core.advance(
+    def _advance(self, stored: Stored, until: float | None, begin: Begin) -> Flow[Charge | None]:
+        flow = begin(
             stored.charge,
             stored.means,
             self._session,
@@ -164,6 +240,15 @@ class Procedures:
             return (yield from flow)
         except Overtaken:
             return None
+
+
+def _check_policy(policy: Policy) -> Policy:
+    for name in ("lease", "longest_pause"):
+        seconds = arguments.seconds(f"policy.{name}", getattr(policy, name))
+        if seconds > FARTHEST / 2:
+            expected = f"at most {FARTHEST / 2:.0f} seconds"
+            raise InvalidArgument(f"policy.{name}", seconds, expected)
+    return policy
 
 
 def _released(owner: str, charge_id: str) -> Flow[None]:

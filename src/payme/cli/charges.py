@@ -258,6 +258,12 @@ _ORDERS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         "Try a refused or failed charge again, with the card that it has."
         + _CODES.format("the money was taken or is held"),
     ),
+    "vouch": (
+        ("paid", "held", "refunded", "failed"),
+        "Say that no cancellation of a receipt is on its way any more, and read it again.\n\n"
+        "For a charge that needs a person, after a look at its receipt with Payme. Nothing is paid "
+        "or cancelled." + _CODES.format("the receipt shows an end"),
+    ),
     "cancel": (
         ("failed",),
         "Give a charge up: no other payment is begun, and its receipt is cancelled."

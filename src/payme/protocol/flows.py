@@ -485,6 +485,11 @@ class Inquiry:
             yield Sleep(pause)
         raise AssertionError  # pragma: no cover - `count` has no end
 
+    def look(self) -> Flow[Receipt | None]:
+        """Read the receipt once, in the time that a call has."""
+        receipt = yield from self._read(self._clock() + self._session.limits.timeout)
+        return receipt if receipt is not None and self.is_proof(receipt) else None
+
     def give_up(self, timeout: float) -> Flow[Receipt | None]:
         """Cancel the receipt and see it cancelled.
 

@@ -1,9 +1,12 @@
 """Where charges are kept: what every ledger can do."""
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from payme.charges.core import Charge, ChargeState, Event, Means, Save
+
+FARTHEST: Final = 1800.0
+"""Seconds from now that no pause and no lease exceeds."""
 
 
 class Stored(NamedTuple):
@@ -55,6 +58,13 @@ class Ledger(Protocol):
         """Return when something can be claimed next; None if nothing is due at any time."""
         ...
 
+    def rewind(self, now: float) -> None:
+        """Make due what is due later than `FARTHEST` from now, and end such leases.
+
+        A clock that was ahead wrote them; they would be waited for until it is right again.
+        """
+        ...
+
 
 class AsyncLedger(Protocol):
     """The same for asyncio; see `Ledger`."""
@@ -93,4 +103,8 @@ class AsyncLedger(Protocol):
 
     async def next_due(self) -> float | None:
         """See `Ledger.next_due`."""
+        ...
+
+    async def rewind(self, now: float) -> None:
+        """See `Ledger.rewind`."""
         ...

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from payme.charges.core import RESTS, Charge, ChargeState, Event, Means, Overtaken, Save
-from payme.charges.ledger import Stored
+from payme.charges.ledger import FARTHEST, Stored
 from payme.charges.vault import Vault
 from payme.errors import ConfigurationError
 
@@ -174,6 +174,11 @@ class _Rows(NamedTuple):
         )
         return min((max(row[0], row[1]) for row in connection.execute(first)), default=None)
 
+    def rewind(self, connection: sa.Connection, now: float) -> None:
+        for column, value in ((charges.c.due, now), (charges.c.leased_until, 0.0)):
+            ahead = (charges.c.due.is_not(None), column > now + FARTHEST)
+            connection.execute(sa.update(charges).where(*ahead).values({column: value}))
+
     def rotate(self, connection: sa.Connection, after: str) -> str | None:
         """Seal a page of tokens anew, with the first key; return where the next page begins."""
         query = sa.select(charges.c.id, charges.c.means).where(charges.c.id > after)
@@ -327,6 +332,10 @@ class SqlLedger:
         """Return when something can be claimed next."""
         return self._do(self._rows.next_due)
 
+    def rewind(self, now: float) -> None:
+        """Make due what a clock that was ahead has put off."""
+        self._do(self._rows.rewind, now)
+
     def rotate(self) -> None:
         """Encrypt every token with the first key, so that the others can be thrown away."""
         after: str | None = ""
@@ -411,6 +420,10 @@ class AsyncSqlLedger:
         """Return when something can be claimed next."""
         return await self._do(self._rows.next_due)
 
+    async def rewind(self, now: float) -> None:
+        """See `SqlLedger.rewind`."""
+        await self._do(self._rows.rewind, now)
+
     async def rotate(self) -> None:
         """See `SqlLedger.rotate`."""
         after: str | None = ""
@@ -468,7 +481,17 @@ def _normal(url: str, sqlite: str = "sqlite") -> sa.URL:
     # Checked before the driver is looked for, which need not be there.
     parsed = parsed.set(drivername=plain.get(parsed.drivername, parsed.drivername))
     _check_database(parsed.get_backend_name())
+    if parsed.get_backend_name() == "sqlite" and _is_in_memory(parsed):
+        # Each thread would have a database of its own, and a crash would end them all.
+        raise ConfigurationError(
+            "engine: got sqlite in memory, expected a file: sqlite:///payme.db"
+        )
     return parsed
+
+
+def _is_in_memory(url: sa.URL) -> bool:
+    name = url.database
+    return not name or ":memory:" in name or url.query.get("mode") == "memory"
 
 
 def _prepare(engine: sa.Engine) -> None:
