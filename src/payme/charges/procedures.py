@@ -173,6 +173,7 @@ class Procedures:
             room = pace.room(running)
             claimed = yield from self.claim(owner, room, since_1970())
             pace.began(len(claimed))
+            pace.reached = True
             due = None
             if len(claimed) < room:
                 due = yield from asked(lambda ledger: ledger.next_due())
@@ -184,7 +185,6 @@ class Procedures:
             seconds = pace.unreached()
             _LOG.warning("ledger: %s; asked again in %.0f s", type(error).__name__, seconds)
             return Round(owner, claimed, seconds, is_idle=False)
-        pace.reached = True
         is_idle = room > 0 and not running and not claimed and due is None
         return Round(owner, claimed, pace.pause(due), is_idle)
 
