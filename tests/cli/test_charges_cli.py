@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from cryptography.fernet import Fernet
 
 from payme import Payme
-from payme.charges import ChargeState
+from payme.charges import Charges, ChargeState, SqlLedger
 from payme.cli import audit
 from payme.cli import charges as cli
 from payme.cli.commands import payme as command
@@ -171,6 +171,15 @@ def test_the_same_id_with_other_money_is_refused_in_one_file_and_in_the_next(sho
     told = shop.json("import", shop.csv(f"order-1,50000,2,{shop.token},"), code=1)
     assert told["errors"][0]["column"] == "account"
     assert shop.json("show", "order-1")["account"] == {"order_id": "1"}
+
+
+def test_import_knows_a_charge_of_a_request_whose_account_is_a_number(shop):
+    with closing(SqlLedger(os.environ["PAYME_LEDGER"], keys=[KEY])) as ledger, Payme() as payme:
+        Charges(payme, ledger).charge("order-106", 50_000, {"order_id": 106}, shop.token)
+    told = shop.json("import", shop.csv(f"order-106,50000,106,{shop.token},"))
+    assert (told["stored"], told["known"]) == (0, 1)
+    told = shop.json("import", shop.csv(f"order-106,50000,0106,{shop.token},"), code=1)
+    assert told["errors"][0]["column"] == "account"
 
 
 @pytest.mark.parametrize(
