@@ -17,7 +17,7 @@ from cryptography.fernet import Fernet
 
 from payme import Payme
 from payme.charges import Charges, ChargeState, SqlLedger
-from payme.cli import audit
+from payme.charges.audit import Audit
 from payme.cli import charges as cli
 from payme.cli.commands import payme as command
 from payme.sandbox import Sandbox
@@ -427,14 +427,14 @@ def test_a_paid_receipt_is_never_cancelled(shop):
 
 def test_an_orphan_that_is_paid_in_the_moment_before_it_is_cancelled_stays(shop, monkeypatch):
     _, lost = orphan(shop)
-    find = audit.Audit._find_orphans
+    find = Audit._find_orphans
 
     def then_somebody_pays(self):
         find(self)
         with Payme() as payme:
             payme.receipts.pay(lost, shop.token)
 
-    monkeypatch.setattr(audit.Audit, "_find_orphans", then_somebody_pays)
+    monkeypatch.setattr(Audit, "_find_orphans", then_somebody_pays)
     assert kinds(shop.audit("--cancel-orphans", code=1)) == ["orphan"]
     assert shop.box.receipt(lost).state == 4
 
@@ -466,7 +466,7 @@ def test_an_audit_that_payme_does_not_answer_is_undecided(shop):
     ("dates", "reason"),
     [
         (["--from=yesterday"], "expected a date such as"),
-        (["--from=2026-11-02", "--to=2026-11-01"], "--from is not before --to"),
+        (["--from=2026-11-02", "--to=2026-11-01"], "a time before --to"),
         (["--from=2026-11-02", "--to=2026-11-31"], "expected a date such as"),
     ],
 )
