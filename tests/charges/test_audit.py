@@ -17,9 +17,10 @@ from charges.audit_books import (
     three_books,
     transaction,
 )
-from payme.charges.audit import Kind, MerchantTransaction
-from payme.charges.audit.differences import from_transaction, receipt_rests
+from payme.charges.audit import Audit, Kind, MerchantTransaction
+from payme.charges.audit.differences import from_charge, from_transaction, receipt_rests
 from payme.charges.audit.sql import SqlTransactions
+from payme.charges.core import Charge, ChargeState
 from payme.errors import ConfigurationError, PaymeError
 from payme.merchant.core import TransactionState
 from payme.protocol.states import ReceiptState
@@ -38,8 +39,12 @@ def books(database, tmp_path):
 
 
 def _empty(books):
-    with books.shop.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM payme_transaction")
+    _execute(books.shop, "DELETE FROM payme_transaction")
+
+
+def _execute(engine, statement):
+    with engine.begin() as connection:
+        connection.exec_driver_sql(statement)
 
 
 def fill(books, *numbers, state=4, charge_state="paid", transaction_state=2):
@@ -71,6 +76,25 @@ LOSSES = {
 def test_every_state_of_a_receipt_beside_every_state_of_a_transaction(state, stored):
     one = None if stored is None else MerchantTransaction("r", 1, 5000, stored)
     assert from_transaction(one, state, 5000) == LOSSES.get((state, stored))
+
+
+# The receipts that a charge at rest may stand on, written by hand, too.
+RECEIPTS_OF = {
+    "paid": {PAID},
+    "held": {HELD},
+    "refunded": {CANCELLED},
+    "failed": {CANCELLED},
+    "refused": {*R, R(77)} - {PAID, HELD, R.CANCEL_QUEUED},
+}
+
+
+@pytest.mark.parametrize("receipt_state", [*R, R(77)])
+@pytest.mark.parametrize("charge_state", list(ChargeState))
+def test_every_state_of_a_charge_beside_every_state_of_its_receipt(charge_state, receipt_state):
+    one = Charge(id="a", amount=5000, account={}, state=charge_state)
+    agrees = receipt_state in RECEIPTS_OF.get(charge_state, {*R, R(77)})
+    assert from_charge(one, receipt_state, 5000) is (None if agrees else Kind.STATE)
+    assert from_charge(one, receipt_state, 5001) is Kind.AMOUNT
 
 
 def test_what_is_under_way_proves_nothing():
@@ -234,20 +258,79 @@ def test_many_transactions_of_one_millisecond(books):
         transactions=[transaction(number, time=millis(number // 900)) for number in numbers],
     )
     assert books.run().transactions == 1299
+    assert _ids(books) == [receipt_id(number) for number in numbers]
+
+
+def test_transactions_whose_ids_do_not_grow_with_time(books):
+    numbers = range(1, 1300)
+    times = random.Random(7).sample(numbers, len(numbers))
+    books.add(
+        transactions=[
+            transaction(number, time=millis(second // 3))
+            for number, second in zip(numbers, times, strict=True)
+        ]
+    )
+    placed = sorted((second // 3, number) for number, second in zip(numbers, times, strict=True))
+    assert _ids(books) == [receipt_id(number) for _, number in placed]
+
+
+def _ids(books):
     with SqlTransactions(books.shop_url) as stored:
-        found = [one.id for one in stored.between(millis(0), millis(9))]
-    assert (len(found), len(set(found))) == (1299, 1299)
+        return [one.id for one in stored.between(millis(0), millis(86_400))]
 
 
 def test_the_store_of_another_cash_box_is_noticed(books):
     fill(books, 1)
-    with books.shop.begin() as connection:
-        connection.exec_driver_sql("UPDATE payme_transaction SET id = 'fffffffffffffffffffffff1'")
+    _execute(books.shop, "UPDATE payme_transaction SET id = 'fffffffffffffffffffffff1'")
     assert "no transaction has the id of a receipt" in books.text()
     assert "no transaction has the id" not in books.text(transactions=False)
 
 
+def test_a_charge_of_after_the_period_is_not_looked_at(books):
+    at = charge(1)["created"] + 2 * 86_400
+    books.add(charges=[charge(1, created=at, changed=at)])
+    told = books.run()
+    assert (told.kinds, told.charges) == ([], 0)
+
+
+@pytest.mark.parametrize(("amount", "kinds"), [(1001, []), (1002, [("amount", 1)])])
+def test_a_charge_that_changed_before_the_period_has_its_receipt(books, amount, kinds):
+    """Its clock was behind Payme's by more than the audit allows for."""
+    at = charge(1)["created"] - 86_400
+    books.payme.receipts.append(receipt(1))
+    books.add(charges=[charge(1, amount=amount, created=at, changed=at)])
+    assert books.run(transactions=False).kinds == kinds
+
+
 # What changes while it is read.
+
+
+def test_a_charge_that_comes_on_while_it_is_compared_is_under_way(books):
+    books.payme.receipts.append(receipt(1, CANCELLED))
+    books.add(charges=[charge(1)])
+    answer = books.payme.answer
+
+    def then_it_comes_on(method, params):
+        if method == "receipts.get":
+            _execute(books.ledger, "UPDATE payme_charge SET version = version + 1")
+        return answer(method, params)
+
+    books.payme.answer = then_it_comes_on
+    told = books.run()
+    assert (told.kinds, told.under_way) == ([], 1)
+
+
+def test_a_payment_that_begins_while_the_rest_is_compared_is_under_way(books, monkeypatch):
+    books.payme.receipts.append(receipt(1))
+    find = Audit._find_orphans
+
+    def then_somebody_pays(self):
+        find(self)
+        books.add(transactions=[transaction(1)])
+
+    monkeypatch.setattr(Audit, "_find_orphans", then_somebody_pays)
+    told = books.run()
+    assert (told.kinds, told.under_way) == ([], 1)
 
 
 def test_a_payment_that_ends_while_it_is_compared_is_under_way(books):
