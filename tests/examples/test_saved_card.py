@@ -8,7 +8,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
+from examples.tables import changed, metadata, orders
 
+from payme.charges import Charge, ChargeState
 from payme.errors import PaymeError
 from support.shops import CARD_SHOPS, KEY, LEDGER_KEY, POOR, ROOT, card_shop
 
@@ -113,7 +116,8 @@ def test_a_shop_that_is_killed_while_it_charges_ends_with_one_payment(shop, when
         asked = "SELECT state FROM payme_charge"
         shop.wait_for(lambda: shop.execute(asked) == [("paying",)])
         if when == "after":
-            shop.wait_for(shop.debits)
+            # Not only debited: the shop has heard PerformTransaction, but not the answer.
+            shop.wait_for(lambda: shop.stored(number) == ("paid", 1, 0))
         assert shop.stop(signal.SIGKILL) == -signal.SIGKILL
         assert clicked.exception() is not None
     shop.start()
@@ -187,6 +191,25 @@ def test_a_refund_takes_the_goods_back_once(shop):
     shop.wait_for(lambda: shop.execute(state) == [("refunded",)])
     assert shop.stored(number) == ("closed", 1, 1)
     assert "This order is closed" in shop.page(number)
+
+
+def test_what_a_charge_proves_moves_the_order_on_once():
+    """Without a billing only the charge tells of it; with one, whoever comes first."""
+    engine = sa.create_engine("sqlite://")
+    metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(orders.insert().values(id=7, amount=5000))
+        for state, stored in [
+            (ChargeState.REFUSED, ("waiting", 0, 0)),
+            (ChargeState.PAID, ("paid", 1, 0)),
+            (ChargeState.PAID, ("paid", 1, 0)),
+            (ChargeState.REFUNDED, ("closed", 1, 1)),
+            (ChargeState.REFUNDED, ("closed", 1, 1)),
+        ]:
+            changed(connection, Charge(id="order-7", amount=5000, account={}, state=state))
+            columns = (orders.c.state, orders.c.paid_events, orders.c.cancelled_events)
+            assert connection.execute(sa.select(*columns)).one() == stored
+    engine.dispose()
 
 
 def test_a_form_of_another_site_is_refused(shop):
