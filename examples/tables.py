@@ -1,7 +1,8 @@
-"""The orders of the two shops on SQLAlchemy: a table, and how an order is named and moved on."""
+"""The tables of the two shops on SQLAlchemy, and how an order is named and moved on."""
 
 import sqlalchemy as sa
 
+from payme.charges import Charge, ChargeState
 from payme.merchant.core import Transaction
 
 metadata = sa.MetaData()
@@ -17,6 +18,14 @@ orders = sa.Table(
     sa.Column("cancelled_events", sa.Integer, nullable=False, server_default="0"),
 )
 
+saved_cards = sa.Table(
+    "shop_saved_card",
+    metadata,
+    sa.Column("customer", sa.String(64), primary_key=True),
+    sa.Column("number", sa.String(32), nullable=False),  # masked
+    sa.Column("token", sa.LargeBinary, nullable=False),  # encrypted
+)
+
 
 def number(text: object) -> int | None:
     """Read an order's number as Payme sends it: a string or an integer, or not a number at all."""
@@ -26,7 +35,31 @@ def number(text: object) -> int | None:
 
 def change(transaction: Transaction, before: str, after: str, counter: sa.Column[int]) -> sa.Update:
     """Make the statement that moves an order on, if it is still where it is thought to be."""
-    order = sa.update(orders).where(
-        orders.c.id == int(transaction.order_id), orders.c.state == before
-    )
+    return _move(int(transaction.order_id), before, after, counter)
+
+
+def waits(order_id: int | None) -> sa.Update:
+    """Make the statement that gives a waiting order and keeps it from changing until the commit."""
+    order = sa.update(orders).where(orders.c.id == order_id, orders.c.state == "waiting")
+    return order.values(state=orders.c.state).returning(orders.c.id, orders.c.amount)
+
+
+def changed(connection: sa.Connection, charge: Charge) -> None:
+    """Note at the order what its charge has proven, in the transaction that stores the proof.
+
+    Payme tells this shop of one payment twice: by PerformTransaction, as of any payment of an
+    order, and by the answer of `receipts.pay`. Whoever comes first moves the order on, the other
+    finds it moved, and the goods go out once. It is the same payment: Payme asks CreateTransaction
+    before it debits a card, and while one transaction holds an order, or was performed for it,
+    another is refused.
+    """
+    order_id = int(charge.id.removeprefix("order-"))
+    if charge.is_paid:
+        connection.execute(_move(order_id, "waiting", "paid", orders.c.paid_events))
+    elif charge.state is ChargeState.REFUNDED:
+        connection.execute(_move(order_id, "paid", "closed", orders.c.cancelled_events))
+
+
+def _move(order_id: int, before: str, after: str, counter: sa.Column[int]) -> sa.Update:
+    order = sa.update(orders).where(orders.c.id == order_id, orders.c.state == before)
     return order.values({orders.c.state: after, counter: counter + 1})

@@ -8,12 +8,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from payme.sandbox import Sandbox, SandboxError
 
+LEDGER_KEY = "ZGVtbyBrZXkgb2YgdGhlIGV4YW1wbGUgc2hvcHMhISE="
 KEY = "Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"
 SHOPS = ["shop_fastapi", "shop_flask", "shop_django"]
 
@@ -21,7 +22,8 @@ _HELLO = """
 The shop is at     http://127.0.0.1:{shop}
 The sandbox is at  {root}   (dashboard; test card 8600069195406311, 03/99, code 666666)
 
-Place an order, open its checkout link in a browser, pay, and look at the order again:
+Open the shop in a browser, buy, and pay with the saved card, or with another one at the checkout.
+Or place an order, open its checkout link, pay, and look at the order again:
 
   curl -d '{{"amount": 50000}}' -H 'Content-Type: application/json' http://127.0.0.1:{shop}/orders
   curl http://127.0.0.1:{shop}/orders/1
@@ -80,7 +82,7 @@ def run(options: argparse.Namespace, database: str) -> None:
         command = [sys.executable, "-m", f"examples.{options.shop}", "--port", str(options.port)]
         command += ["--database", database]
         command += ["--merchant-id", sandbox.merchant_id, "--checkout-url", root]
-        with running(command) as shop:
+        with running(command, saved_card(sandbox)) as shop:
             wait_for(shop, options.port)
             print(_HELLO.format(shop=options.port, root=root), flush=True)
             raise ShopError(f"the shop ended with status {shop.wait()}; what it said is above")
@@ -94,10 +96,24 @@ def check_free(port: int) -> None:
         raise ShopError(f"the shop can't have port {port}: {error.strerror}; try --port") from None
 
 
+def saved_card(sandbox: Sandbox) -> dict[str, str]:
+    """Bind a test card in the sandbox, and hand its token to the shop as its customer's saved card.
+
+    In a real shop the customer binds it in a form that sends the number to Payme alone. The
+    ledger's key encrypts the token in the shop's database; a real one is secret, as `KEY` is.
+    """
+    return {
+        "SHOP_CARD_TOKEN": sandbox.add_card(),
+        "SHOP_CARD_NUMBER": "860006******6311",
+        "PAYME_LEDGER_KEYS": LEDGER_KEY,
+        "PAYME_BASE_URL": sandbox.url,
+    }
+
+
 @contextmanager
-def running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: list[str], more: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """Start a shop, and see that it is gone at the end."""
-    with subprocess.Popen(command, env={**os.environ, "PAYME_KEY": KEY}) as process:
+    with subprocess.Popen(command, env={**os.environ, "PAYME_KEY": KEY, **more}) as process:
         try:
             yield process
         finally:

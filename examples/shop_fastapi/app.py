@@ -1,16 +1,19 @@
 """The shop's pages, with Payme at `/payme`."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import sqlalchemy as sa
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from examples.saved_cards import SavedCards
+from examples.shop_fastapi.cards import CardPayments
+from examples.shop_fastapi.customer import customer_pages, find, place
 from examples.shop_fastapi.orders import ShopOrders
-from examples.tables import metadata, number, orders
+from examples.tables import metadata
+from payme import AsyncPayme
 from payme.checkout import link
 from payme.merchant.fastapi import payme_router
 from payme.merchant.service import AsyncMerchant
@@ -23,7 +26,13 @@ class NewOrder(BaseModel):
     amount: int = Field(gt=0, lt=2**53, strict=True)
 
 
-def create_app(database: str, key: str, merchant_id: str, checkout_url: str | None) -> FastAPI:
+def create_app(
+    database: str,
+    key: str,
+    merchant_id: str,
+    checkout_url: str | None,
+    cards: SavedCards | None = None,
+) -> FastAPI:
     """Make the shop.
 
     Args:
@@ -31,47 +40,48 @@ def create_app(database: str, key: str, merchant_id: str, checkout_url: str | No
         key: Key of the cash-box.
         merchant_id: Id of the cash-box, for checkout links.
         checkout_url: Address of a sandbox's checkout; None for Payme's own.
+        cards: The customers' saved cards; None to take none.
 
     Returns:
         The application.
     """
     engine = create_async_engine(_asynchronous(database))
     store = AsyncSqlAlchemyStore(engine, ShopOrders())
+    payme = AsyncPayme(merchant_id, key) if cards else None
+    by_card = CardPayments(engine, payme, cards) if payme and cards else None
+
+    def checkout(order: Any) -> str:
+        return link(merchant_id, {"order_id": order.id}, order.amount, base_url=checkout_url)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await store.create_all()
         async with engine.begin() as connection:
             await connection.run_sync(metadata.create_all)
-        yield
+        async with AsyncExitStack() as stack:
+            if payme and by_card:
+                await stack.enter_async_context(payme)
+                await by_card.prepare()
+                await stack.enter_async_context(by_card.in_background())
+            yield
         await engine.dispose()
 
     app = FastAPI(title="Shop", lifespan=lifespan)
     app.include_router(payme_router(AsyncMerchant(store, keys=key)))
+    app.include_router(customer_pages(engine, checkout, by_card))
 
     @app.post("/orders", status_code=201)
     async def create_order(new: NewOrder) -> dict[str, int]:
-        async with engine.begin() as connection:
-            made = await connection.execute(
-                sa.insert(orders).values(amount=new.amount).returning(orders.c.id)
-            )
-            return {"id": made.scalar_one()}
+        return {"id": await place(engine, new.amount)}
 
     @app.get("/orders/{order_id}")
     async def show_order(order_id: str) -> dict[str, Any]:
-        async with engine.connect() as connection:
-            found = await connection.execute(
-                sa.select(orders).where(orders.c.id == number(order_id))
-            )
-            row = found.one_or_none()
-        if row is None:
-            raise HTTPException(404, "no such order")
-        pay = link(merchant_id, {"order_id": row.id}, row.amount, base_url=checkout_url)
+        order = await find(engine, order_id)
         return {
-            "state": row.state,
-            "paid_events": row.paid_events,
-            "cancelled_events": row.cancelled_events,
-            "checkout": pay if row.state == "waiting" else None,
+            "state": order.state,
+            "paid_events": order.paid_events,
+            "cancelled_events": order.cancelled_events,
+            "checkout": checkout(order) if order.state == "waiting" else None,
         }
 
     return app

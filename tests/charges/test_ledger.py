@@ -103,6 +103,20 @@ async def test_other_money_under_the_id_is_refused(asked, differs, ledger):
     assert (await stored(ledger)).charge == charge
 
 
+@pytest.mark.parametrize(("number", "text"), [(106, "106"), (7, "007")], ids=str)
+async def test_an_account_is_the_same_as_text_and_as_a_number(number, text, ledger):
+    charge, means = ordered(account={"order_id": number})
+    await ledger.submit(charge, means)
+    other, _ = ordered(account={"order_id": text})
+    known = await ledger.submit(other, means)
+    if text == str(number):
+        assert orders.same(other, known) == charge
+        return
+    with pytest.raises(ChargeConflict) as refused:
+        orders.same(other, known)
+    assert refused.value.differs == ("account",)
+
+
 async def test_two_that_submit_at_once_store_one(open_ledger):
     ledgers = [await open_ledger() for _ in range(4)]
     charge, means = ordered()

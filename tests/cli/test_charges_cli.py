@@ -12,14 +12,18 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner
 from cryptography.fernet import Fernet
 
 from payme import Payme
-from payme.charges import ChargeState
-from payme.cli import audit
+from payme.charges import Charges, ChargeState, SqlLedger
+from payme.charges.audit import Audit
 from payme.cli import charges as cli
 from payme.cli.commands import payme as command
+from payme.merchant.core import Order
+from payme.merchant.service import Incoming, Merchant
+from payme.merchant.stores.sqlalchemy import Orders, SqlAlchemyStore
 from payme.sandbox import Sandbox
 from support.postgres import postgres_database
 
@@ -171,6 +175,15 @@ def test_the_same_id_with_other_money_is_refused_in_one_file_and_in_the_next(sho
     told = shop.json("import", shop.csv(f"order-1,50000,2,{shop.token},"), code=1)
     assert told["errors"][0]["column"] == "account"
     assert shop.json("show", "order-1")["account"] == {"order_id": "1"}
+
+
+def test_import_knows_a_charge_of_a_request_whose_account_is_a_number(shop):
+    with closing(SqlLedger(os.environ["PAYME_LEDGER"], keys=[KEY])) as ledger, Payme() as payme:
+        Charges(payme, ledger).charge("order-106", 50_000, {"order_id": 106}, shop.token)
+    told = shop.json("import", shop.csv(f"order-106,50000,106,{shop.token},"))
+    assert (told["stored"], told["known"]) == (0, 1)
+    told = shop.json("import", shop.csv(f"order-106,50000,0106,{shop.token},"), code=1)
+    assert told["errors"][0]["column"] == "account"
 
 
 @pytest.mark.parametrize(
@@ -418,14 +431,14 @@ def test_a_paid_receipt_is_never_cancelled(shop):
 
 def test_an_orphan_that_is_paid_in_the_moment_before_it_is_cancelled_stays(shop, monkeypatch):
     _, lost = orphan(shop)
-    find = audit.Audit._find_orphans
+    find = Audit._find_orphans
 
     def then_somebody_pays(self):
         find(self)
         with Payme() as payme:
             payme.receipts.pay(lost, shop.token)
 
-    monkeypatch.setattr(audit.Audit, "_find_orphans", then_somebody_pays)
+    monkeypatch.setattr(Audit, "_find_orphans", then_somebody_pays)
     assert kinds(shop.audit("--cancel-orphans", code=1)) == ["orphan"]
     assert shop.box.receipt(lost).state == 4
 
@@ -457,7 +470,7 @@ def test_an_audit_that_payme_does_not_answer_is_undecided(shop):
     ("dates", "reason"),
     [
         (["--from=yesterday"], "expected a date such as"),
-        (["--from=2026-11-02", "--to=2026-11-01"], "--from is not before --to"),
+        (["--from=2026-11-02", "--to=2026-11-01"], "a time before --to"),
         (["--from=2026-11-02", "--to=2026-11-31"], "expected a date such as"),
     ],
 )
@@ -540,3 +553,92 @@ def test_several_runners_on_one_postgresql_take_each_charge_once(shop, monkeypat
         assert [shop.box.debits(one["receipt_id"]) for one in listed] == [1] * 60
         assert len(shop.box.receipts(100)) == 60
         assert shop.audit()["differ"] == 0
+
+
+# The third book: the transactions that the shop's Merchant API keeps.
+
+
+@pytest.fixture
+def billed(tmp_path, monkeypatch):
+    """A shop with the Merchant API, which the sandbox asks; its database has all three tables."""
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/ledger.db")
+
+    class Everything(Orders):
+        def find(self, connection, account):
+            amount = 50_000 + int(account["order_id"])
+            return Order(id=str(account["order_id"]), amount=amount)
+
+        def paid(self, connection, transaction):
+            pass
+
+        def cancelled(self, connection, transaction):
+            pass
+
+    store = SqlAlchemyStore(engine, Everything())
+    store.create_all()
+    merchant = Merchant(store, keys="key-of-the-shop")
+
+    def answer(body, headers):
+        reply = merchant.answer(Incoming("POST", body, headers["Authorization"]))
+        return 200, reply
+
+    with Sandbox(
+        account_fields={"order_id": "order"}, merchant=answer, merchant_key="key-of-the-shop"
+    ) as box:
+        environment = {
+            "PAYME_MERCHANT_ID": box.merchant_id,
+            "PAYME_KEY": box.key,
+            "PAYME_BASE_URL": box.url,
+            "PAYME_LEDGER": f"sqlite:///{tmp_path}/ledger.db",
+            "PAYME_LEDGER_KEYS": KEY,
+            "PAYME_TRANSACTIONS": f"sqlite:///{tmp_path}/ledger.db",
+        }
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.delenv("PAYME_ENVIRONMENT", raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        yield Shop(box, tmp_path)
+    engine.dispose()
+
+
+def test_audit_of_three_books(billed):
+    assert len(paid(billed, 3)) == 3
+    told = billed.audit()
+    assert (told["receipts"], told["charges"], told["transactions"], told["differ"]) == (3, 3, 3, 0)
+    billed.execute("UPDATE payme_transaction SET state = 1 WHERE order_id = '2'")
+    told = billed.audit(code=1)
+    (found,) = told["differences"]
+    assert (found["kind"], found["charge_id"]) == ("not performed", "order-2")
+    assert found["merchant"] == {"state": "CREATED", "amount": 50_002}
+    assert found["payme"] == {"state": "PAID", "amount": 50_002}
+    assert found["ledger"] == {"state": "paid", "amount": 50_002}
+    today = datetime.now(UTC).date()
+    text = billed.run("audit", f"--from={today - timedelta(days=1)}", code=1).output
+    assert "merchant: CREATED 50002" in text
+    assert "3 transactions" in text
+
+
+def test_audit_sees_goods_that_went_out_though_the_money_went_back(billed):
+    (charge,) = paid(billed)
+    with Payme() as payme:
+        payme.receipts.cancel(charge["receipt_id"])
+    billed.box.clock.advance("12h")
+    assert kinds(billed.audit(code=1)) == ["state"]
+    billed.execute("UPDATE payme_transaction SET state = 2")
+    assert kinds(billed.audit(code=1)) == ["not paid", "state"]
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("sqlite:///nowhere.db", "there is no file nowhere.db"),
+        ("shop.db", "expected a URL"),
+        ("sqlite:///other.db", "no table payme_transaction"),
+    ],
+)
+def test_transactions_that_are_not_there_are_a_misuse(shop, url, reason):
+    shop.run("import", shop.good())
+    with closing(sqlite3.connect("other.db")):
+        done = shop.run("audit", "--from=2026-11-01", "--transactions", url, code=2)
+    assert reason in done.stderr
+    assert not (shop.folder / "nowhere.db").exists()

@@ -140,7 +140,8 @@ def same(asked: Charge, known: Charge) -> Charge:
     Raises:
         ChargeConflict: Naming what differs.
     """
-    differs = tuple(name for name in _MONEY if getattr(asked, name) != getattr(known, name))
+    wanted, there = _money(asked), _money(known)
+    differs = tuple(name for name in _MONEY if wanted[name] != there[name])
     if differs:
         raise ChargeConflict(
             f"charge {known.id!r} exists with another {', '.join(differs)}; "
@@ -149,6 +150,16 @@ def same(asked: Charge, known: Charge) -> Charge:
             differs,
         )
     return known
+
+
+def _money(charge: Charge) -> dict[str, Any]:
+    """Return what makes a charge the same money.
+
+    A field of an account is compared as text: Payme takes 106 and "106" alike (CONFIRMED) and shows
+    "106" for both in the receipts of its samples. That it means the same by them is INFERRED.
+    """
+    account = {field: str(value) for field, value in charge.account.items()}
+    return {name: getattr(charge, name) for name in _MONEY} | {"account": account}
 
 
 def command(charge: Charge, word: str, now: float) -> Save | None:

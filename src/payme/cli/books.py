@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
 from payme.charges import Charge, ChargeNotFound, ChargeState, SqlLedger
+from payme.charges.audit.sql import SqlTransactions
 from payme.charges.core import Means, Save
 from payme.charges.ledger.sql import COLUMNS, is_proven, read_charge
 from payme.charges.ledger.sql import charges as table
@@ -108,6 +110,27 @@ def _check(url: str, *, must_exist: bool) -> None:
     backend, name = parsed.get_backend_name(), parsed.database
     if backend not in ("sqlite", "postgres", "postgresql"):
         raise click.UsageError(f"--ledger: got {backend}, expected sqlite or postgresql")
-    is_file = backend == "sqlite" and name and not name.startswith(":")
-    if must_exist and is_file and not Path(str(name)).exists():
+    if must_exist and _is_missing(parsed):
         raise click.UsageError(f"there is no ledger {name}: `payme charges import` makes one")
+
+
+def _is_missing(url: sa.URL) -> bool:
+    """Return whether it is a file of SQLite's that is not there; to connect would make it."""
+    name = url.database
+    is_file = url.get_backend_name() == "sqlite" and name and not name.startswith(":")
+    return bool(is_file and not Path(str(name)).exists())
+
+
+def transactions(url: str | None) -> AbstractContextManager[SqlTransactions | None]:
+    """Open the merchant's transactions, if their address is given.
+
+    Raises:
+        click.UsageError: There is no such file.
+        ConfigurationError: The address can't be right, or the database has none.
+    """
+    if not url:
+        return nullcontext(None)
+    with suppress(ArgumentError):  # `SqlTransactions` has the words for it
+        if _is_missing(sa.make_url(url)):
+            raise click.UsageError(f"--transactions: there is no file {sa.make_url(url).database}")
+    return SqlTransactions(url)

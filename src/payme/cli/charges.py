@@ -3,7 +3,6 @@
 import functools
 import json
 from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
@@ -11,6 +10,8 @@ import click
 from payme.errors import ConfigurationError, PaymeError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from payme.charges import Charge
     from payme.cli.books import Books
 
@@ -304,6 +305,13 @@ for _word in _ORDERS:
 @click.option("--from", "from_", required=True, metavar="DATE", help="First day, or a moment.")
 @click.option("--to", metavar="DATE", help="Last day, or a moment; until now if left out.")
 @click.option(
+    "--transactions",
+    envvar="PAYME_TRANSACTIONS",
+    metavar="URL",
+    help="Compare with the Merchant API's transactions in this database, too; "
+    "PAYME_TRANSACTIONS does as well.",
+)
+@click.option(
     "--cancel-orphans",
     is_flag=True,
     help="Cancel unpaid receipts that lost answers left behind.",
@@ -312,7 +320,13 @@ for _word in _ORDERS:
 @as_json_option
 @guarded(Undecided)
 def audit_charges(
-    *, from_: str, to: str | None, cancel_orphans: bool, url: str, as_json: bool
+    *,
+    from_: str,
+    to: str | None,
+    transactions: str | None,
+    cancel_orphans: bool,
+    url: str,
+    as_json: bool,
 ) -> None:
     """Compare the receipts that Payme lists for a period with the ledger.
 
@@ -320,41 +334,51 @@ def audit_charges(
 
     \b
     What it finds:
-      orphan       unpaid, of no charge, and made for the money of one: the answer of
-                   receipts.create was lost. Nobody pays it; --cancel-orphans cancels it
-      only payme   a receipt of no charge: it was made by other means, or the ledger lost it
-      only ledger  a charge whose receipt Payme does not know
-      amount       both know it, with different amounts
-      state        both know it, and one says paid or held where the other does not
+      orphan         unpaid, of no charge, and made for the money of one: the answer of
+                     receipts.create was lost. Nobody pays it; --cancel-orphans cancels it
+      only payme     a receipt that the ledger does not have, nor the transactions: it was made
+                     by other means, or they lost it
+      only ledger    a charge whose receipt Payme does not know
+      amount         both know it, with different amounts
+      state          the ledger or Payme says paid or held where the other does not
+    With --transactions:
+      only merchant  a transaction whose receipt Payme does not know
+      not performed  Payme was paid, and the transaction was never performed: the goods did
+                     not go out by the Merchant API
+      not paid       the transaction was performed, and its receipt is unpaid or cancelled:
+                     the goods went out for nothing
+      not returned   the transaction was taken back, and Payme still has the money
 
     Payme keeps no id of a charge, so an orphan is recognised by amount, description, time and
     account, or a lost answer in the ledger: a receipt that you made by hand for the same order at
-    the same time looks the same.
+    the same time looks the same. A transaction belongs to the receipt with its id.
 
     Exits with 0 when the books agree, with 1 when they differ, with 3 when they could not be
     compared to the end.
     """  # noqa: D301 - click reads the backspace as "do not wrap"
-    from payme.cli import audit, shown
+    from payme.charges.audit import Audit, report
+    from payme.cli import books
 
     period = _period(from_, to)
     with (
-        _books(url, must_exist=True) as books,
+        _books(url, must_exist=True) as ledger,
+        books.transactions(transactions) as merchant,
         _client() as payme,
-        audit.Audit(payme, books, period, cancel=cancel_orphans) as found,
+        Audit(payme, ledger, period, transactions=merchant, cancel=cancel_orphans) as audit,
     ):
-        for line in shown.audit_json(found) if as_json else shown.audit_lines(found):
+        for line in report.json_lines(audit) if as_json else report.lines(audit):
             click.echo(line)
-    _exit(_DIFFERS if found.differ else 0)
+    _exit(_DIFFERS if audit.differ else 0)
 
 
-def _period(from_: str, to: str | None) -> tuple[datetime, datetime]:
-    from payme.cli import audit
+def _period(from_: str, to: str | None) -> "tuple[datetime, datetime]":
+    from payme.charges.audit.period import period
+    from payme.errors import InvalidArgument
 
-    start = audit.moment("--from", from_)
-    end = audit.moment("--to", to, last=True) if to else audit.now()
-    if start >= end:
-        raise click.UsageError("--from is not before --to")
-    return start, end
+    try:
+        return period(from_, to)
+    except InvalidArgument as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _books(url: str, *, must_exist: bool = False) -> "Books":

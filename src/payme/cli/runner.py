@@ -11,14 +11,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import FrameType
 from typing import Any
 
 import click
 
 from payme.charges import Charge, Charges
-from payme.cli.audit import now
 from payme.cli.books import Books
 from payme.client import Payme
 from payme.errors import AccessDenied, ConfigurationError, NotSent, OutcomeUnknown
@@ -65,7 +64,7 @@ def check_key(payme: Payme) -> None:
     Raises:
         click.ClickException: It does not, or there is none.
     """
-    end = now()
+    end = datetime.now(UTC)
     try:
         payme.receipts.get_all(1, end - timedelta(seconds=1), end)
     except ConfigurationError:

@@ -3,18 +3,13 @@
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from payme import redact
 from payme.charges import Charge, Event
 from payme.money import format_som
 
-if TYPE_CHECKING:
-    from payme.cli.audit import Audit
-
 _ROW: Final = "{:<24} {:<10} {:>16} {:<24} {}"
-_SPOOL: Final = 1 << 20
 
 
 def dumps(given: Any) -> str:
@@ -110,24 +105,3 @@ def story(charge: Charge, events: Iterable[Event]) -> Iterator[str]:
     for event in events:
         before = "" if event.before in (None, event.after) else f"{event.before} -> "
         yield f"{_moment(event.at)}  {before}{event.after:<10}  {event.evidence}"
-
-
-def audit_lines(found: "Audit") -> Iterator[str]:
-    """Write the differences as they are found, and the numbers."""
-    for difference in found.differences():
-        yield difference.text()
-    yield found.text()
-
-
-def audit_json(found: "Audit") -> Iterator[str]:
-    """Write an audit as JSON; nothing is written unless it came to its end."""
-    with SpooledTemporaryFile(_SPOOL, "w+", encoding="utf-8") as spool:
-        for number, difference in enumerate(found.differences()):
-            spool.write(f"{',' if number else ''}\n {dumps(difference.json())}")
-        head = dumps(found.json())
-        yield f'{head[:-1]}, "differences": ['
-        spool.seek(0)
-        for line in spool:
-            if line.strip():
-                yield line.rstrip("\n")
-        yield "]}"

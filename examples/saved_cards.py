@@ -1,0 +1,107 @@
+"""Saved cards: the shop keeps a token in place of a card, encrypted, and charges it by one click.
+
+A card's number must never come to a shop's server: a card is bound by a form that sends it to
+Payme from the browser, and gives the shop a token. These shops have no such form. The card of
+their one customer is bound by `examples.together`, in the sandbox, which hands them its token.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple, Self
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from cryptography.fernet import Fernet, MultiFernet
+
+from examples.tables import saved_cards
+from payme.charges import Charge, ChargeState
+
+CUSTOMER = "demo"
+"""Who buys here. A real shop takes it from the session of whoever is logged in."""
+
+DEADLINE_S = 8.0
+"""How long a customer waits for the end of a payment; what is not proven by then goes on in the
+background, and the page shows that."""
+
+IN_FLIGHT = 5
+"""How many charges the background drives at once."""
+
+
+class Card(NamedTuple):
+    """A bound card."""
+
+    token: str
+    number: str
+
+    def __repr__(self) -> str:
+        return f"Card({self.number!r})"
+
+
+class SavedCards:
+    """The customers' cards, in the shop's database.
+
+    Args:
+        keys: Fernet keys; the first one encrypts, all of them decrypt.
+        card: The card of the one customer; None if it was stored before.
+    """
+
+    def __init__(self, keys: list[str], card: Card | None) -> None:
+        self.keys = keys
+        self._card = card
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self | None:
+        """Read `PAYME_LEDGER_KEYS`, and the card of the demo; without keys no card is saved."""
+        keys = [key for key in environment.get("PAYME_LEDGER_KEYS", "").split(",") if key]
+        token = environment.get("SHOP_CARD_TOKEN")
+        card = Card(token, environment.get("SHOP_CARD_NUMBER", "your card")) if token else None
+        return cls(keys, card) if keys else None
+
+    def prepare(self, connection: sa.Connection) -> None:
+        """Save the card of the demo's customer, in place of the one before."""
+        if self._card is not None:
+            sealed = self._fernet.encrypt(self._card.token.encode())
+            connection.execute(sa.delete(saved_cards).where(saved_cards.c.customer == CUSTOMER))
+            row = {"customer": CUSTOMER, "number": self._card.number, "token": sealed}
+            connection.execute(sa.insert(saved_cards), row)
+
+    def find(self, connection: sa.Connection, customer: str) -> Card | None:
+        """Find the card of a customer."""
+        which = sa.select(saved_cards).where(saved_cards.c.customer == customer)
+        row = connection.execute(which).one_or_none()
+        return row and Card(self._fernet.decrypt(row.token).decode(), row.number)
+
+
+def charge_id(order_id: int) -> str:
+    """Name the charge of an order: the same order is the same charge, so it is taken once."""
+    return f"order-{order_id}"
+
+
+def is_another_try(charge: Charge, seen: str) -> bool:
+    """Return whether a click asks for another payment after one that was refused.
+
+    A second click on the same button was made on a page that did not show the refusal yet.
+
+    Args:
+        charge: As it is stored.
+        seen: The version of the charge on the page that was clicked.
+    """
+    refused = charge.state in (ChargeState.REFUSED, ChargeState.FAILED)
+    return refused and seen == str(charge.version)
+
+
+def needs_another_receipt(charge: Charge) -> bool:
+    """Return whether nothing was refused: the receipt was gone, and the next one is still to come.
+
+    After a refused card Payme cancels the transaction, and the receipt with it.
+    """
+    return charge.state is ChargeState.FAILED and charge.code is None and not charge.given_up
+
+
+def is_from_here(origin: str | None, host: str | None) -> bool:
+    """Return whether a form was sent by a page of this shop; browsers name the page's origin.
+
+    A real shop has a login, and a token against forgery in each form, as Django's forms do.
+    """
+    return origin is None or urlsplit(origin).netloc == host
