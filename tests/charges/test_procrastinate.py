@@ -3,9 +3,12 @@
 import asyncio
 import json
 import logging
+import os
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
-from types import SimpleNamespace
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -21,6 +24,7 @@ from payme.charges import AsyncCharges, AsyncSqlLedger, Charges, ChargeState, Po
 from payme.charges.engines.procrastinate import ProcrastinateEngine
 from payme.errors import ConfigurationError, InvalidArgument
 from payme.sandbox import Sandbox
+from support.postgres import postgres_database
 from support.secrecy import assert_hidden
 
 KEY = "Rw712wMJspZBczFvrG09-bHkSNxnD4PY0n1C"
@@ -396,19 +400,23 @@ def test_without_a_connection_it_is_deferred_under_asyncio_too(world):
     assert len(world.jobs()) == 1
 
 
-def test_inside_atomic_of_django_the_job_has_no_lock():
-    """Another job that waits would break the shop's transaction off."""
-    engine = ProcrastinateEngine(Blueprint(), lambda: None)
-    app = App(connector=SyncPsycopgConnector())
-    given = []
-    app.add_tasks_from(engine.advance.blueprint, namespace="shop")
-    engine.advance.configure = lambda **options: (
-        given.append(options) or SimpleNamespace(defer=lambda **_: None)
-    )
-    for inside in (True, False):
-        app.connector.connection = SimpleNamespace(in_atomic_block=inside)
-        engine.defer("order-106")
-    assert given == [{}, {"queueing_lock": "shop:payme.charges.advance:now:order-106"}]
+def test_under_django_a_job_joins_atomic_and_never_breaks_it_off():
+    arguments = [sys.executable, str(Path(__file__).with_name("procrastinate_django.py"))]
+    paths = [str(Path(__file__).parents[1]), *sys.path]
+    with postgres_database() as url, Sandbox(key=KEY) as sandbox:
+        given = [url, sandbox.url, sandbox.merchant_id, KEY, sandbox.add_card()]
+        done = subprocess.run(
+            [*arguments, *given], env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {
+        "rolled back": 0,
+        "twice": 1,
+        "goes on": 1,
+        "inside atomic": 2,
+        "state": "paid",
+    }
 
 
 # Secrets, names and arguments.
