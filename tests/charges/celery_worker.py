@@ -46,4 +46,5 @@ if "TEST_BROKER" in _GIVEN:
         _GIVEN["TEST_PREFIX"],
         task_annotations={"payme.charges.advance": limits},
     )
-    engine = CeleryEngine(app, make, sweep_every=1.0)
+    # A limit that the workers can manage in two seconds: more of it would only expire.
+    engine = CeleryEngine(app, make, sweep_every=2.0, sweep_limit=50)

@@ -76,7 +76,7 @@ def test_whoever_is_killed_and_whatever_message_is_lost_every_charge_ends_in_the
             time.sleep(random.uniform(0.02, 0.3))
             met += ledger.next_due() is not None
             workers.kill_one(random, whole=kill % 3 == 2)
-        wait_until_all_rest(ledger, 120)
+        wait_until_all_rest(ledger, 600)
         rested = time.monotonic() - started
     finally:
         processes.end()

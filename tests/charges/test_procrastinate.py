@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -238,6 +239,7 @@ def test_a_hook_that_fails_is_logged_and_the_sweep_comes_back(world, caplog):
     assert world.charges.get("order-106").state == ChargeState.PAYING
     assert world.jobs("failed") == [({"charge_id": "order-106"}, None)]
     assert "the shop's hook" in caplog.text
+    assert_hidden([KEY, LEDGER_KEY, world.token], reports_of(caplog))
     world.hook = None
     world.sweep(world.engine(cron="0 0 1 1 *"))
     assert world.charges.get("order-106").is_paid
@@ -420,6 +422,16 @@ def test_under_django_a_job_joins_atomic_and_never_breaks_it_off():
 
 
 # Secrets, names and arguments.
+
+
+def reports_of(caplog):
+    """What was logged, with the locals of every frame, as error reporters send them."""
+    errors = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    assert errors
+    whole = (
+        traceback.TracebackException.from_exception(one, capture_locals=True) for one in errors
+    )
+    return ["".join(one.format()) for one in whole]
 
 
 def test_no_secret_is_in_jobs_and_logs(world, caplog):

@@ -41,7 +41,8 @@ class CeleryEngine:
         app: Your `celery.Celery`.
         charges: Makes `Charges`. Called at the first task of each process, after the fork.
         sweep_every: Seconds between two sweeps.
-        sweep_limit: How many charges one sweep sends at most.
+        sweep_limit: How many charges one sweep sends at most; what the workers don't manage until
+            the next one expires, and is sent again.
         name: What the names of the tasks begin with; another one for another cash-box.
 
     Raises:

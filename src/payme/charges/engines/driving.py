@@ -36,7 +36,7 @@ class PerProcess(Generic[T]):
     """
 
     def __init__(self, make: Callable[[], T], *kinds: type[T]) -> None:
-        if not callable(make) or isinstance(make, Charges | AsyncCharges):
+        if not callable(make):
             raise InvalidArgument(
                 "charges", type(make).__name__, "a function without arguments that makes them"
             )
