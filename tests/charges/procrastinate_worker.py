@@ -35,7 +35,7 @@ def maker(style, database, url, merchant_id, key, policy=POLICY):
 def make_app(database, make, **options):
     app = App(connector=PsycopgConnector(conninfo=database, min_size=1, max_size=4))
     # A limit that the workers can manage in two seconds: more of it would only be looked at again.
-    options = {"cron": "*/2 * * * * *", "sweep_limit": 50, "stalled_after": 3.0, **options}
+    options = {"cron": "* * * * * */2", "sweep_limit": 50, "stalled_after": 3.0, **options}
     return app, ProcrastinateEngine(app, make, **options)
 
 

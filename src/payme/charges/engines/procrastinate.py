@@ -44,7 +44,7 @@ class ProcrastinateEngine:
         charges: Makes `AsyncCharges`, or `Charges`, which then run in threads. Called at the first
             job of a process, in its event loop.
         queue: Queue of both tasks.
-        cron: When the sweep runs, as five fields, or six with seconds.
+        cron: When the sweep runs: five fields, and a sixth at the end for seconds if you like.
         sweep_limit: How many charges one sweep defers at most.
         stalled_after: Seconds without a heartbeat of its worker after which a job is written off.
             More than a worker is ever silent: see `update_heartbeat_interval` of the worker.
