@@ -30,7 +30,7 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 $(VENV)/.setup: pyproject.toml requirements-dev.txt $(VENV)/.demo
 	@test -x /usr/bin/chromium || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
 		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium; } >/dev/null || true
-	$(PIP) -r requirements-dev.txt -e ".[sandbox,httpx2,qr,sqlalchemy,charges,fastapi,flask,django]"
+	$(PIP) -r requirements-dev.txt -e ".[sandbox,httpx2,qr,sqlalchemy,charges,fastapi,flask,django,procrastinate,celery]"
 	@touch $@
 
 setup: $(VENV)/.setup

@@ -140,7 +140,7 @@ def money_by_order(db):
     return standing, debits
 
 
-def wait_for(found, seconds=30):
+def wait_for(found, seconds=60):
     """Wait until something is found, and return it."""
     until = time.monotonic() + seconds
     while not (answer := found()):

@@ -518,6 +518,19 @@ async def test_recover_drives_what_is_due_once(world):
     assert world.standing() == 3
 
 
+async def test_ids_of_what_is_due_are_told_and_driven_by_who_asked(world):
+    await submit(world, 3)
+    due = await world.charges.due()
+    assert len(due) == 3
+    assert await world.charges.due(limit=2) == due[:2]
+    for charge_id in due:
+        assert (await world.charges.advance(charge_id)).is_paid
+    assert await world.charges.due() == []
+    for wrong in (0, -1, 1.5, True, "2"):
+        with pytest.raises(InvalidArgument, match="limit"):
+            await world.charges.due(limit=wrong)
+
+
 async def test_a_charge_that_was_cancelled_with_its_request_is_recovered(world):
     if world.style != ASYNCIO:
         pytest.skip("a thread can't be cancelled; see the test of Ctrl+C")
@@ -568,7 +581,8 @@ async def test_a_clock_that_is_set_back_an_hour_loses_nothing(world, monkeypatch
     assert world.standing() == 2
 
 
-async def test_what_a_clock_that_was_ahead_put_off_is_not_waited_for(world):
+@pytest.mark.parametrize("by", ["run", "due"])
+async def test_what_a_clock_that_was_ahead_put_off_is_not_waited_for(world, by):
     """The process died with the wrong clock; its successor waited until it was right again."""
     await submit(world, 2)
     years = 5e8
@@ -576,7 +590,11 @@ async def test_what_a_clock_that_was_ahead_put_off_is_not_waited_for(world):
         change = next_of(await world.charges.get(f"order-{number}"), **members)
         await world.ledger.save(change)
     await world.ledger.take("who died", "order-1", time.time(), time.time() + years)
-    await world.charges.run(drain=True)
+    if by == "run":
+        await world.charges.run(drain=True)
+    else:
+        for charge_id in await world.charges.due():
+            await world.charges.advance(charge_id)
     assert {one.state for one in await world.found()} == {ChargeState.PAID}
     assert world.standing() == 2
 

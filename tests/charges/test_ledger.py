@@ -409,6 +409,19 @@ async def test_what_is_due_first_is_claimed_first_and_nothing_before_its_time(le
     assert await ledger.claim("a", 1400.0, 1500.0, 0) == []
 
 
+async def test_ids_of_what_is_due_are_read_in_the_order_of_due_and_not_leased(ledger):
+    for number, due in enumerate((1500.0, 1200.0, None, 1300.0, 1100.0)):
+        charge = new_charge(f"order-{number}")
+        await ledger.submit(charge, MEANS)
+        await ledger.save(next_of(charge, due=due))
+    assert await ledger.due_ids(1099.0, 9) == []
+    assert await ledger.due_ids(1100.0, 9) == ["order-4"]
+    assert await ledger.due_ids(1400.0, 2) == ["order-4", "order-1"]
+    assert ids(await ledger.claim("a", 1400.0, 1450.0, 1)) == ["order-4"]
+    assert await ledger.due_ids(1400.0, 9) == ["order-1", "order-3"]
+    assert await ledger.due_ids(1450.0, 9) == ["order-4", "order-1", "order-3"]
+
+
 async def test_a_lease_runs_out_and_is_taken_over(ledger):
     await fill(ledger, 1)
     assert ids(await ledger.claim("dead", 1001.0, 1100.0, 1)) == ["order-000"]
@@ -490,9 +503,10 @@ def test_what_is_due_is_found_by_the_index(database):
         ran.append((statement, parameters))
 
     assert len(ledger.claim("a", 1001.0, 1100.0, 10)) == 10
+    assert len(ledger.due_ids(1001.0, 10)) == 10
     ledger.next_due()
     sa.event.remove(ledger._engine, "before_cursor_execute", note)
-    assert len(ran) == 2
+    assert len(ran) == 3
     for statement, parameters in ran:
         with ledger._engine.connect() as connection:
             plan = explain(connection, statement, parameters)

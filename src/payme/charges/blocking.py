@@ -228,6 +228,20 @@ class Charges:
         """
         return self._run(self._procedures.vouch(id, _until(deadline)))
 
+    def due(self, limit: int = 1000) -> list[str]:
+        """Read the ids of charges that are due and that nobody drives, for who calls `advance`.
+
+        Args:
+            limit: How many at most.
+
+        Returns:
+            Ids, what is due first first; nothing is leased.
+
+        Raises:
+            InvalidArgument: `limit` is no positive number.
+        """
+        return self._run(self._procedures.due(limit))
+
     def recover(self) -> int:
         """Drive once what is due now, such as at the start of a process.
 

@@ -122,6 +122,14 @@ def check_since(given: object) -> float:
     return 0.0 if given is None else arguments.millis("since", given) / 1000
 
 
+def check_limit(given: object) -> int:
+    """Check how many charges to look for."""
+    number = exact.whole(given)
+    if number is None or number < 1:
+        raise InvalidArgument("limit", exact.shown(given), "a whole number, 1 or more")
+    return number
+
+
 def check_id(given: object) -> str:
     """Check the id of a charge: text of at most 128 visible characters, and no card token."""
     text = exact.text(given)

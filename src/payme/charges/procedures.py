@@ -151,6 +151,12 @@ class Procedures:
             driven += 1
         return driven
 
+    def due(self, limit: object) -> Flow[list[str]]:
+        """Read the ids of what is due and nobody drives."""
+        most, now = orders.check_limit(limit), since_1970()
+        yield from asked(lambda ledger: ledger.rewind(now))
+        return (yield from asked(lambda ledger: ledger.due_ids(now, most)))
+
     def claim(self, owner: str, limit: int, due: float) -> Flow[list[Stored]]:
         """Lease what is due and nobody drives."""
         if not limit:

@@ -54,6 +54,10 @@ class Ledger(Protocol):
         """Give a lease back."""
         ...
 
+    def due_ids(self, now: float, limit: int) -> list[str]:
+        """Read the ids of what is due and nobody drives, in the order of due; nothing is leased."""
+        ...
+
     def next_due(self) -> float | None:
         """Return when something can be claimed next; None if nothing is due at any time."""
         ...
@@ -99,6 +103,10 @@ class AsyncLedger(Protocol):
 
     async def release(self, owner: str, charge_id: str) -> None:
         """See `Ledger.release`."""
+        ...
+
+    async def due_ids(self, now: float, limit: int) -> list[str]:
+        """See `Ledger.due_ids`."""
         ...
 
     async def next_due(self) -> float | None:

@@ -144,14 +144,11 @@ class _Rows(NamedTuple):
     def claim(
         self, connection: sa.Connection, owner: str, now: float, until: float, limit: int
     ) -> list[Stored]:
-        due = (
-            sa.select(charges.c.id)
-            .where(charges.c.due <= now, charges.c.leased_until <= now)
-            .order_by(charges.c.due)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
+        due = _due(now, limit).with_for_update(skip_locked=True)
         return self._lease(connection, owner, until, charges.c.id.in_(due.scalar_subquery()))
+
+    def due_ids(self, connection: sa.Connection, now: float, limit: int) -> list[str]:
+        return [row[0] for row in connection.execute(_due(now, limit))]
 
     def take(
         self, connection: sa.Connection, owner: str, charge_id: str, now: float, until: float
@@ -203,6 +200,12 @@ class _Rows(NamedTuple):
 
     def _stored(self, row: Any) -> Stored:
         return Stored(read_charge(row), self.vault.open(bytes(row["means"])))
+
+
+def _due(now: float, limit: int) -> "sa.Select[Any]":
+    """Select what is due and nobody drives."""
+    which = (charges.c.due <= now, charges.c.leased_until <= now)
+    return sa.select(charges.c.id).where(*which).order_by(charges.c.due).limit(limit)
 
 
 def is_proven(change: Save) -> bool:
@@ -328,6 +331,10 @@ class SqlLedger:
         """Give a lease back."""
         self._do(self._rows.release, owner, charge_id)
 
+    def due_ids(self, now: float, limit: int) -> list[str]:
+        """Read the ids of what is due."""
+        return self._do(self._rows.due_ids, now, limit)
+
     def next_due(self) -> float | None:
         """Return when something can be claimed next."""
         return self._do(self._rows.next_due)
@@ -415,6 +422,10 @@ class AsyncSqlLedger:
     async def release(self, owner: str, charge_id: str) -> None:
         """Give a lease back."""
         await self._do(self._rows.release, owner, charge_id)
+
+    async def due_ids(self, now: float, limit: int) -> list[str]:
+        """Read the ids of what is due."""
+        return await self._do(self._rows.due_ids, now, limit)
 
     async def next_due(self) -> float | None:
         """Return when something can be claimed next."""
