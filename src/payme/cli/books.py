@@ -14,7 +14,8 @@ from sqlalchemy.exc import ArgumentError
 from payme.charges import Charge, ChargeNotFound, ChargeState, SqlLedger
 from payme.charges.audit.sql import SqlTransactions
 from payme.charges.core import Means, Save
-from payme.charges.ledger.sql import COLUMNS, is_proven, read_charge
+from payme.charges.ledger.rows import is_proven, read_charge
+from payme.charges.ledger.sql import COLUMNS
 from payme.charges.ledger.sql import charges as table
 
 
