@@ -1,9 +1,10 @@
 """Charges in the database of a Django project."""
 
+import functools
 import inspect
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from django.db import DatabaseError, IntegrityError, connections, router, transaction
 from django.db.models import Q, QuerySet
@@ -16,10 +17,26 @@ from payme.charges.pace import since_1970
 from payme.charges.vault import Vault
 from payme.errors import ConfigurationError, InvalidArgument
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 Changed = Callable[[Charge], Any]
 """The merchant's hook: runs once for each proven change, in the transaction that stores it."""
 
 _STORED: Final = (*rows.COLUMNS, "means")
+
+
+def _hiding(method: Callable[P, T]) -> Callable[P, T]:
+    """Keep what is stored out of the frames of a database's error: without keys it is readable."""
+
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return method(*args, **kwargs)
+        except DatabaseError as error:
+            raise error.with_traceback(None) from None
+
+    return call
 
 
 class DjangoLedger:
@@ -60,6 +77,7 @@ class DjangoLedger:
         """Alias of the database."""
         return self._using or router.db_for_write(models.Charge)
 
+    @_hiding
     def submit(self, charge: Charge, means: Means, connection: Any = None) -> Charge:
         """Store a charge unless its id is known, in the surrounding `atomic` if there is one."""
         if connection is not None:
@@ -67,7 +85,7 @@ class DjangoLedger:
             raise InvalidArgument("connection", type(connection).__name__, expected)
         row = {**rows.charge_row(charge), "means": self._vault.seal(means), "leased_until": 0.0}
         try:
-            with self._hidden(), transaction.atomic(using=self.alias):
+            with transaction.atomic(using=self.alias):
                 self._charges.bulk_create([models.Charge(**row)])
                 self._note(None, charge)
         except IntegrityError:
@@ -111,9 +129,10 @@ class DjangoLedger:
         row = self._charges.filter(pk=charge_id).values(*_STORED).first()
         return None if row is None else self._stored(row)
 
+    @_hiding
     def save(self, change: Save, means: Means | None = None) -> None:
         """Store a change with its event, and call the hook."""
-        with self._hidden(), self._committed():
+        with self._committed():
             self._write(change, means)
 
     def history(self, charge_id: str) -> list[Event]:
@@ -169,11 +188,12 @@ class DjangoLedger:
             found = first.values_list("due", "leased_until")[: rows.PAGE]
             return min((max(due, leased) for due, leased in found), default=None)
 
+    @_hiding
     def rotate(self) -> None:
         """Encrypt every token with the first key, so that the others can be thrown away."""
         after: str | None = ""
         while after is not None:
-            with self._hidden(), self._committed():
+            with self._committed():
                 self._begin()
                 after = self._rotate(after)
 
@@ -196,9 +216,7 @@ class DjangoLedger:
             ConfigurationError: A transaction is open that somebody else may roll back. The bytes of
                 a payment would leave before it is known whether they are remembered.
         """
-        connection = connections[self.alias]
-        if not connection.in_atomic_block:
-            _renew(connection)
+        connection = _usable(self.alias)
         with ExitStack() as block:
             try:
                 block.enter_context(transaction.atomic(using=self.alias, durable=True))
@@ -207,14 +225,6 @@ class DjangoLedger:
             if not connection.commit_on_exit:
                 raise _inside()
             yield
-
-    @contextmanager
-    def _hidden(self) -> Generator[None]:
-        """Keep what is stored out of the frames of an error: without keys it is readable."""
-        try:
-            yield
-        except DatabaseError as error:
-            raise error.with_traceback(None) from None
 
     def _begin(self) -> None:
         """Begin a transaction that reads before it writes.
@@ -264,18 +274,26 @@ class DjangoLedger:
 
     @property
     def _charges(self) -> "QuerySet[models.Charge]":
+        _usable(self.alias)
         return models.Charge.rows.using(self.alias).order_by()
 
     @property
     def _events(self) -> "QuerySet[models.ChargeEvent]":
+        _usable(self.alias)
         return models.ChargeEvent.rows.using(self.alias).order_by()
 
 
-def _renew(connection: Any) -> None:
-    """Drop a connection that broke: outside of requests, as in `run`, Django does not."""
-    if connection.errors_occurred and not connection.is_usable():
-        connection.close()
-    connection.errors_occurred = False
+def _usable(alias: str) -> Any:
+    """Return this thread's connection, without one that broke.
+
+    Django looks after that between two requests, and `run` has none.
+    """
+    connection: Any = connections[alias]
+    if connection.errors_occurred and not connection.in_atomic_block:
+        if not connection.is_usable():
+            connection.close()
+        connection.errors_occurred = False
+    return connection
 
 
 def _inside() -> ConfigurationError:
