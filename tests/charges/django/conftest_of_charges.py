@@ -1,6 +1,9 @@
 """What the tests of this folder share beside fixtures."""
 
+from contextlib import contextmanager
+
 from django.conf import settings
+from django.db import connections
 
 from payme import Payer
 from payme.charges import orders
@@ -26,3 +29,15 @@ def url_of(alias):
         return f"sqlite:///{place['NAME']}"
     who = f"{place['USER']}:{place['PASSWORD']}@{place['HOST']}:{place['PORT']}"
     return f"postgresql+psycopg://{who}/{place['NAME']}"
+
+
+@contextmanager
+def without_table(alias, name):
+    """A database whose migrations have not been applied, as far as one table goes."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {name} RENAME TO payme_away")
+    try:
+        yield
+    finally:
+        with connections[alias].cursor() as cursor:
+            cursor.execute(f"ALTER TABLE payme_away RENAME TO {name}")

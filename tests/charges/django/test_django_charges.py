@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 import pytest
-from conftest_of_charges import CANARIES, KEY, PAYER, TOKEN, ordered
+from conftest_of_charges import CANARIES, KEY, PAYER, TOKEN, ordered, without_table
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, OperationalError, connections, transaction
 from django.test import TestCase
@@ -476,31 +476,17 @@ def test_a_ledger_without_keys_says_so():
     assert said[0].filename == __file__
 
 
-def break_the_table(alias):
-    with connections[alias].cursor() as cursor:
-        cursor.execute("ALTER TABLE payme_charge RENAME TO payme_charge_away")
-
-
-def mend_the_table(alias):
-    with connections[alias].cursor() as cursor:
-        cursor.execute("ALTER TABLE payme_charge_away RENAME TO payme_charge")
-
-
 @pytest.mark.parametrize("write", ["submit", "save"])
 def test_an_error_of_the_database_shows_no_token(alias, write):
     charge, means = ordered(payer=PAYER)
-    break_the_table(alias)
-    try:
-        if write == "submit":
-            plain().submit(charge, means)
-        else:
-            plain().save(next_of(charge), means)
-    except DatabaseError as error:
-        found = traceback.TracebackException.from_exception(error, capture_locals=True)
-        text = str(error) + "".join(found.format())
-    else:
-        raise AssertionError("there is no table, and nothing was raised")
-    finally:
-        mend_the_table(alias)
+    ledger = plain()
+    act = {
+        "submit": lambda: ledger.submit(charge, means),
+        "save": lambda: ledger.save(next_of(charge), means),
+    }[write]
+    with without_table(alias, "payme_charge"), pytest.raises(DatabaseError) as raised:
+        act()
+    found = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+    text = str(raised.value) + "".join(found.format())
     assert "order-1" in text
     assert shown(text.encode()) == []

@@ -107,7 +107,7 @@ def client(given: Mapping[str, Any]) -> Payme:
         made = Payme(**options)
     except InvalidArgument as error:
         raise ConfigurationError(f"CLIENT: {error}") from None
-    if made._session.credentials.key == "":  # pyright: ignore[reportPrivateUsage]
+    if not made._session.credentials.key:  # pyright: ignore[reportPrivateUsage]
         raise ConfigurationError("key is missing: give KEY or set PAYME_KEY")
     return made
 
