@@ -58,6 +58,7 @@ def test_right_settings_pass():
         ({"DATABASE": "elsewhere"}, "E005", "'elsewhere'"),
         ({"POLICY": {"leese": 3}}, "E006", "got leese"),
         ({"POLICY": {"lease": 0}}, "E006", "lease"),
+        ({"POLICY": {"lease": 9000}}, "E006", "at most"),
         ({"POLICY": {"max_tries": 1.5}}, "E006", "whole number"),
         ({"POLICY": 7}, "E006", "expected a dict"),
         ({"LEDGER_KEYS": []}, "W001", "unencrypted"),

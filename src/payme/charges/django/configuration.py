@@ -24,6 +24,7 @@ from django.utils.module_loading import import_string
 from payme.charges.core import Policy
 from payme.charges.django.driving import DjangoCharges
 from payme.charges.django.ledger import Changed, DjangoLedger
+from payme.charges.procedures import check_policy
 from payme.charges.vault import Vault
 from payme.client import Payme
 from payme.errors import ConfigurationError, InvalidArgument
@@ -185,7 +186,10 @@ def policy(given: Mapping[str, Any]) -> Policy:
             raise ConfigurationError(f"POLICY: {error}") from None
         if isinstance(usual[name], int) and not isinstance(number, int):
             raise ConfigurationError(f"POLICY: {name}: expected a whole number")
-    return Policy(**found)
+    try:
+        return check_policy(Policy(**found))
+    except InvalidArgument as error:
+        raise ConfigurationError(f"POLICY: {error}") from None
 
 
 def _mapping(name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:

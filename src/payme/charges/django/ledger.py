@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from payme.charges import orders
 from payme.charges.core import Charge, ChargeState, Event, Means, Overtaken, Save
 from payme.charges.django import models
-from payme.charges.ledger import Stored, rows
+from payme.charges.ledger import FARTHEST, Stored, rows
 from payme.charges.pace import since_1970
 from payme.charges.vault import Vault
 from payme.errors import ConfigurationError, InvalidArgument
@@ -187,6 +187,13 @@ class DjangoLedger:
             first = self._charges.filter(due__isnull=False).order_by("due")
             found = first.values_list("due", "leased_until")[: rows.PAGE]
             return min((max(due, leased) for due, leased in found), default=None)
+
+    def rewind(self, now: float) -> None:
+        """Make due what a clock that was ahead has put off."""
+        with self._committed():
+            waits = self._charges.filter(due__isnull=False)
+            waits.filter(due__gt=now + FARTHEST).update(due=now)
+            waits.filter(leased_until__gt=now + FARTHEST).update(leased_until=0.0)
 
     @_hiding
     def rotate(self) -> None:
