@@ -3,25 +3,23 @@
 import copy
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 MERCHANT = Path(__file__).parents[2] / "merchant"
 sys.path[:0] = [one for one in (str(MERCHANT), str(MERCHANT / "django")) if one not in sys.path]
 
-import shopfront_project  # noqa: E402, F401 - before anything of the shop's
+import shopfront_project  # noqa: E402 - before anything of the shop's
 from conftest_of_charges import KEY  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.contrib.admin.models import LogEntry  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
-from django.test.utils import (  # noqa: E402
-    override_settings,
-    setup_test_environment,
-    teardown_test_environment,
-)
+from django.test.utils import override_settings  # noqa: E402
 from shopfront import routing  # noqa: E402
 from shopfront.hooks import changed  # noqa: E402
 from shopfront.models import Event, Order  # noqa: E402
@@ -38,13 +36,8 @@ pytest.register_assert_rewrite("charges.test_ledger")
 
 @pytest.fixture(scope="session", autouse=True)
 def _pages_tell_their_context():
-    try:
-        setup_test_environment()
-    except RuntimeError:  # the merchant's tests, in the same process, have done it
+    with shopfront_project.pages_tell_their_context():
         yield
-        return
-    yield
-    teardown_test_environment()
 
 
 def _prepare(alias, **where):
@@ -79,7 +72,8 @@ def charges_sqlite(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def charges_postgresql():
-    with postgres_database() as url:
+    # The merchant's tests may have stopped the server of this session before.
+    with suppress(psycopg.OperationalError), postgres_database() as url:
         engine = "django.db.backends.postgresql"
         _prepare("charges_postgresql", ENGINE=engine, **_server(url))
         yield "charges_postgresql"
