@@ -1,7 +1,7 @@
 """What the command line asks of a ledger, and where it finds one."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from payme.charges.core import Charge
@@ -69,6 +69,14 @@ class Source:
         from payme.cli import sql_books
 
         return sql_books.opened(url, must_exist=must_exist)
+
+    def transactions(self, url: str | None) -> AbstractContextManager[Any]:
+        """Open the merchant's transactions, if their address is given."""
+        if not url:
+            return nullcontext(None)
+        from payme.cli import sql_books
+
+        return sql_books.transactions(url)
 
     def client(self) -> "Payme":
         """Make a client from the environment alone: arguments of a process are seen by others."""

@@ -354,12 +354,11 @@ def audit_charges(
     compared to the end.
     """  # noqa: D301 - click reads the backspace as "do not wrap"
     from payme.charges.audit import Audit, report
-    from payme.cli import books
 
     period = _period(from_, to)
     with (
         _books(url, must_exist=True) as ledger,
-        books.transactions(transactions) as merchant,
+        _source().transactions(transactions) as merchant,
         _client() as payme,
         Audit(payme, ledger, period, transactions=merchant, cancel=cancel_orphans) as audit,
     ):
