@@ -22,7 +22,7 @@ from charges.ledgers import (
 from payme import Payer
 from payme.charges import AsyncSqlLedger, ChargeConflict, ChargeState, SqlLedger, orders
 from payme.charges.core import Means, Overtaken, Save, changed
-from payme.charges.ledger import FARTHEST, sql
+from payme.charges.ledger import FARTHEST, rows
 from payme.errors import ConfigurationError
 from payme.protocol.inputs import Detail, Item
 from payme.redact import Secret
@@ -524,7 +524,7 @@ async def walked(ledger, state=None, since=0.0):
 
 
 async def test_charges_are_walked_through_in_pages(ledger, monkeypatch):
-    monkeypatch.setattr(sql, "_PAGE", 7)
+    monkeypatch.setattr(rows, "PAGE", 7)
     await fill(ledger, 30)
     everyone = [f"order-{number:03}" for number in range(30)]
     for number in (3, 17, 29):
@@ -537,7 +537,7 @@ async def test_charges_are_walked_through_in_pages(ledger, monkeypatch):
 
 
 async def test_what_comes_while_walking_does_no_harm(ledger, monkeypatch):
-    monkeypatch.setattr(sql, "_PAGE", 2)
+    monkeypatch.setattr(rows, "PAGE", 2)
     await fill(ledger, 6)
     seen = []
     async for charge in ledger.iterate(None, 0.0):
@@ -613,7 +613,7 @@ async def test_without_the_right_key_nothing_is_opened(keys, ledger, style, data
 
 
 async def test_keys_are_rotated(open_ledger, database, monkeypatch):
-    monkeypatch.setattr(sql, "_PAGE", 4)
+    monkeypatch.setattr(rows, "PAGE", 4)
     old = await open_ledger(keys=[OTHER_KEY])
     await fill(old, 10)
     both = await open_ledger(keys=[KEY, OTHER_KEY])
@@ -698,5 +698,5 @@ def test_an_error_of_the_database_shows_no_token(database, keys):
 
 def test_a_change_is_proven_where_a_charge_comes_to_rest():
     charge = new_charge("order-1", state=ChargeState.PAID)
-    assert not sql.is_proven(Save(charge, changed(charge, 1.0)))
-    assert sql.is_proven(Save(charge, changed(charge, 1.0, state=ChargeState.REFUNDED)))
+    assert not rows.is_proven(Save(charge, changed(charge, 1.0)))
+    assert rows.is_proven(Save(charge, changed(charge, 1.0, state=ChargeState.REFUNDED)))

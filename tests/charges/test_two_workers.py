@@ -26,7 +26,7 @@ from charges.payme_model import (
 )
 from payme.charges import ChargeState, SqlLedger
 from payme.charges.core import Overtaken
-from payme.charges.ledger import sql
+from payme.charges.ledger import rows, sql
 from payme.transport.base import Request
 
 FIRST, SECOND = 0, 1
@@ -208,9 +208,9 @@ def test_without_the_version_in_the_update_it_is_seen(ledger, monkeypatch):
 
 
 def test_without_any_compare_and_set_money_is_taken_twice(ledger, monkeypatch):
-    def save_blindly(rows, connection, change, means):
+    def save_blindly(_self, connection, change, means):
         blind = sa.update(sql.charges).where(sql.charges.c.id == change.after.id)
-        connection.execute(blind, sql._row(change.after))
+        connection.execute(blind, rows.charge_row(change.after))
 
     monkeypatch.setattr(sql._Rows, "save", save_blindly)
     broken = set()

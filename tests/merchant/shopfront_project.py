@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "django"))
@@ -18,3 +19,17 @@ os.environ["SHOPFRONT_DATABASES"] = json.dumps(
 import django
 
 django.setup()
+
+from django.test.utils import setup_test_environment, teardown_test_environment  # noqa: E402
+
+
+@contextmanager
+def pages_tell_their_context():
+    """Whoever of the tests that share this project asks first sets it up, and ends it."""
+    try:
+        setup_test_environment()
+    except RuntimeError:
+        yield
+        return
+    yield
+    teardown_test_environment()

@@ -12,7 +12,6 @@ from payme import flow as driver
 from payme.charges import orders
 from payme.charges.core import PATIENT, Charge, ChargeState, Event, Policy, Save
 from payme.charges.ledger import Ledger, Stored
-from payme.charges.ledger.sql import SqlLedger
 from payme.charges.pace import Pace, since_1970
 from payme.charges.procedures import Ask, Flow, Procedures, Step
 from payme.charges.procedures import until as _until
@@ -40,7 +39,7 @@ class Charges:
 
     def __init__(self, client: Payme, ledger: Ledger | str, *, policy: Policy = PATIENT) -> None:
         self._client = client
-        self._ledger: Ledger = SqlLedger(ledger) if isinstance(ledger, str) else ledger
+        self._ledger: Ledger = _opened(ledger) if isinstance(ledger, str) else ledger
         session = client._session  # pyright: ignore[reportPrivateUsage]
         self._procedures = Procedures(session, policy)
 
@@ -283,7 +282,7 @@ class Charges:
             flow = self._procedures.drive_claimed(owner, stored)
             return driver.run(flow, partial(self._perform_at, pace))
 
-        with ThreadPoolExecutor(in_flight, "payme-charges") as threads:
+        with self._threads(in_flight) as threads:
             while not flag.is_set():
                 found = self._run(self._procedures.look(pace, len(running)))
                 running |= {threads.submit(drive, found.owner, one) for one in found.claimed}
@@ -298,6 +297,10 @@ class Charges:
                 for one in done:
                     pace.learn(one.result())
         return driven + len(running)
+
+    def _threads(self, count: int) -> ThreadPoolExecutor:
+        """Make the threads of `run`."""
+        return ThreadPoolExecutor(count, "payme-charges")
 
     def _run(self, flow: Flow[T]) -> T:
         return driver.run(flow, self._perform)
@@ -320,3 +323,10 @@ class Charges:
         if isinstance(step, Save):
             return self._ledger.save(step)
         return self._client._perform(step)  # pyright: ignore[reportPrivateUsage]
+
+
+def _opened(url: str) -> Ledger:
+    # Here, because a ledger of another kind needs no SQLAlchemy.
+    from payme.charges.ledger.sql import SqlLedger
+
+    return SqlLedger(url)

@@ -88,7 +88,7 @@ class Procedures:
 
     def __init__(self, session: Session, policy: Policy) -> None:
         self._session = session
-        self._policy = _check_policy(policy)
+        self._policy = check_policy(policy)
 
     def submit(self, order: orders.Order, connection: Any) -> Flow[Charge]:
         """Store a charge that was asked for, unless its id is known."""
@@ -248,7 +248,8 @@ class Procedures:
             return None
 
 
-def _check_policy(policy: Policy) -> Policy:
+def check_policy(policy: Policy) -> Policy:
+    """Check how patient a policy is: no lease and no pause may look like a clock's mistake."""
     for name in ("lease", "longest_pause"):
         seconds = arguments.seconds(f"policy.{name}", getattr(policy, name))
         if seconds > FARTHEST / 2:

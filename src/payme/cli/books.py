@@ -1,24 +1,18 @@
-"""The ledger as the command line reads it."""
+"""What the command line asks of a ledger, and where it finds one."""
 
-import os
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
-from pathlib import Path
-from typing import Any, Self
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-import click
-import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError
+from payme.charges.core import Charge
+from payme.charges.ledger import Ledger
 
-from payme.charges import Charge, ChargeNotFound, ChargeState, SqlLedger
-from payme.charges.audit.sql import SqlTransactions
-from payme.charges.core import Means, Save
-from payme.charges.ledger.sql import COLUMNS, is_proven, read_charge
-from payme.charges.ledger.sql import charges as table
+if TYPE_CHECKING:
+    from payme.charges import Charges
+    from payme.client import Payme
 
 
-class Books(SqlLedger):
+class Books(Ledger, Protocol):
     """A ledger that also counts, and finds a charge by its receipt; none of it needs its keys.
 
     Attributes:
@@ -26,33 +20,20 @@ class Books(SqlLedger):
         seen: Called with each change that was stored and proves something, or needs a person.
     """
 
-    def __init__(self, url: str, keys: list[str]) -> None:
-        with warnings.catch_warnings():
-            # The command says it in its own words, where tokens are stored.
-            warnings.filterwarnings("ignore", "card tokens are stored unencrypted")
-            super().__init__(url, keys=keys)
-        self.encrypts = bool(keys)
-        self.seen: Callable[[Charge], None] = _nothing
+    encrypts: bool
+    seen: Callable[[Charge], None]
 
-    def __enter__(self) -> Self:
-        return self
+    def __enter__(self) -> Self: ...
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, *error: object) -> None: ...
 
-    def save(self, change: Save, means: Means | None = None) -> None:
-        """Store a change, and tell of it."""
-        super().save(change, means)
-        if is_proven(change) or change.after.needs_attention:
-            self.seen(change.after)
-
-    def begin(self) -> Any:
+    def begin(self) -> AbstractContextManager[Any]:
         """Begin a transaction for many charges."""
-        return self._engine.begin()
+        ...
 
     def walk(self, state: str | None = None, since: float = 0.0) -> Iterator[Charge]:
         """Read charges page by page."""
-        return self.iterate(None if state is None else ChargeState(state), since)
+        ...
 
     def charge(self, charge_id: str) -> Charge:
         """Read a charge.
@@ -60,77 +41,51 @@ class Books(SqlLedger):
         Raises:
             ChargeNotFound: There is none.
         """
-        found = self.find(table.c.id == charge_id)
-        if found is None:
-            raise ChargeNotFound(f"no charge has the id {charge_id!r}")
-        return found
+        ...
 
     def of_receipt(self, receipt_id: str) -> Charge | None:
         """Find the charge that a receipt belongs to now."""
-        return self.find(table.c.receipt_id == receipt_id)
-
-    def find(self, which: "sa.ColumnElement[bool]") -> Charge | None:
-        """Read one charge without what it is paid with."""
-        with self._engine.begin() as connection:
-            row = connection.execute(sa.select(*COLUMNS).where(which).limit(1)).mappings().first()
-        return None if row is None else read_charge(row)
+        ...
 
     def waiting(self) -> int:
         """Count the charges that are due now or later."""
-        due = sa.select(sa.func.count()).where(table.c.due.is_not(None))
-        with self._engine.begin() as connection:
-            return int(connection.execute(due).scalar_one())
+        ...
 
 
-def _nothing(_charge: Charge) -> None:
-    pass
+class Source:
+    """Where the commands find ledger and client: in the environment."""
 
+    keys = "set PAYME_LEDGER_KEYS"
+    """What to do so that tokens are encrypted."""
 
-def opened(url: str, *, must_exist: bool) -> Books:
-    """Open the ledger.
+    def failures(self) -> tuple[type[Exception], ...]:
+        """Return the errors of the ledger's database."""
+        from sqlalchemy.exc import SQLAlchemyError
 
-    Args:
-        url: Its address.
-        must_exist: Refuse a file of SQLite that is not there: a mistyped name is no empty ledger.
+        return (SQLAlchemyError,)
 
-    Raises:
-        click.UsageError: There is no such file, or it is another kind of database.
-        ConfigurationError: The address or a key can't be right.
-    """
-    _check(url, must_exist=must_exist)
-    written = os.environ.get("PAYME_LEDGER_KEYS", "").split(",")
-    return Books(url, [key.strip() for key in written if key.strip()])
+    def books(self, url: str, *, must_exist: bool) -> Books:
+        """Open the ledger at an address; see `payme.cli.sql_books.opened`."""
+        from payme.cli import sql_books
 
+        return sql_books.opened(url, must_exist=must_exist)
 
-def _check(url: str, *, must_exist: bool) -> None:
-    try:
-        parsed = sa.make_url(url)
-    except ArgumentError:
-        return  # `SqlLedger` has the words for it
-    backend, name = parsed.get_backend_name(), parsed.database
-    if backend not in ("sqlite", "postgres", "postgresql"):
-        raise click.UsageError(f"--ledger: got {backend}, expected sqlite or postgresql")
-    if must_exist and _is_missing(parsed):
-        raise click.UsageError(f"there is no ledger {name}: `payme charges import` makes one")
+    def transactions(self, url: str | None) -> AbstractContextManager[Any]:
+        """Open the merchant's transactions, if their address is given."""
+        if not url:
+            return nullcontext(None)
+        from payme.cli import sql_books
 
+        return sql_books.transactions(url)
 
-def _is_missing(url: sa.URL) -> bool:
-    """Return whether it is a file of SQLite's that is not there; to connect would make it."""
-    name = url.database
-    is_file = url.get_backend_name() == "sqlite" and name and not name.startswith(":")
-    return bool(is_file and not Path(str(name)).exists())
+    def client(self) -> "Payme":
+        """Make a client from the environment alone: arguments of a process are seen by others."""
+        from payme.client import Payme
 
+        return Payme()
 
-def transactions(url: str | None) -> AbstractContextManager[SqlTransactions | None]:
-    """Open the merchant's transactions, if their address is given.
+    def charges(self, payme: "Payme", books: Books) -> "Charges":
+        """Make what drives charges."""
+        from payme.charges import Charges
 
-    Raises:
-        click.UsageError: There is no such file.
-        ConfigurationError: The address can't be right, or the database has none.
-    """
-    if not url:
-        return nullcontext(None)
-    with suppress(ArgumentError):  # `SqlTransactions` has the words for it
-        if _is_missing(sa.make_url(url)):
-            raise click.UsageError(f"--transactions: there is no file {sa.make_url(url).database}")
-    return SqlTransactions(url)
+        return Charges(payme, books)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from payme.charges import Charge
-    from payme.cli.books import Books
+    from payme.cli.books import Books, Source
 
 # `payme.charges` needs SQLAlchemy, which the other commands do not; it is imported where it is
 # used. That these are all states is tested.
@@ -120,9 +120,7 @@ def _missing(error: ModuleNotFoundError) -> Exception:
 
 
 def _is_of_the_database(error: Exception) -> bool:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return isinstance(error, SQLAlchemyError)
+    return isinstance(error, _source().failures())
 
 
 def _first_line(error: Exception) -> str:
@@ -158,9 +156,8 @@ def import_charges(*, file: TextIO, url: str, as_json: bool) -> None:
 
     with _books(url) as books:
         if not books.encrypts:
-            click.echo(
-                "Warning: card tokens are stored unencrypted; set PAYME_LEDGER_KEYS", err=True
-            )
+            advice = _source().keys
+            click.echo(f"Warning: card tokens are stored unencrypted; {advice}", err=True)
         count = bulk.read(file, books, lambda refusal: click.echo(str(refusal), err=True))
     if as_json:
         click.echo(json.dumps(count.json(), ensure_ascii=False))
@@ -201,8 +198,9 @@ def run_charges(
 
     with _books(url) as books, _client() as payme:
         runner.check_key(payme)
-        tally = runner.run(payme, books, in_flight, per_second, drain=drain)
-    click.echo(json.dumps(tally.json()) if as_json else tally.text())
+        charges = _source().charges(payme, books)
+        tally = runner.run(charges, books, in_flight, per_second, drain=drain)
+    click.echo(json.dumps(tally.json()) if as_json else tally.text(_program()))
 
 
 @charges.command("list")
@@ -284,11 +282,10 @@ def _command(word: str) -> click.Command:
     @as_json_option
     @guarded(click.ClickException)
     def order(*, charge_id: str, seconds: float, url: str, as_json: bool) -> None:
-        from payme.charges import Charges
         from payme.cli import shown
 
         with _books(url, must_exist=True) as books, _client() as payme:
-            ask: Any = getattr(Charges(payme, books), word)
+            ask: Any = getattr(_source().charges(payme, books), word)
             charge: Charge = ask(charge_id, deadline=seconds)
         as_text = shown.dumps(shown.charge_json(charge))
         click.echo(as_text if as_json else shown.sentence(charge))
@@ -357,12 +354,11 @@ def audit_charges(
     compared to the end.
     """  # noqa: D301 - click reads the backspace as "do not wrap"
     from payme.charges.audit import Audit, report
-    from payme.cli import books
 
     period = _period(from_, to)
     with (
         _books(url, must_exist=True) as ledger,
-        books.transactions(transactions) as merchant,
+        _source().transactions(transactions) as merchant,
         _client() as payme,
         Audit(payme, ledger, period, transactions=merchant, cancel=cancel_orphans) as audit,
     ):
@@ -382,16 +378,24 @@ def _period(from_: str, to: str | None) -> "tuple[datetime, datetime]":
 
 
 def _books(url: str, *, must_exist: bool = False) -> "Books":
-    from payme.cli import books
-
-    return books.opened(url, must_exist=must_exist)
+    return _source().books(url, must_exist=must_exist)
 
 
 def _client() -> Any:
-    """Make a client from the environment alone: arguments of a process are seen by others."""
-    from payme.client import Payme
+    return _source().client()
 
-    return Payme()
+
+def _source() -> "Source":
+    """Return where ledger and client are found; `manage.py payme_charges` knows another place."""
+    from payme.cli.books import Source
+
+    return click.get_current_context().find_object(Source) or Source()
+
+
+def _program() -> str:
+    """Return how the group of commands was called."""
+    parent = click.get_current_context().parent
+    return parent.command_path if parent else "payme charges"
 
 
 def _exit(code: int) -> None:

@@ -49,12 +49,16 @@ class Tally:
             "stopped": self.stopped,
         }
 
-    def text(self) -> str:
-        """Write it for a person."""
+    def text(self, program: str) -> str:
+        """Write it for a person.
+
+        Args:
+            program: What lists charges, such as `payme charges`.
+        """
         ends = ", ".join(f"{number} {state}" for state, number in sorted(self._ends.items()))
         lines = [f"{'stopped: ' if self.stopped else ''}{ends or 'nothing to do'}"]
         if self.attention:
-            lines.append(f"{self.attention} need a person: payme charges list --attention")
+            lines.append(f"{self.attention} need a person: {program} list --attention")
         return "\n".join(lines)
 
 
@@ -71,19 +75,19 @@ def check_key(payme: Payme) -> None:
         raise
     except AccessDenied:
         raise click.ClickException(
-            "Payme refuses PAYME_MERCHANT_ID and PAYME_KEY at this address; nothing was charged"
+            "Payme refuses the id and the key of the cash-box at this address; nothing was charged"
         ) from None
     except (NotSent, OutcomeUnknown):
         pass  # an outage is waited for
 
 
 def run(
-    payme: Payme, books: Books, in_flight: int, per_second: float | None, *, drain: bool
+    charges: Charges, books: Books, in_flight: int, per_second: float | None, *, drain: bool
 ) -> Tally:
     """Drive charges until there are none left, or a signal comes.
 
     Args:
-        payme: The client.
+        charges: What drives them.
         books: The ledger.
         in_flight: How many charges at once.
         per_second: How many are begun in a second at most.
@@ -98,7 +102,7 @@ def run(
             advance(1)
 
         books.seen = seen
-        tally.driven = Charges(payme, books).run(
+        tally.driven = charges.run(
             in_flight=in_flight, per_second=per_second, drain=drain, stop=stop
         )
     tally.stopped = stop.is_set()

@@ -4,12 +4,11 @@ import copy
 from urllib.parse import urlsplit
 
 import pytest
-import shopfront_project  # noqa: F401 - before anything of the shop's
+import shopfront_project  # before anything of the shop's
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 from django.test import Client
-from django.test.utils import setup_test_environment, teardown_test_environment
 from scenarios import AUTH, Requests
 from shopfront import routing
 from shopfront.models import Event, Order
@@ -22,9 +21,8 @@ from support.postgres import postgres_database
 
 @pytest.fixture(scope="session", autouse=True)
 def _pages_tell_their_context():
-    setup_test_environment()
-    yield
-    teardown_test_environment()
+    with shopfront_project.pages_tell_their_context():
+        yield
 
 
 def _server(url):

@@ -9,14 +9,14 @@ from contextlib import suppress
 from time import monotonic, sleep
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.event import listens_for
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from payme.charges.core import RESTS, Charge, ChargeState, Event, Means, Overtaken, Save
-from payme.charges.ledger import FARTHEST, Stored
+from payme.charges.core import Charge, ChargeState, Event, Means, Overtaken, Save
+from payme.charges.ledger import FARTHEST, Stored, rows
+from payme.charges.ledger.rows import LONGEST_ID
 from payme.charges.vault import Vault
 from payme.errors import ConfigurationError
 
@@ -25,17 +25,15 @@ T = TypeVar("T")
 Changed = Callable[[sa.Connection, Charge], None]
 """The merchant's hook: runs once for each proven change, in the transaction that stores it."""
 
-_LONGEST_ID: Final = 128
 # Seconds to wait for another writer of SQLite.
 _BUSY: Final = 30.0
-_PAGE: Final = 500
 
 metadata = sa.MetaData()
 
 charges = sa.Table(
     "payme_charge",
     metadata,
-    sa.Column("id", sa.String(_LONGEST_ID), primary_key=True),
+    sa.Column("id", sa.String(LONGEST_ID), primary_key=True),
     sa.Column("amount", sa.BigInteger, nullable=False),
     sa.Column("account", sa.Text, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
@@ -71,7 +69,7 @@ charges = sa.Table(
 events = sa.Table(
     "payme_charge_event",
     metadata,
-    sa.Column("charge_id", sa.String(_LONGEST_ID), primary_key=True),
+    sa.Column("charge_id", sa.String(LONGEST_ID), primary_key=True),
     sa.Column("version", sa.Integer, primary_key=True),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("before", sa.String(16)),
@@ -80,9 +78,8 @@ events = sa.Table(
     sa.Column("receipt_id", sa.String(64)),
 )
 
-COLUMNS: Final = [charges.c[name] for name in Charge.__struct_fields__]
-_EVENT: Final = [events.c[name] for name in Event.__struct_fields__]
-_JSON: Final = ("account", "detail")
+COLUMNS: Final = [charges.c[name] for name in rows.COLUMNS]
+_EVENT: Final = [events.c[name] for name in rows.EVENT_COLUMNS]
 
 _LOAD: Final = sa.select(*COLUMNS, charges.c.means).where(charges.c.id == sa.bindparam("b_id"))
 _SAVE: Final = sa.update(charges).where(
@@ -100,12 +97,12 @@ class _Rows(NamedTuple):
     changed: Changed | None
 
     def submit(self, connection: sa.Connection, charge: Charge, means: Means) -> Charge:
-        row = {**_row(charge), "means": self.vault.seal(means), "leased_until": 0.0}
+        row = {**rows.charge_row(charge), "means": self.vault.seal(means), "leased_until": 0.0}
         insert: Any = _insert(connection.dialect.name)
         # Not `rowcount`: psycopg's is -1 here, whether the row is new or not.
         statement = insert(charges).on_conflict_do_nothing().returning(charges.c.id)
         if connection.execute(statement, row).first() is not None:
-            connection.execute(sa.insert(events), _event(None, charge))
+            connection.execute(sa.insert(events), rows.event_row(None, charge))
             return charge
         known = self.load(connection, charge.id)
         if known is None:
@@ -118,19 +115,19 @@ class _Rows(NamedTuple):
 
     def save(self, connection: sa.Connection, change: Save, means: Means | None) -> None:
         after = change.after
-        row = _row(after)
+        row = rows.charge_row(after)
         if means is not None:
             row["means"] = self.vault.seal(means)
         which = {"b_id": after.id, "b_version": change.before.version}
         if connection.execute(_SAVE, {**row, **which}).rowcount != 1:
             raise Overtaken(after.id)
-        connection.execute(sa.insert(events), _event(change.before, after))
-        if self.changed is not None and is_proven(change):
+        connection.execute(sa.insert(events), rows.event_row(change.before, after))
+        if self.changed is not None and rows.is_proven(change):
             self.changed(connection, after)
 
     def history(self, connection: sa.Connection, charge_id: str) -> list[Event]:
-        rows = connection.execute(_HISTORY, {"b_id": charge_id}).mappings()
-        return [_members(row, Event) for row in rows]
+        found = connection.execute(_HISTORY, {"b_id": charge_id}).mappings()
+        return [rows.read_event(row) for row in found]
 
     def page(
         self, connection: sa.Connection, state: ChargeState | None, since: float, after: str
@@ -138,8 +135,8 @@ class _Rows(NamedTuple):
         query = sa.select(*COLUMNS).where(charges.c.id > after, charges.c.changed >= since)
         if state is not None:
             query = query.where(charges.c.state == state.value)
-        rows = connection.execute(query.order_by(charges.c.id).limit(_PAGE)).mappings()
-        return [read_charge(row) for row in rows]
+        found = connection.execute(query.order_by(charges.c.id).limit(rows.PAGE)).mappings()
+        return [rows.read_charge(row) for row in found]
 
     def claim(
         self, connection: sa.Connection, owner: str, now: float, until: float, limit: int
@@ -167,7 +164,7 @@ class _Rows(NamedTuple):
             sa.select(charges.c.due, charges.c.leased_until)
             .where(charges.c.due.is_not(None))
             .order_by(charges.c.due)
-            .limit(_PAGE)
+            .limit(rows.PAGE)
         )
         return min((max(row[0], row[1]) for row in connection.execute(first)), default=None)
 
@@ -179,7 +176,7 @@ class _Rows(NamedTuple):
     def rotate(self, connection: sa.Connection, after: str) -> str | None:
         """Seal a page of tokens anew, with the first key; return where the next page begins."""
         query = sa.select(charges.c.id, charges.c.means).where(charges.c.id > after)
-        page = connection.execute(query.order_by(charges.c.id).limit(_PAGE)).all()
+        page = connection.execute(query.order_by(charges.c.id).limit(rows.PAGE)).all()
         for charge_id, sealed in page:
             # Not over another card that was stored meanwhile.
             unchanged = (charges.c.id == charge_id, charges.c.means == sealed)
@@ -195,54 +192,17 @@ class _Rows(NamedTuple):
         *which: "sa.ColumnElement[bool]",
     ) -> list[Stored]:
         lease = sa.update(charges).where(*which).values(owner=owner, leased_until=until)
-        rows = connection.execute(lease.returning(*COLUMNS, charges.c.means)).mappings()
-        return [self._stored(row) for row in rows]
+        leased = connection.execute(lease.returning(*COLUMNS, charges.c.means)).mappings()
+        return [self._stored(row) for row in leased]
 
     def _stored(self, row: Any) -> Stored:
-        return Stored(read_charge(row), self.vault.open(bytes(row["means"])))
+        return Stored(rows.read_charge(row), self.vault.open(bytes(row["means"])))
 
 
 def _due(now: float, limit: int) -> "sa.Select[Any]":
     """Select what is due and nobody drives."""
     which = (charges.c.due <= now, charges.c.leased_until <= now)
     return sa.select(charges.c.id).where(*which).order_by(charges.c.due).limit(limit)
-
-
-def is_proven(change: Save) -> bool:
-    """Return whether a change is one that the merchant's hook is told of."""
-    return change.after.state in RESTS and change.after.state != change.before.state
-
-
-def _row(charge: Charge) -> dict[str, Any]:
-    row = msgspec.structs.asdict(charge)
-    for name in _JSON:
-        row[name] = None if row[name] is None else msgspec.json.encode(row[name]).decode()
-    return {**row, "state": charge.state.value}
-
-
-def _members(row: Any, kind: type[T]) -> T:
-    # Column names are a subclass of `str`, which msgspec does not take.
-    return msgspec.convert({str.__str__(name): member for name, member in row.items()}, kind)
-
-
-def read_charge(row: Any) -> Charge:
-    """Make a charge of a row with `COLUMNS`."""
-    members: dict[str, Any] = {name: row[name] for name in Charge.__struct_fields__}
-    for name in _JSON:
-        members[name] = None if members[name] is None else msgspec.json.decode(members[name])
-    return msgspec.convert(members, Charge)
-
-
-def _event(before: Charge | None, after: Charge) -> dict[str, Any]:
-    return {
-        "charge_id": after.id,
-        "version": after.version,
-        "at": after.changed,
-        "before": None if before is None else before.state.value,
-        "after": after.state.value,
-        "evidence": after.evidence,
-        "receipt_id": after.receipt_id or (before.receipt_id if before else None),
-    }
 
 
 def _insert(dialect: str) -> Any:

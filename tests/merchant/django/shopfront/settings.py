@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "payme.merchant.django",
+    "payme.charges.django",
     "shopfront",
 ]
 MIDDLEWARE = [
@@ -47,3 +48,17 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "static/"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 PAYME = {"KEYS": [KEY], "ORDERS": "shopfront.orders.Orders"}
+PAYME_CHARGES = {
+    "MERCHANT_ID": "5e730e8e0b852a417aa49ceb",
+    "KEY": KEY,
+    "BASE_URL": "http://127.0.0.1:9/api",
+    "LEDGER_KEYS": ["A" * 43 + "="],
+    "CHANGED": "shopfront.hooks.changed",
+    "CLIENT": {"proxy": ""},
+    **json.loads(os.environ.get("SHOPFRONT_CHARGES", "{}")),
+}
+
+if "mariadb" in DATABASES:
+    import pymysql
+
+    pymysql.install_as_MySQLdb()

@@ -1,0 +1,43 @@
+"""What the tests of this folder share beside fixtures."""
+
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.db import connections
+
+from payme import Payer
+from payme.charges import orders
+
+KEY = "A" * 43 + "="
+TOKEN = "63119784d15d8d8d093b37b1_" + "Canary" * 8
+PHONE, EMAIL = "998901304527", "aziza.canary@example.uz"
+PAYER = Payer(phone=PHONE, email=EMAIL)
+CANARIES = [TOKEN, TOKEN[25:], PHONE, EMAIL]
+
+
+def ordered(charge_id="order-1", amount=50_000, account=None, token=TOKEN, **options):
+    options = {"description": None, "detail": None, "payer": None, "hold": False, **options}
+    return orders.order(
+        1000.0, charge_id, amount, account or {"order_id": 1}, token, **options
+    ).accepted()
+
+
+def url_of(alias):
+    """The address of one of Django's databases for SQLAlchemy."""
+    place = settings.DATABASES[alias]
+    if place["ENGINE"].endswith("sqlite3"):
+        return f"sqlite:///{place['NAME']}"
+    who = f"{place['USER']}:{place['PASSWORD']}@{place['HOST']}:{place['PORT']}"
+    return f"postgresql+psycopg://{who}/{place['NAME']}"
+
+
+@contextmanager
+def without_table(alias, name):
+    """A database whose migrations have not been applied, as far as one table goes."""
+    with connections[alias].cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {name} RENAME TO payme_away")
+    try:
+        yield
+    finally:
+        with connections[alias].cursor() as cursor:
+            cursor.execute(f"ALTER TABLE payme_away RENAME TO {name}")
