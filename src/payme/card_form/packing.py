@@ -1,8 +1,8 @@
 """How the script that is served is made: `python -m payme.card_form`.
 
-The source `card-form.js` is written by hand. Into it go the catalogue's texts and Payme's addresses;
-comments and spaces are left out. The result is kept in the repository, and a test sees that it is
-what source and catalogue give: whoever installs the package builds nothing.
+The source `card-form.js` is written by hand. Into it go the catalogue's texts and Payme's
+addresses; comments and spaces are left out. The result is kept in the repository, and a test sees
+that it is what source and catalogue give: whoever installs the package builds nothing.
 """
 
 import re
