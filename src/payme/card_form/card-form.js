@@ -36,28 +36,29 @@ label{font-weight:500;font-size:.9em}
 input{box-sizing:border-box;width:100%;height:3em;padding:0 .9em;border:1px solid var(--muted);
 border-radius:var(--round);color:inherit;background:var(--ground);font:inherit;
 font-size:max(16px,1em)}
+#expiry,#code{width:10em}
 ::placeholder{color:var(--muted);opacity:1}
 :focus-visible{outline:2px solid var(--ring)}
 [aria-invalid=true]{border-color:var(--bad)}
 :autofill{-webkit-text-fill-color:var(--ink);box-shadow:inset 0 0 0 9em var(--ground)}
 #brand{position:absolute;right:1em;top:2.9em;font-size:.85em;color:var(--muted)}
 [part=error]{color:var(--bad);font-size:.875em;min-height:1.4em}
-#check,#row{display:flex;flex-wrap:wrap;gap:.6em;align-items:center}
-#save{width:1.25em;height:1.25em;margin:0;accent-color:var(--ring)}
+#check,#row{display:flex;flex-wrap:wrap;gap:.3em .7em;align-items:center}
+#save{width:1.25em;height:1.25em;margin:0;accent-color:var(--fill)}
 button{font:inherit;font-weight:600;cursor:pointer;border:1px solid transparent;
 border-radius:var(--round);min-height:3.1em;background:var(--fill);color:var(--on)}
 :disabled,[aria-disabled=true]{opacity:.7;cursor:default}
 #row{justify-content:space-between}
-#row button{padding:0;background:0;color:var(--ring);font-size:.9em}
+#row button{padding:0;min-height:2em;background:0;color:var(--ring);font-size:.9em}
 #t-done{font-weight:600}
 #live{position:absolute;overflow:hidden;clip-path:inset(50%)}
 #logo{font-size:22px;line-height:28px;justify-items:start}
 img{height:28px}
-#notice,#notice *{all:initial!important;font:400 13px/1.45 var(--font)!important;
-color:var(--muted)!important}
-#notice{display:block!important}
-a{text-decoration:underline!important;cursor:pointer!important}
-a:focus-visible{outline:2px solid!important}`;
+#notice,#notice *{all:initial!important;color-scheme:inherit!important;
+font:13px/1.5 var(--font)!important;color:var(--muted)!important}
+#notice,#notice b{display:block!important}
+#notice a{text-decoration:underline!important;cursor:pointer!important}
+#notice a:focus-visible{outline:2px solid!important}`;
 
 const make = (name, attributes, ...children) => {
 	const [tag, id, part] = name.split(/[#.]/), element = document.createElement(tag);
@@ -87,7 +88,7 @@ const expiry = (text) => {
 // What a refusal means. -31301 says only in the text of its message which of three things it is.
 const keyOf = ({ code, message }, method) =>
 	RULES.split("\n").map((rule) => rule.split(" ")).find(([, number, said]) =>
-		number == code && RegExp(said, "i").test(method + message))?.[0] ?? CODES[code] ?? "unknown";
+		number == code && RegExp(said, "i").test(method + JSON.stringify(message)))?.[0] ?? CODES[code] ?? "unknown";
 
 // Build the form in its element; gives what the element offers.
 const attach = (host) => {
@@ -255,6 +256,7 @@ const attach = (host) => {
 		const mine = run, id = Date.now();
 		let key = "offline", code, value, lost;
 		go(next);
+		if (mine !== run) return; // whoever was told has reset the form
 		if (navigator.onLine !== false) {
 			key = "unreachable";
 			lost = true;
@@ -385,7 +387,7 @@ const attach = (host) => {
 		make("button#submit.button", { "aria-describedby": "form-error" }),
 		make("p#notice.notice", {}, make("span#t-notice"), " ",
 			make("a#t-offer", { href: OFFER, target: "_blank", rel: "noreferrer" }),
-			" · ", make("b", {}, "Powered by Payme")),
+			make("b", {}, "Powered by Payme")),
 		make("span#live", { role: "status" })));
 	for (const element of root.querySelectorAll("[id]")) ui[element.id] = element;
 	ui.number.after((ui.brand = make("span#brand")));
@@ -403,13 +405,13 @@ const attach = (host) => {
 		else if (state === "code") verify();
 	};
 	ui.form.oninput = (event) => event.isComposing || changed(event);
-	ui.form.onfocusout = ({ target: { id, value }, relatedTarget }) => {
+	ui.form.addEventListener("focusout", ({ target: { id, value }, relatedTarget }) => {
 		if (id === "expiry") slash();
 		// A text that appears under the pointer would move the button away from it.
 		if (!FIELDS.includes(id) || !value || relatedTarget === ui.submit) return;
 		check(errors, id);
 		paint();
-	};
+	});
 	ui.resend.onclick = () => state === "code" && send();
 	ui["t-other"].onclick = () => {
 		if (state === "code") forget(), go("card"), focus();

@@ -10,6 +10,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from email.message import Message
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Any, Final, Literal, NamedTuple
 
@@ -108,7 +109,6 @@ def ask(url: str, origin: str, timeout: float) -> Seen:
         "Origin": origin,
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": _WANTED,
-        # Some firewalls turn away what does not look like a browser; this is the honest answer.
         "User-Agent": "payme-uz doctor",
     }
     request = urllib.request.Request(url, headers=headers, method="OPTIONS")  # noqa: S310 - http(s)
@@ -123,7 +123,7 @@ def ask(url: str, origin: str, timeout: float) -> Seen:
         return Seen("no_answer", f"no answer: {reason}"[:_LONGEST])
 
 
-def judge(status: int, headers: HTTPMessage, origin: str) -> Seen:
+def judge(status: int, headers: Message, origin: str) -> Seen:
     """Read the answer to a preflight as a browser does.
 
     Args:
