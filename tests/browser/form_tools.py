@@ -14,9 +14,11 @@ GOOD = "8600069195406311"
 EXPIRY = "0399"
 CODE = "666666"
 
-LOGO = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 112 28"><rect width="112" height="28"
- rx="6" fill="#00c0c9"/><text x="56" y="20" font-family="sans-serif" font-size="17" font-weight="700"
- text-anchor="middle" fill="#fff">Payme</text></svg>"""
+LOGO = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 112 28"><rect width="112" height="28"'
+    ' rx="6" fill="#00c0c9"/><text x="56" y="20" font-family="sans-serif" font-size="17"'
+    ' font-weight="700" text-anchor="middle" fill="#fff">Payme</text></svg>'
+)
 
 # Keeps all that the form says, and hands the token to the shop as a shop would.
 LISTEN = """
@@ -105,12 +107,12 @@ class Shop:
         """Put the form into a page, and give the page's address."""
         given = {"endpoint": sandbox.url, "lang": "en", "logo_src": "/logo.svg", **given}
         form = body if body is not None else card_form.html(sandbox.merchant_id, **given)
-        self.pages[path] = (
+        page = (
             "<!DOCTYPE html><html lang=en><meta charset=utf-8><title>Shop</title>"
             '<meta name=viewport content="width=device-width"><link rel=icon href=data:,>'
-            f"{before}<main><h1>Card</h1>{form}</main><script type=module src=/listen.js></script>",
-            headers or {},
+            f"{before}<main><h1>Card</h1>{form}</main><script type=module src=/listen.js></script>"
         )
+        self.pages[path] = page, headers or {}
         return f"{self.url}{path}"
 
 
@@ -132,10 +134,8 @@ class Payer:
         return said(key, self.language).replace("{length}", str(length))
 
     def types(self, number: str = GOOD, expiry: str = EXPIRY) -> None:
-        self.number.fill("")
-        self.number.press_sequentially(number)
-        self.expiry.fill("")
-        self.expiry.press_sequentially(expiry)
+        self.number.fill(number)
+        self.expiry.fill(expiry)
 
     def binds(self, number: str = GOOD, expiry: str = EXPIRY) -> None:
         self.types(number, expiry)

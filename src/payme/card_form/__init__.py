@@ -141,7 +141,9 @@ def api_url(endpoint: str) -> str:
     try:
         url = configuration.base_url(given, None)
     except ConfigurationError:
-        raise InvalidArgument("endpoint", exact.shown(endpoint), _ENDPOINT) from None
+        # In an address that can't be used, what stands before an @ may be a password.
+        shown = str(exact.shown(endpoint)).rpartition("@")[2]
+        raise InvalidArgument("endpoint", shown, _ENDPOINT) from None
     parts = urlsplit(url)
     host = parts.netloc.rpartition(":")[0] if parts.port else parts.netloc
     if parts.scheme != "https" and not configuration.is_loopback(host):

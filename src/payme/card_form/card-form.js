@@ -22,10 +22,10 @@ const CSS = `
 :host{display:block;max-width:27em;overflow:visible!important;clip-path:none!important}
 :host([hidden]),[hidden],p:empty,img:not([hidden])+b{display:none!important}
 form{all:initial;color-scheme:inherit;display:grid;gap:1em;font:inherit;
-font-family:var(--font);font-size:max(1em,14px);line-height:1.4;padding:clamp(1em,5%,1.5em);
+font-family:var(--font);font-size:max(1em,14px);line-height:1.4;padding:1.2em;
 border:1px solid color-mix(in srgb,var(--ink) 16%,var(--ground));
-border-radius:calc(var(--round)*1.6);background:var(--ground);color:var(--ink);
---font:var(--payme-font,system-ui,sans-serif);--round:var(--payme-radius,10px);
+border-radius:var(--round);background:var(--ground);color:var(--ink);
+--font:var(--payme-font,system-ui,sans-serif);--round:var(--payme-radius,12px);
 --fill:var(--payme-accent,#00c0c9);--on:var(--payme-accent-text,#00292c);
 --ground:var(--payme-surface,Canvas);--ink:var(--payme-text,CanvasText);
 --muted:color-mix(in srgb,var(--ink) 66%,var(--ground));
@@ -41,14 +41,13 @@ font-size:max(16px,1em)}
 :focus-visible{outline:2px solid var(--ring)}
 [aria-invalid=true]{border-color:var(--bad)}
 :autofill{-webkit-text-fill-color:var(--ink);box-shadow:inset 0 0 0 9em var(--ground)}
-#brand{position:absolute;right:1em;top:2.9em;font-size:.85em;color:var(--muted)}
-[part=error]{color:var(--bad);font-size:.875em;min-height:1.4em}
+#brand{position:absolute;right:1em;top:2.9em;font-size:.9em;color:var(--muted)}
+[part=error]{color:var(--bad);font-size:.9em;min-height:1.4em}
 #check,#row{display:flex;flex-wrap:wrap;gap:.3em .7em;align-items:center}
 #save{width:1.25em;height:1.25em;margin:0;accent-color:var(--fill)}
 button{font:inherit;font-weight:600;cursor:pointer;border:1px solid transparent;
 border-radius:var(--round);min-height:3.1em;background:var(--fill);color:var(--on)}
-:disabled,[aria-disabled=true]{opacity:.7;cursor:default}
-#row{justify-content:space-between}
+:disabled,[aria-disabled=true]{opacity:.7}
 #row button{padding:0;min-height:2em;background:0;color:var(--ring);font-size:.9em}
 #t-done{font-weight:600}
 #live{position:absolute;overflow:hidden;clip-path:inset(50%)}
@@ -198,8 +197,8 @@ const attach = (host) => {
 		} catch {}
 		if (!right) {
 			console.error("payme-card-form: bad cashbox or endpoint");
-			errors = { form: { key: "shop_setup" } };
-		} else if (errors.form?.key === "shop_setup") errors = {};
+			errors = { form: { key: "shop_setup", here: true } };
+		} else if (errors.form?.here) errors = {};
 		paint();
 		return right && { address, cashbox };
 	};
@@ -386,7 +385,7 @@ const attach = (host) => {
 		make("p#form-error.error"),
 		make("button#submit.button", { "aria-describedby": "form-error" }),
 		make("p#notice.notice", {}, make("span#t-notice"), " ",
-			make("a#t-offer", { href: OFFER, target: "_blank", rel: "noreferrer" }),
+			make("a#t-offer", { href: OFFER, target: "_blank" }),
 			make("b", {}, "Powered by Payme")),
 		make("span#live", { role: "status" })));
 	for (const element of root.querySelectorAll("[id]")) ui[element.id] = element;
