@@ -1,16 +1,25 @@
 """Run by a test in a process of its own: settings of Django are for a whole process."""
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import django
 from django.conf import settings
 
 ID = "587f72c72cac0d162c722ae2"
+PAGE = Path(__file__).parents[2] / "docs" / "en" / "cards.md"
+
+# What the page tells to write into the settings.
+told: dict[str, Any] = {"INSTALLED_APPS": ["django.contrib.staticfiles"]}
+(block,) = re.findall(r"^```python file\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+exec(block, told)
 
 settings.configure(
-    INSTALLED_APPS=["django.contrib.staticfiles", "payme.card_form.django"],
+    INSTALLED_APPS=told["INSTALLED_APPS"],
     STATIC_URL="/static/",
-    PAYME_CARD_FORM={"cashbox": ID, "endpoint": "test"},
+    PAYME_CARD_FORM=told["PAYME_CARD_FORM"],
     LANGUAGE_CODE="ru-ru",
     TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
 )
