@@ -2,8 +2,8 @@
 
 `{payme-errors} uz`, `{payme-states} ru`, `{payme-methods} en`, `{payme-proofs} uz`,
 `{payme-scenarios} ru`, `{payme-transactions} en`, `{payme-refusals} uz`, `{payme-rules} ru`,
-`{payme-charges} en` and `{payme-card-form} uz` make tables, `{payme-diagram} en` draws the states of a receipt, and
-`{payme-lifecycle} uz` those of a transaction.
+`{payme-charges} en` and `{payme-card-form} uz` make tables, `{payme-diagram} en` draws the states
+of a receipt, and `{payme-lifecycle} uz` those of a transaction.
 """
 
 from collections.abc import Callable

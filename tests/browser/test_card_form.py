@@ -306,6 +306,9 @@ def test_each_test_card_says_what_is_wrong_beside_its_field(
         payer.sees("number", key)
         assert page.evaluate(f"{TOKEN}.shadowRoot.activeElement.id") == "number"
         assert payer.number.get_attribute("aria-invalid") == "true"
+        # What Payme made no token of can be corrected; the rest is forgotten.
+        kept = "" if key == "sms_off" else number
+        assert payer.number.input_value().replace(" ", "") == kept
     for number in ("9860030100000006", "8600143417770323", "8600134301849596"):
         payer.binds(number)
         payer.waits_for("code")
@@ -590,6 +593,8 @@ def test_offline_sends_nothing_and_keeps_what_was_typed(
     payer.sees("form", "offline")
     context.set_offline(False)
     assert calls(box, "cards.create") == 0
+    payer.submit.click()
+    payer.waits_for("code")
 
 
 def test_offline_before_the_sms_and_before_the_check(

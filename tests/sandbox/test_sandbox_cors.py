@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
+from web_tools import Browser
 
 from payme.sandbox import InvalidSetting, Sandbox
 
@@ -164,6 +165,16 @@ def test_the_switch_of_the_control_api(box: Sandbox) -> None:
         status, told = control("POST", wrong)
         assert (status, told["error"]["argument"]) == (400, "cors")
     assert not box.cors
+
+
+def test_the_switch_of_the_dashboard(box: Sandbox) -> None:
+    browser = Browser(box)
+    page = browser.submit(browser.get("/dashboard/faults"), "/cors", allow="no")
+    assert "Calls from pages of other origins are refused" in page.text
+    assert not box.cors
+    page = browser.submit(page, "/cors", allow="yes")
+    assert "Calls from pages of other origins are answered" in page.text
+    assert box.cors
 
 
 def test_the_switch_of_the_command_line() -> None:

@@ -161,7 +161,7 @@ const attach = (host) => {
 	const refused = (next, error) => {
 		const place = PLACES[error.key];
 		if (place === "number" || error.key === "token_gone") next = "card";
-		if (next === "card") forget();
+		if (next === "card" && token) forget(); // without one, what was typed may be corrected
 		go(next, { [next === "card" && place === "code" ? "form" : place]: error });
 	};
 
