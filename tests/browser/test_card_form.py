@@ -942,6 +942,8 @@ def test_obligations_are_seen_in_every_state_whatever_the_page_says(
     payer = opened(page, store.put(box, before=HOSTILE, logo_src=logo))
     page.evaluate(f"{TOKEN}.messages = {{ notice: ' ', offer: '', number: null, code: 5 }}")
     page.wait_for_timeout(100)
+    assert page.locator("#logo b").is_visible() is (logo == "/nothing.svg")
+    assert page.locator("#image").is_visible() is (logo == "/logo.svg")
     for state in ("card", "code", "done"):
         assert obligations(page) == [], state
         assert page.locator("#notice b").inner_text() == "Powered by Payme"
