@@ -1,15 +1,16 @@
 """Directives that put into a page what is written in the code.
 
 `{payme-errors} uz`, `{payme-states} ru`, `{payme-methods} en`, `{payme-proofs} uz`,
-`{payme-scenarios} ru`, `{payme-transactions} en`, `{payme-refusals} uz`, `{payme-rules} ru` and
-`{payme-charges} en` make tables, `{payme-diagram} en` draws the states of a receipt, and
-`{payme-lifecycle} uz` those of a transaction.
+`{payme-scenarios} ru`, `{payme-transactions} en`, `{payme-refusals} uz`, `{payme-rules} ru`,
+`{payme-charges} en` and `{payme-card-form} uz` make tables, `{payme-diagram} en` draws the states
+of a receipt, and `{payme-lifecycle} uz` those of a transaction.
 """
 
 from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 import render
+import render_card_form
 import render_charges
 import render_merchant
 from docutils import nodes
@@ -20,14 +21,14 @@ from sphinx.util.typing import ExtensionMetadata
 
 from payme.charges import core as charges
 from payme.conformance import rules
-from payme.errors import catalogue
+from payme.errors import card_form, catalogue
 from payme.merchant import core
 from payme.protocol import calls, outcome, states
 from payme.sandbox import scenarios
 
 _WRITTEN_FROM = (
-    render, render_charges, render_merchant,
-    catalogue, calls, charges, core, outcome, rules, scenarios, states,
+    render, render_card_form, render_charges, render_merchant,
+    card_form, catalogue, calls, charges, core, outcome, rules, scenarios, states,
 )  # fmt: skip
 
 
@@ -72,6 +73,7 @@ _TABLES: Final[dict[str, Callable[[Any], str]]] = {
     "refusals": render_merchant.refusals,
     "rules": render_merchant.rules,
     "charges": render_charges.charges,
+    "card-form": render_card_form.card_errors,
 }
 _DRAWINGS: Final[dict[str, Callable[[Any], str]]] = {
     "diagram": render.diagram,

@@ -83,7 +83,7 @@ __all__ = [
 
 
 # Modules that `import payme` makes reachable, and loads when they are first named.
-_MODULES = {"checkout", "errors", "sandbox"}
+_MODULES = {"card_form", "checkout", "errors", "sandbox"}
 
 
 def __getattr__(name: str) -> Any:

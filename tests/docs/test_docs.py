@@ -21,6 +21,7 @@ DOCS = ROOT / "docs"
 
 sys.path.insert(0, str(DOCS / "_ext"))
 import render as RENDER  # noqa: E402, N812
+import render_card_form as CARD_FORM  # noqa: E402, N812
 import render_charges as CHARGES  # noqa: E402, N812
 import render_merchant as MERCHANT  # noqa: E402, N812
 
@@ -56,7 +57,7 @@ def anchors(text: str) -> set[str]:
 
 
 def test_every_language_has_the_same_pages():
-    assert len(PAGES) == 10
+    assert len(PAGES) == 11
     for language in LANGUAGES:
         assert sorted(page.name for page in (DOCS / language).glob("*.md")) == PAGES
 
@@ -104,6 +105,7 @@ def test_generated_parts_are_in_the_language_of_their_page(language):
         "{payme-refusals}",
         "{payme-rules}",
         "{payme-charges}",
+        "{payme-card-form}",
     }
     assert all(kind[1:] == [language] for _, kind in asked)
 
@@ -192,6 +194,7 @@ TABLES = [
     MERCHANT.refusals,
     MERCHANT.rules,
     CHARGES.charges,
+    CARD_FORM.card_errors,
 ]
 
 

@@ -39,6 +39,7 @@ POSTS = [
     "/dashboard/traffic/clear",
     "/dashboard/faults",
     "/dashboard/faults/lose",
+    "/dashboard/faults/cors",
     "/dashboard/faults/clear",
     "/dashboard/faults/1/remove",
     "/dashboard/clock",

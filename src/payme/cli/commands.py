@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from payme.cli import charges, conformance, remote, serve
+from payme.cli import charges, conformance, doctor, remote, serve
 from payme.sandbox import InvalidSetting
 from payme.sandbox.engine import rules
 from payme.sandbox.engine.durations import duration_ms, moment_ms
@@ -70,6 +70,7 @@ payme.add_command(remote.faults)
 payme.add_command(remote.clock)
 payme.add_command(conformance.check_merchant)
 payme.add_command(charges.charges)
+payme.add_command(doctor.doctor)
 
 
 @payme.command(help=_GRAMMAR)
@@ -119,6 +120,13 @@ payme.add_command(charges.charges)
     help="How a paid receipt comes to its end: at_once, after_checks:N or clock:2s.",
 )
 @click.option(
+    "--no-cors",
+    "cors",
+    flag_value=False,
+    default=True,
+    help="Refuse web pages, as a host without CORS does.",
+)
+@click.option(
     "--fault",
     "faults",
     multiple=True,
@@ -164,6 +172,7 @@ def sandbox(
     merchant_url: str | None,
     merchant_key: str | None,
     progression: str,
+    cors: bool,
     faults: tuple[str, ...],
     scenario: str | None,
     clock_start: str | None,
@@ -185,6 +194,7 @@ def sandbox(
         merchant_url=merchant_url,
         merchant_key=merchant_key,
         progression=progression,
+        cors=cors,
         scenario=scenario,
         seed=seed,
     )

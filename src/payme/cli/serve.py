@@ -39,6 +39,7 @@ class Options(TypedDict):
     merchant_url: str | None
     merchant_key: str | None
     progression: str
+    cors: bool
     scenario: str | None
     seed: int | None
 

@@ -224,6 +224,19 @@ def _difference(sandbox: "Sandbox", _asked: Asked) -> Any:
     return {"difference": [redact.tree(row._asdict()) for row in rows]}
 
 
+def _cors(sandbox: "Sandbox", _asked: Asked) -> Any:
+    return {"allow": sandbox.cors}
+
+
+def _set_cors(sandbox: "Sandbox", asked: Asked) -> Any:
+    match dict(asked.body):
+        case {"allow": bool(allow), **rest} if not rest:
+            sandbox.cors = allow
+        case _:
+            raise InvalidSetting("cors", asked.body, '{"allow": true} or {"allow": false}')
+    return _cors(sandbox, asked)
+
+
 def _scenarios(_sandbox: "Sandbox", _asked: Asked) -> Any:
     return {"scenarios": [scenario.describe() for scenario in SCENARIOS.values()]}
 
@@ -312,6 +325,7 @@ _TABLE: Final[dict[str, dict[str, Handler]]] = {
     "/ledger": {"GET": _ledger},
     "/exchanges": {"GET": _exchanges},
     "/difference": {"GET": _difference},
+    "/cors": {"GET": _cors, "POST": _set_cors},
     "/scenarios": {"GET": _scenarios},
     "/scenario": {"POST": _play},
     "/reset": {"POST": _reset},

@@ -70,6 +70,8 @@ class Sandbox:
             in seconds. When there are no more, the clock takes over: `merchant.run_due`.
         progression: How a paid receipt comes to its end: `at_once`; `after_checks:N`, by the N-th
             `receipts.check` or `receipts.get`; or `clock:2s`, which takes that long for each step.
+        cors: Whether web pages of other origins are answered, as `payme.card_form` needs; see
+            `sandbox.cors`.
         clock: Where `sandbox.clock` takes the time from: a function that tells ms, or a
             `SandboxClock` to use as it is; by default the system's.
         scenario: Name of a scenario to play from the start, such as `declined`.
@@ -104,6 +106,7 @@ class Sandbox:
         merchant_timeout: float = 10.0,
         merchant_pauses: Sequence[float] = (0.5, 2.0),
         progression: str = "at_once",
+        cors: bool = True,
         clock: Callable[[], int] | None = None,
         scenario: str | None = None,
         seed: int | None = None,
@@ -138,6 +141,7 @@ class Sandbox:
             slow_card_ms=slow_card_ms,
             receipt_ttl_ms=receipt_ttl_ms,
             progression=pace,
+            cors=cors,
             merchant=carrier is not None,
             merchant_key=merchant_key or credentials.key,
             merchant_pauses_ms=pauses_ms,
@@ -174,6 +178,20 @@ class Sandbox:
     def key(self) -> str:
         """Key of the cash-box."""
         return self.config.key
+
+    @property
+    def cors(self) -> bool:
+        """Whether web pages of other origins are answered; may be set at any time.
+
+        A page may call what a payer's side needs, and never with the key.
+        """
+        return self.config.cors
+
+    @cors.setter
+    def cors(self, allow: bool) -> None:
+        if not isinstance(allow, bool):
+            raise InvalidSetting("cors", allow, "true or false")
+        self._configure(dataclasses.replace(self.config, cors=allow))
 
     @property
     def host(self) -> str:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 HangUp = Callable[[Scope], None]
 """Closes the connection that a request came in on."""
 
+Headers = tuple[tuple[bytes, bytes], ...]
+
 _BODY_TIMEOUT_S: Final = 30.0
 _START_TIMEOUT_S: Final = 10.0
 _TICK_S: Final = 0.1
@@ -36,6 +38,14 @@ _LINGER_S: Final = 1.0
 _LINGER_BYTES: Final = 16 * MAX_BODY
 _JSON: Final = (b"content-type", b"application/json; charset=utf-8")
 _HTML: Final = (b"content-type", b"text/html; charset=utf-8")
+
+# What a browser is told on behalf of pages of other origins. Front ends were seen to send JSON.
+_ANY_ORIGIN: Final[Headers] = ((b"access-control-allow-origin", b"*"),)
+_PREFLIGHT: Final[Headers] = (
+    *_ANY_ORIGIN,
+    (b"access-control-allow-methods", b"POST"),
+    (b"access-control-allow-headers", b"X-Auth, Content-Type"),
+)
 
 
 class Api:
@@ -48,37 +58,54 @@ class Api:
         service: Serves the calls.
         stopping: Set when the server goes down, so that nobody waits for a slow card.
         hang_up: Closes a connection, for the faults that do.
+        cors: Tells whether pages of other origins are answered.
     """
 
-    def __init__(self, service: Service, stopping: asyncio.Event, hang_up: HangUp) -> None:
+    def __init__(
+        self,
+        service: Service,
+        stopping: asyncio.Event,
+        hang_up: HangUp,
+        cors: Callable[[], bool],
+    ) -> None:
         self._service = service
         self._stopping = stopping
         self._hang_up = hang_up
+        self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
+        page = _header(scope, b"origin") is not None
+        allowed = page and self._cors()
+        if allowed and _is_preflight(scope):
+            await send({"type": "http.response.start", "status": 204, "headers": [*_PREFLIGHT]})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        more = _ANY_ORIGIN if allowed else ()
         if scope["method"] != "POST":
-            await _send_last(receive, send, self._service.turn_away(Reason.NOT_POST).body)
+            await _send_last(receive, send, self._service.turn_away(Reason.NOT_POST).body, more)
             return
         body = await _read(scope, receive)
         if isinstance(body, Reason):
-            await _send_last(receive, send, self._service.turn_away(body).body)
+            await _send_last(receive, send, self._service.turn_away(body).body, more)
             return
-        answer = await self._service.acall(body, _header(scope, b"x-auth"), self._wait)
+        answer = await self._service.acall(body, _header(scope, b"x-auth"), self._wait, page=page)
         if answer.delay_ms:
             await self._wait(answer.delay_ms / 1000)
         if answer.fault:
-            await self._send_disturbed(scope, receive, send, answer)
+            await self._send_disturbed(scope, receive, send, answer, more)
             return
-        await _send(send, answer.body)
+        await _start(send, answer.body, 200, (_JSON, *more))
+        await send({"type": "http.response.body", "body": answer.body})
 
     async def _send_disturbed(
-        self, scope: Scope, receive: Receive, send: Send, answer: Answer
+        self, scope: Scope, receive: Receive, send: Send, answer: Answer, more: Headers
     ) -> None:
         """Send as much of an answer as its fault lets through."""
         body, whole = answer.body, answer.arrives == "whole"
         if answer.arrives != "none":
-            await _start(send, body, answer.status, _JSON if body[:1] == b"{" else _HTML)
+            kind = _JSON if body[:1] == b"{" else _HTML
+            await _start(send, body, answer.status, (kind, *more))
             half = len(body) // 2
             await send({"type": "http.response.body", "body": body[:half], "more_body": True})
             await self._wait(answer.pause_ms / 1000)
@@ -191,7 +218,7 @@ def application(
         stopping: Set when the server goes down.
         hang_up: Closes a connection, for the faults that do.
     """
-    api = Api(service, stopping, hang_up)
+    api = Api(service, stopping, hang_up, lambda: sandbox.config.cors)
     pages = Starlette(
         routes=[*control.routes(sandbox), *web.routes(sandbox, service)],
         exception_handlers={404: _not_found},
@@ -252,13 +279,13 @@ def _header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
-async def _send(send: Send, body: bytes) -> None:
-    await _start(send, body, 200, _JSON)
-    await send({"type": "http.response.body", "body": body})
+def _is_preflight(scope: Scope) -> bool:
+    asked = _header(scope, b"access-control-request-method")
+    return scope["method"] == "OPTIONS" and asked is not None
 
 
-async def _start(send: Send, body: bytes, status: int, kind: tuple[bytes, bytes]) -> None:
-    headers = [kind, (b"content-length", b"%d" % len(body))]
+async def _start(send: Send, body: bytes, status: int, more: Headers) -> None:
+    headers = [*more, (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
 
 
@@ -268,14 +295,13 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def _send_last(receive: Receive, send: Send, body: bytes) -> None:
+async def _send_last(receive: Receive, send: Send, body: bytes, more: Headers) -> None:
     """Answer a request whose body was not read, and close the connection.
 
     A caller who is still sending would be cut off before it reads the answer, so the answer goes
     out whole, and some more of the body is thrown away before the end.
     """
-    headers = [_JSON, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await _start(send, body, 200, (_JSON, *more, (b"connection", b"close")))
     await send({"type": "http.response.body", "body": body, "more_body": True})
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_LINGER_S):

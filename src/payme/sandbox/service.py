@@ -66,18 +66,26 @@ class Service:
             answer = self._served(body, x_auth)
         return self._told(answer, body, x_auth)
 
-    async def acall(self, body: bytes, x_auth: str | None, sleep: Sleep = asyncio.sleep) -> Answer:
+    async def acall(
+        self,
+        body: bytes,
+        x_auth: str | None,
+        sleep: Sleep = asyncio.sleep,
+        *,
+        page: bool = False,
+    ) -> Answer:
         """Serve one call from an event loop.
 
         Args:
             body: Body of the request.
             x_auth: Value of the X-Auth header, None when there is none.
             sleep: Waits for a number of seconds.
+            page: Whether a web page of another origin asks.
         """
         if self._faults.active:
-            answer = await self._adisturbed(body, x_auth, sleep)
+            answer = await self._adisturbed(body, x_auth, sleep, page=page)
         else:
-            answer = await self._aserved(body, x_auth)
+            answer = await self._aserved(body, x_auth, page=page)
         return self._told(answer, body, x_auth)
 
     def turn_away(self, reason: Reason) -> Answer:
@@ -91,9 +99,9 @@ class Service:
         except Exception:  # noqa: BLE001 - a caller always gets an answer of the protocol
             return refuse(Reason.SYSTEM_ERROR, body)
 
-    async def _aserved(self, body: bytes, x_auth: str | None) -> Answer:
+    async def _aserved(self, body: bytes, x_auth: str | None, *, page: bool) -> Answer:
         try:
-            step = await self._runner.arun(self._job(body, x_auth))
+            step = await self._runner.arun(self._job(body, x_auth, page=page))
             return await self._desk.adrive(step) if isinstance(step, Asking) else step
         except Exception:  # noqa: BLE001
             return refuse(Reason.SYSTEM_ERROR, body)
@@ -118,17 +126,19 @@ class Service:
         done = run(steps, perform)
         return done._replace(delay_ms=done.delay_ms + sum(waits))
 
-    async def _adisturbed(self, body: bytes, x_auth: str | None, sleep: Sleep) -> Answer:
+    async def _adisturbed(
+        self, body: bytes, x_auth: str | None, sleep: Sleep, *, page: bool
+    ) -> Answer:
         try:
             steps = self._steps(await self._runner.arun(_facts(body)))
         except Exception:  # noqa: BLE001
             steps = None
         if steps is None:
-            return await self._aserved(body, x_auth)
+            return await self._aserved(body, x_auth, page=page)
 
         async def perform(step: Step) -> Answer | None:
             if not isinstance(step, Wait):
-                return await self._aserved(body, x_auth)
+                return await self._aserved(body, x_auth, page=page)
             await sleep(step.delay_ms / 1000)
             self._move_clock(step.advance_ms)
             return None
@@ -144,10 +154,10 @@ class Service:
         with contextlib.suppress(InvalidSetting):
             self._clock.shift(ms)
 
-    def _job(self, body: bytes, x_auth: str | None) -> Job[Answer | Asking]:
+    def _job(self, body: bytes, x_auth: str | None, *, page: bool = False) -> Job[Answer | Asking]:
         # The clock is read inside the job: calls are served in the order of their times.
         def job(state: SqliteState) -> Answer | Asking:
-            return self._engine.answer(body, x_auth, state, self._clock())
+            return self._engine.answer(body, x_auth, state, self._clock(), page=page)
 
         return job
 

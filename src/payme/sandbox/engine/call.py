@@ -30,6 +30,8 @@ class Config:
     """How long after a payment Payme cancels it of its own accord; None for never."""
     progression: Progression = AT_ONCE
     """How a paid receipt comes to its end."""
+    cors: bool = True
+    """Whether web pages of other origins are answered."""
     merchant: bool = False
     """Whether there is a merchant's billing to ask."""
     merchant_key: str = field(default="", repr=False)

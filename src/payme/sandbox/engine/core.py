@@ -83,7 +83,9 @@ class Engine:
         if config.merchant or config.progression != AT_ONCE:
             self._handlers |= FLOWS
 
-    def answer(self, request: bytes, x_auth: str | None, state: State, now: int) -> Answer | Asking:
+    def answer(
+        self, request: bytes, x_auth: str | None, state: State, now: int, *, page: bool = False
+    ) -> Answer | Asking:
         """Serve one call.
 
         Args:
@@ -92,6 +94,7 @@ class Engine:
             state: Storage, inside one transaction. What is written stays written when the call is
                 refused: a wrong SMS code is counted.
             now: Time in ms.
+            page: Whether a web page of another origin asks.
 
         Returns:
             The answer; or, when the merchant is to be asked first, what `resume` goes on with.
@@ -104,7 +107,7 @@ class Engine:
         try:
             document = wire.decode(request)
             call_id = wire.identifier(document)
-            method = self._permit(wire.method_name(document), x_auth)
+            method = self._permit(wire.method_name(document), x_auth, page=page)
             result = self._serve(method, document, state, now)
             if type(result) is GeneratorType:
                 flow = cast("billing.Flow[Any]", result)
@@ -170,13 +173,18 @@ class Engine:
         """
         self.overdue(state, now)
 
-    def _permit(self, name: str, x_auth: str | None) -> str:
+    def _permit(self, name: str, x_auth: str | None, *, page: bool) -> str:
+        # Before the key is looked at: a page must not learn whether it is the right one.
+        if page and ":" in (x_auth or ""):
+            raise Refused(Reason.KEY_IN_PAGE, "key_in_page")
         has_key = authenticate(x_auth, self.config.merchant_id, self.config.key)
         method = METHODS.get(name)
         if method is None:
             raise Refused(Reason.UNKNOWN_METHOD, wire.shorten(name))
         if method.needs_key and not has_key:
             raise Refused(Reason.KEY_NEEDED)
+        if page and not method.for_pages:
+            raise Refused(Reason.NOT_FOR_PAGES, "not_for_pages")
         return name
 
     def _serve(self, name: str, document: dict[str, Any], state: State, now: int) -> Any:

@@ -13,6 +13,12 @@ class Method(NamedTuple):
     """Called with the `Call` and an instance of `params`."""
     params: type[params.Params]
     needs_key: bool
+    for_pages: bool = False
+    """Whether a web page may call it."""
+
+
+def _payers(handler: Callable[..., Any], spec: type[params.Params]) -> Method:
+    return Method(handler, spec, needs_key=False, for_pages=True)
 
 
 def _cards(handler: Callable[..., Any], spec: type[params.Params]) -> Method:
@@ -26,9 +32,9 @@ def _receipts(handler: Callable[..., Any], spec: type[params.Params]) -> Method:
 
 
 METHODS: Final[dict[str, Method]] = {
-    "cards.create": _cards(cards.create, params.CardsCreate),
-    "cards.get_verify_code": _cards(cards.get_verify_code, params.Token),
-    "cards.verify": _cards(cards.verify, params.CardsVerify),
+    "cards.create": _payers(cards.create, params.CardsCreate),
+    "cards.get_verify_code": _payers(cards.get_verify_code, params.Token),
+    "cards.verify": _payers(cards.verify, params.CardsVerify),
     "cards.check": _cards(cards.check, params.Token),
     "cards.remove": _cards(cards.remove, params.Token),
     "receipts.create": _receipts(receipts.create, params.ReceiptsCreate),

@@ -22,6 +22,8 @@ class Reason(StrEnum):
     UNKNOWN_CASH_BOX = "unknown_cash_box"
     WRONG_KEY = "wrong_key"
     KEY_NEEDED = "key_needed"
+    KEY_IN_PAGE = "key_in_page"
+    NOT_FOR_PAGES = "not_for_pages"
     SYSTEM_ERROR = "system_error"
     CARD_SYSTEM_ERROR = "card_system_error"
     WRONG_NUMBER = "wrong_number"
@@ -70,6 +72,14 @@ ANSWERS: Final[dict[Reason, tuple[int, str]]] = {
     _R.UNKNOWN_CASH_BOX: (-32504, "Access denied."),
     _R.WRONG_KEY: (-32504, "Access denied."),
     _R.KEY_NEEDED: (-32504, "Access denied."),
+    _R.KEY_IN_PAGE: (
+        -32504,
+        "Access denied. A web page sent the key, where anybody can read it: replace the key.",
+    ),
+    _R.NOT_FOR_PAGES: (
+        -32504,
+        "Access denied. This method is for the merchant's server, not for web pages.",
+    ),
     _R.SYSTEM_ERROR: (-32400, "System error."),
     _R.CARD_SYSTEM_ERROR: (-32400, "System error."),
     _R.WRONG_NUMBER: (-31300, "Неверный номер карты"),

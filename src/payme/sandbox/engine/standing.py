@@ -42,6 +42,15 @@ STANDINGS: Final[tuple[Behaviour, ...]] = (
     _B("Batches: -32600", "our choice", "unknown"),
     _B("Body over 1 MiB: -32600, and the connection is closed", "our choice", "unknown"),
     _B("Body that does not arrive within 30 seconds: -32600", "our choice", "unknown"),
+    _B("Web pages of any origin are answered (CORS)", "observed", "public front ends; one against"),
+    _B(
+        "The preflight is answered 204, for X-Auth and Content-Type", "our choice", "never recorded"
+    ),
+    _B("Every answer to a page allows any origin", "our choice", "the headers were never recorded"),
+    _B("A page may call create, get_verify_code and verify", "our choice", "the payer's methods"),
+    _B("A page that sends the key: -32504, data `key_in_page`", "our choice", "it is public then"),
+    _B("Other methods from a page: -32504, data `not_for_pages`", "our choice", "server's methods"),
+    _B("`--no-cors`: an OPTIONS request gets -32300 like any other verb", "our choice", "unknown"),
     _B(
         "Unknown method: -32601 with its name in data", "observed", "confirmed for the Merchant API"
     ),

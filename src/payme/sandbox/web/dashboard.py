@@ -48,6 +48,7 @@ _DONE: Final = {
     "armed": "The answer to the next receipts.* call will be lost after its effect.",
     "fault": "The fault was set.",
     "removed": "The fault was removed.",
+    "pages": "The setting for web pages was changed.",
     "cleared": "All faults were removed.",
     "moved": "The clock was moved.",
     "frozen": "The clock stands.",
@@ -103,6 +104,7 @@ class Dashboard:
             "/dashboard/faults": self.add_fault,
             "/dashboard/faults/lose": self.lose,
             "/dashboard/faults/clear": self.clear_faults,
+            "/dashboard/faults/cors": self.set_cors,
             "/dashboard/faults/{id}/remove": self.remove_fault,
             "/dashboard/clock": self.move_clock,
         }
@@ -267,6 +269,11 @@ class Dashboard:
         self._sandbox.faults.remove(_whole(request.path_params["id"]))
         return see_other("/dashboard/faults", {"done": "removed"})
 
+    async def set_cors(self, _request: Request, form: Form) -> Response:
+        """Answer web pages of other origins, or refuse them as a host without CORS does."""
+        self._sandbox.cors = form.get("allow") == "yes"
+        return see_other("/dashboard/faults", {"done": "pages"})
+
     async def move_clock(self, request: Request, form: Form) -> Response:
         """Move, stop or start the clock."""
         clock = self._sandbox.clock
@@ -295,6 +302,7 @@ class Dashboard:
             whens=WHENS,
             actions=ACTIONS,
             methods=("receipts.*", "cards.*", "*", *METHODS),
+            cors=self._sandbox.cors,
         )
 
     def _clock(self, request: Request, error: str = "") -> Response:

@@ -291,6 +291,21 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "The fault was set.": ("Nosozlik qoʻyildi.", "Сбой поставлен."),
     "The fault was removed.": ("Nosozlik olib tashlandi.", "Сбой убран."),
+    "The setting for web pages was changed.": (
+        "Veb-sahifalar sozlamasi oʻzgartirildi.",
+        "Настройка для веб-страниц изменена.",
+    ),
+    "Web pages": ("Veb-sahifalar", "Веб-страницы"),
+    "Calls from pages of other origins are answered (CORS).": (
+        "Boshqa saytlar sahifalaridan kelgan chaqiruvlarga javob beriladi (CORS).",
+        "На вызовы со страниц других сайтов даётся ответ (CORS).",
+    ),
+    "Calls from pages of other origins are refused, as by a host without CORS.": (
+        "Boshqa saytlar sahifalaridan kelgan chaqiruvlar CORS boʻlmagan serverdagidek rad etiladi.",
+        "Вызовы со страниц других сайтов отклоняются, как сервером без CORS.",
+    ),
+    "Refuse them": ("Rad etish", "Отклонять"),
+    "Answer them": ("Javob berish", "Отвечать"),
     "All faults were removed.": ("Barcha nosozliklar olib tashlandi.", "Все сбои убраны."),
     "The clock was moved.": ("Soat surildi.", "Часы переведены."),
     "The traffic was forgotten.": ("Soʻrovlar tozalandi.", "Запросы очищены."),

@@ -1,0 +1,183 @@
+"""`payme doctor browser`: would a browser let a page talk to this host?
+
+It sends the preflight that a browser sends before the card form's first call, and reads the answer
+as the Fetch standard (https://fetch.spec.whatwg.org/#cors-preflight-fetch) has browsers read it.
+Payme documents nothing about it, so what is told here is what was seen, and no more.
+"""
+
+import json
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from email.message import Message
+from http.client import HTTPException, HTTPMessage
+from typing import IO, Any, Final, Literal, NamedTuple
+
+import click
+
+from payme.errors import InvalidArgument
+
+Verdict = Literal["works", "refused", "no_answer"]
+
+EXITS: Final[dict[Verdict, int]] = {"works": 0, "refused": 1, "no_answer": 3}
+
+_ORIGIN: Final = re.compile(r"https?://[a-z0-9.\-]+(:\d{1,5})?", re.IGNORECASE | re.ASCII)
+_WANTED: Final = "x-auth"
+_ALLOWS: Final = "access-control-allow-"
+_LONGEST: Final = 200
+
+_MEANINGS: Final[dict[Verdict, str]] = {
+    "works": "A browser would send the card form's calls to this host. Whether it may read their "
+    "answers is not known from here: each answer has to allow the origin as well.",
+    "refused": "A browser would send nothing, and the card form would say that Payme can't be "
+    "reached. Bind cards on a page of Payme's, or in an app.",
+    "no_answer": "Nothing is known: nobody answered.",
+}
+_SEEN: Final = "Seen once, from this computer. It is no promise of the host's."
+
+
+class Seen(NamedTuple):
+    """What came back."""
+
+    verdict: Verdict
+    why: str
+    status: int | None = None
+    allows: Mapping[str, str] = {}
+    """The headers about it, by their names in small letters."""
+
+
+@click.group()
+def doctor() -> None:
+    """Find out why something does not work."""
+
+
+@doctor.command("browser")
+@click.option(
+    "--endpoint",
+    default="live",
+    show_default=True,
+    help="Host to ask: live, test, or the address of a sandbox.",
+)
+@click.option(
+    "--origin",
+    default="https://shop.example",
+    show_default=True,
+    help="Origin of the page that holds the form.",
+)
+@click.option("--timeout", type=float, default=10.0, show_default=True, help="Seconds to wait.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was seen as JSON.")
+def browser(*, endpoint: str, origin: str, timeout: float, as_json: bool) -> None:
+    """Ask a host the preflight that a browser sends before the card form's first call.
+
+    No card and no credential is sent. Exits with 0 when a browser would go on, with 1 when it would
+    refuse, with 3 when nobody answered.
+
+    \b
+      payme doctor browser --endpoint test --origin https://shop.uz
+      payme doctor browser --endpoint http://127.0.0.1:3000/api
+    """  # noqa: D301 - click reads the backspace as "do not wrap"
+    from payme.card_form import api_url
+
+    try:
+        url = api_url(endpoint)
+    except InvalidArgument as error:
+        raise click.UsageError(str(error)) from None
+    if not _ORIGIN.fullmatch(origin):
+        raise click.BadParameter(
+            "expected a scheme and a host, such as https://shop.uz", param_hint="--origin"
+        )
+    if not timeout > 0:
+        raise click.BadParameter("expected a number of seconds", param_hint="--timeout")
+    seen = ask(url, origin, timeout)
+    click.echo(_as_json(url, origin, seen) if as_json else _as_text(url, origin, seen))
+    click.get_current_context().exit(EXITS[seen.verdict])
+
+
+def ask(url: str, origin: str, timeout: float) -> Seen:
+    """Send the preflight of the card form.
+
+    Args:
+        url: Address of the API.
+        origin: Origin of the page.
+        timeout: Seconds to wait.
+
+    Returns:
+        What came back, and what a browser makes of it.
+    """
+    headers = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": _WANTED,
+        "User-Agent": "payme-uz doctor",
+    }
+    request = urllib.request.Request(url, headers=headers, method="OPTIONS")  # noqa: S310 - http(s)
+    try:
+        with _opener().open(request, timeout=timeout) as response:
+            return judge(response.status, response.headers, origin)
+    except urllib.error.HTTPError as error:
+        with error:
+            return judge(error.code, error.headers, origin)
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        return Seen("no_answer", f"no answer: {reason}"[:_LONGEST])
+
+
+def judge(status: int, headers: Message, origin: str) -> Seen:
+    """Read the answer to a preflight as a browser does.
+
+    Args:
+        status: HTTP status.
+        headers: Its headers.
+        origin: Origin of the page.
+
+    Returns:
+        The verdict.
+    """
+    allows: dict[str, str] = {}
+    for name, value in headers.items():
+        if name.lower().startswith(_ALLOWS):
+            before = allows.get(name.lower())
+            allows[name.lower()] = value if before is None else f"{before}, {value}"
+    why = _refusal(status, allows, origin)
+    verdict: Verdict = "refused" if why else "works"
+    return Seen(verdict, why or f"the host allows {origin} to send X-Auth", status, allows)
+
+
+def _refusal(status: int, allows: Mapping[str, str], origin: str) -> str:
+    if not 200 <= status < 300:
+        return f"status {status}: only 200 to 299 will do, and a redirect is not followed"
+    allowed = allows.get(f"{_ALLOWS}origin")
+    if allowed is None:
+        return "no Access-Control-Allow-Origin: the host does not speak to pages of other origins"
+    if allowed not in ("*", origin):
+        return f"Access-Control-Allow-Origin is {allowed[:_LONGEST]}, and the page is {origin}"
+    names = [name.strip().lower() for name in allows.get(f"{_ALLOWS}headers", "").split(",")]
+    if _WANTED not in names and "*" not in names:
+        return "Access-Control-Allow-Headers does not name X-Auth"
+    return ""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self, req: Any, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> None:
+        """Follow nothing: a browser does not, either."""
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(_NoRedirect())
+
+
+def _as_json(url: str, origin: str, seen: Seen) -> str:
+    told = {"endpoint": url, "origin": origin, **seen._asdict()}
+    told |= {"meaning": _MEANINGS[seen.verdict], "evidence": _SEEN}
+    return json.dumps(told, ensure_ascii=False, indent=2)
+
+
+def _as_text(url: str, origin: str, seen: Seen) -> str:
+    lines = [f"OPTIONS {url}", f"  from a page of {origin}"]
+    if seen.status is not None:
+        lines.append(f"  status {seen.status}")
+    lines += [f"  {name}: {value[:_LONGEST]}" for name, value in sorted(seen.allows.items())]
+    return "\n".join([*lines, f"{seen.verdict}: {seen.why}", _MEANINGS[seen.verdict], _SEEN])
