@@ -12,7 +12,7 @@ from payme.charges.audit import Audit, report
 from payme.charges.audit.sql import SqlTransactions
 from payme.charges.ledger.sql import charges as charge_table
 from payme.charges.ledger.sql import metadata as charge_metadata
-from payme.cli.books import Books
+from payme.cli.sql_books import SqlBooks
 from payme.merchant.stores.sqlalchemy import metadata as shop_metadata
 from payme.merchant.stores.sqlalchemy import transactions as transaction_table
 from payme.transport.memory import MemoryTransport
@@ -155,7 +155,7 @@ class Three:
         transport = MemoryTransport(self.payme.handle)
         with (
             Payme("5e730e8e0b852a417aa49ceb", "key", transport=transport) as client,
-            Books(self.url, []) as books,
+            SqlBooks(self.url, []) as books,
             SqlTransactions(self.shop_url) as merchant,
             Audit(
                 client,
