@@ -1,15 +1,23 @@
 """Start the shop: `PAYME_KEY=… python -m examples.shop_flask --port 8000`."""
 
 import signal
+from typing import NoReturn
 
 from examples.options import read_options
 from examples.saved_cards import SavedCards
 from examples.shop_flask.app import create_app
 
+
+def stop(*_: object) -> NoReturn:
+    """End what is under way first, whoever ends this: Ctrl-C, `kill`, or one after the other."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
     options = read_options("examples.shop_flask")
-    # Who is told to end by `kill` ends what is under way first, as with Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
     cards = SavedCards.from_environment()
     app, running = create_app(
         options.database, options.key, options.merchant_id, options.checkout_url, cards
