@@ -16,19 +16,30 @@ padding: 0 1rem }} button {{ font: inherit; padding: .5rem 1rem }}</style></head
 <body><h1>{title}</h1>{body}</body></html>
 """
 
-_BUY = '<form method="post"><button>Buy for {} soʻm</button></form>'
+_BUY = '<form method="post">{}<button>Buy for {} soʻm</button></form>'
 
-_PAY = (
-    '<form method="post"><input type="hidden" name="seen" value="{}"><button>{} {}</button></form>'
-)
+_PAY = '<form method="post">{}{}<button>{} {}</button></form>'
 
-
-def front() -> str:
-    """Write the first page."""
-    return _page("Shop", _BUY.format(format_som(AMOUNT)))
+_HIDDEN = '<input type="hidden" name="{}" value="{}">'
 
 
-def order(order_id: int, state: str, charge: Charge | None, card: str | None, checkout: str) -> str:
+def front(csrf: str = "") -> str:
+    """Write the first page.
+
+    Args:
+        csrf: Django's token against forgery; empty in shops that look at a form's origin.
+    """
+    return _page("Shop", _BUY.format(_token(csrf), format_som(AMOUNT)))
+
+
+def order(
+    order_id: int,
+    state: str,
+    charge: Charge | None,
+    card: str | None,
+    checkout: str,
+    csrf: str = "",
+) -> str:
     """Write the page of an order: what became of the payment, and what to do.
 
     Args:
@@ -38,6 +49,7 @@ def order(order_id: int, state: str, charge: Charge | None, card: str | None, ch
         charge: What was begun with the saved card.
         card: Masked number of the saved card.
         checkout: Address where it is paid with another card.
+        csrf: As for `front`.
     """
     title = f"Order {order_id}"
     if state == "paid":
@@ -52,10 +64,10 @@ def order(order_id: int, state: str, charge: Charge | None, card: str | None, ch
             "Your payment is being processed. Please do not pay again: this page looks by itself."
         )
         return _page(title, f"<p>{said}</p>", refresh=2)
-    return _page(title, _ways(charge, card, checkout))
+    return _page(title, _ways(charge, card, checkout, csrf))
 
 
-def _ways(charge: Charge | None, card: str | None, checkout: str) -> str:
+def _ways(charge: Charge | None, card: str | None, checkout: str, csrf: str) -> str:
     """Write why nothing was taken, and the ways to pay."""
     parts: list[str] = []
     if charge is not None:
@@ -64,11 +76,15 @@ def _ways(charge: Charge | None, card: str | None, checkout: str) -> str:
         parts.append("<p>Try again when the card is in order, or pay with another card.</p>")
     if card is not None:
         word = "Try again with" if charge else "Pay with"
-        seen = "" if charge is None else charge.version
-        parts.append(_PAY.format(seen, word, escape(card)))
+        seen = _HIDDEN.format("seen", "" if charge is None else charge.version)
+        parts.append(_PAY.format(_token(csrf), seen, word, escape(card)))
     other = "Pay with another card" if card else "Pay"
     parts.append(f'<p><a href="{escape(checkout)}">{other}</a></p>')
     return "".join(parts)
+
+
+def _token(csrf: str) -> str:
+    return _HIDDEN.format("csrfmiddlewaretoken", escape(csrf)) if csrf else ""
 
 
 def _page(title: str, body: str, refresh: int | None = None) -> str:

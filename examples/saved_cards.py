@@ -10,10 +10,8 @@ from collections.abc import Mapping
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
-import sqlalchemy as sa
 from cryptography.fernet import Fernet, MultiFernet
 
-from examples.tables import saved_cards
 from payme.charges import Charge, ChargeState
 
 CUSTOMER = "demo"
@@ -38,7 +36,7 @@ class Card(NamedTuple):
 
 
 class SavedCards:
-    """The customers' cards, in the shop's database.
+    """The customers' cards, as the shop's database keeps them: with the token encrypted.
 
     Args:
         keys: Fernet keys; the first one encrypts, all of them decrypt.
@@ -47,7 +45,7 @@ class SavedCards:
 
     def __init__(self, keys: list[str], card: Card | None) -> None:
         self.keys = keys
-        self._card = card
+        self.card = card
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     @classmethod
@@ -58,24 +56,23 @@ class SavedCards:
         card = Card(token, environment.get("SHOP_CARD_NUMBER", "your card")) if token else None
         return cls(keys, card) if keys else None
 
-    def prepare(self, connection: sa.Connection) -> None:
-        """Save the card of the demo's customer, in place of the one before."""
-        if self._card is not None:
-            sealed = self._fernet.encrypt(self._card.token.encode())
-            connection.execute(sa.delete(saved_cards).where(saved_cards.c.customer == CUSTOMER))
-            row = {"customer": CUSTOMER, "number": self._card.number, "token": sealed}
-            connection.execute(sa.insert(saved_cards), row)
+    def seal(self, card: Card) -> bytes:
+        """Encrypt a token."""
+        return self._fernet.encrypt(card.token.encode())
 
-    def find(self, connection: sa.Connection, customer: str) -> Card | None:
-        """Find the card of a customer."""
-        which = sa.select(saved_cards).where(saved_cards.c.customer == customer)
-        row = connection.execute(which).one_or_none()
-        return row and Card(self._fernet.decrypt(row.token).decode(), row.number)
+    def open(self, sealed: bytes, number: str) -> Card:
+        """Read a card whose token was encrypted."""
+        return Card(self._fernet.decrypt(sealed).decode(), number)
 
 
-def charge_id(order_id: int) -> str:
+def charge_id(order: int) -> str:
     """Name the charge of an order: the same order is the same charge, so it is taken once."""
-    return f"order-{order_id}"
+    return f"order-{order}"
+
+
+def order_id(charge: Charge) -> int:
+    """Return the number of the order that a charge is of."""
+    return int(charge.id.removeprefix("order-"))
 
 
 def is_another_try(charge: Charge, seen: str) -> bool:
@@ -94,6 +91,6 @@ def is_another_try(charge: Charge, seen: str) -> bool:
 def is_from_here(origin: str | None, host: str | None) -> bool:
     """Return whether a form was sent by a page of this shop; browsers name the page's origin.
 
-    A real shop has a login, and a token against forgery in each form, as Django's forms do.
+    A real shop has a login, and a token against forgery in each form, as the shop in Django has.
     """
     return origin is None or urlsplit(origin).netloc == host

@@ -1,7 +1,8 @@
-"""The tables of the two shops on SQLAlchemy, and how an order is named and moved on."""
+"""The tables of the two shops on SQLAlchemy, and what both do with them."""
 
 import sqlalchemy as sa
 
+from examples.saved_cards import CUSTOMER, Card, SavedCards, order_id
 from payme.charges import Charge, ChargeState
 from payme.merchant.core import Transaction
 
@@ -38,9 +39,9 @@ def change(transaction: Transaction, before: str, after: str, counter: sa.Column
     return _move(int(transaction.order_id), before, after, counter)
 
 
-def waits(order_id: int | None) -> sa.Update:
+def waits(number: int | None) -> sa.Update:
     """Make the statement that gives a waiting order and keeps it from changing until the commit."""
-    order = sa.update(orders).where(orders.c.id == order_id, orders.c.state == "waiting")
+    order = sa.update(orders).where(orders.c.id == number, orders.c.state == "waiting")
     return order.values(state=orders.c.state).returning(orders.c.id, orders.c.amount)
 
 
@@ -53,13 +54,27 @@ def changed(connection: sa.Connection, charge: Charge) -> None:
     before it debits a card, and while one transaction holds an order, or was performed for it,
     another is refused.
     """
-    order_id = int(charge.id.removeprefix("order-"))
     if charge.is_paid:
-        connection.execute(_move(order_id, "waiting", "paid", orders.c.paid_events))
+        connection.execute(_move(order_id(charge), "waiting", "paid", orders.c.paid_events))
     elif charge.state is ChargeState.REFUNDED:
-        connection.execute(_move(order_id, "paid", "closed", orders.c.cancelled_events))
+        connection.execute(_move(order_id(charge), "paid", "closed", orders.c.cancelled_events))
 
 
-def _move(order_id: int, before: str, after: str, counter: sa.Column[int]) -> sa.Update:
-    order = sa.update(orders).where(orders.c.id == order_id, orders.c.state == before)
+def _move(its_id: int, before: str, after: str, counter: sa.Column[int]) -> sa.Update:
+    order = sa.update(orders).where(orders.c.id == its_id, orders.c.state == before)
     return order.values({orders.c.state: after, counter: counter + 1})
+
+
+def save_card(connection: sa.Connection, cards: SavedCards) -> None:
+    """Save the card of the demo's customer, in place of the one before."""
+    if cards.card is not None:
+        connection.execute(sa.delete(saved_cards).where(saved_cards.c.customer == CUSTOMER))
+        row = {"number": cards.card.number, "token": cards.seal(cards.card)}
+        connection.execute(sa.insert(saved_cards), {"customer": CUSTOMER, **row})
+
+
+def find_card(connection: sa.Connection, cards: SavedCards) -> Card | None:
+    """Find the card of the demo's customer."""
+    which = sa.select(saved_cards).where(saved_cards.c.customer == CUSTOMER)
+    row = connection.execute(which).one_or_none()
+    return row and cards.open(row.token, row.number)

@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
+from examples.saved_cards import IN_FLIGHT
 from payme.sandbox import Sandbox, SandboxError
 
 LEDGER_KEY = "ZGVtbyBrZXkgb2YgdGhlIGV4YW1wbGUgc2hvcHMhISE="
@@ -32,6 +34,7 @@ Ctrl-C stops both.
 """
 
 _PATIENCE_S = 10
+_LOOK_S = 0.2
 
 
 class ShopError(Exception):
@@ -82,10 +85,12 @@ def run(options: argparse.Namespace, database: str) -> None:
         command = [sys.executable, "-m", f"examples.{options.shop}", "--port", str(options.port)]
         command += ["--database", database]
         command += ["--merchant-id", sandbox.merchant_id, "--checkout-url", root]
-        with running(command, saved_card(sandbox)) as shop:
+        card = saved_card(sandbox)
+        with running(command, card) as shop:
             wait_for(shop, options.port)
-            print(_HELLO.format(shop=options.port, root=root), flush=True)
-            raise ShopError(f"the shop ended with status {shop.wait()}; what it said is above")
+            with beside(options.shop, database, sandbox, card) as others:
+                print(_HELLO.format(shop=options.port, root=root), flush=True)
+                watch({"the shop": shop, **others})
 
 
 def check_free(port: int) -> None:
@@ -112,7 +117,7 @@ def saved_card(sandbox: Sandbox) -> dict[str, str]:
 
 @contextmanager
 def running(command: list[str], more: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a shop, and see that it is gone at the end."""
+    """Start a program, and see that it is gone at the end."""
     with subprocess.Popen(command, env={**os.environ, "PAYME_KEY": KEY, **more}) as process:
         try:
             yield process
@@ -123,6 +128,39 @@ def running(command: list[str], more: Mapping[str, str]) -> Iterator[subprocess.
                     process.wait(_PATIENCE_S)
             finally:
                 process.kill()
+
+
+@contextmanager
+def beside(
+    name: str, database: str, sandbox: Sandbox, card: Mapping[str, str]
+) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """Run what finishes charges, where that is a process of its own, as in a Django project."""
+    if name != "shop_django":
+        yield {}
+        return
+    command = [sys.executable, "-m", "examples.shop_django.manage"]
+    command += ["payme_charges", "run", "--in-flight", str(IN_FLIGHT)]
+    settings = {
+        "SHOP_DATABASE": database,
+        "PAYME_MERCHANT_ID": sandbox.merchant_id,
+        "PAYME_CHECKOUT_URL": sandbox.url.removesuffix("/api"),
+    }
+    with running(command, {**card, **settings}) as process:
+        yield {"payme_charges run": process}
+
+
+def watch(processes: Mapping[str, subprocess.Popen[bytes]]) -> NoReturn:
+    """Wait until one of them ends, which none should.
+
+    Raises:
+        ShopError: It did.
+    """
+    while True:
+        for name, process in processes.items():
+            if process.poll() is not None:
+                status = process.returncode
+                raise ShopError(f"{name} ended with status {status}; what it said is above")
+        time.sleep(_LOOK_S)
 
 
 def wait_for(shop: subprocess.Popen[bytes], port: int) -> None:

@@ -1,4 +1,8 @@
-"""Start the shop: `PAYME_KEY=… python -m examples.shop_django --port 8000`."""
+"""Start the shop: `PAYME_KEY=… python -m examples.shop_django --port 8000`.
+
+What a deadline, a crash or an outage left of a charge is finished by another process beside it:
+`python -m examples.shop_django.manage payme_charges run`.
+"""
 
 import os
 
@@ -15,7 +19,12 @@ def main() -> None:
     os.environ["PAYME_KEY"] = options.key
     os.environ["PAYME_MERCHANT_ID"] = options.merchant_id
     os.environ["PAYME_CHECKOUT_URL"] = options.checkout_url or ""
-    execute_from_command_line(["shop", "migrate", "--verbosity=0"])
+    execute_from_command_line(["shop", "check"])
+    # Checked once more with the database, it would be told that the tables are missing.
+    execute_from_command_line(["shop", "migrate", "--verbosity=0", "--skip-checks"])
+    from examples.shop_django.cards import save_card  # which needs the settings
+
+    save_card()
     execute_from_command_line(["shop", "runserver", "--noreload", f"127.0.0.1:{options.port}"])
 
 

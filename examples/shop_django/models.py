@@ -1,4 +1,4 @@
-"""The shop's orders."""
+"""The shop's orders, and its customers' cards."""
 
 from django.db import models
 
@@ -14,6 +14,17 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"order {self.pk}"
+
+
+class SavedCard(models.Model):
+    """A bound card; see `examples.saved_cards`."""
+
+    customer = models.CharField(max_length=64, primary_key=True)
+    number = models.CharField(max_length=32)  # masked
+    token = models.BinaryField()  # encrypted
+
+    def __str__(self) -> str:
+        return self.number
 
 
 def number(text: object) -> int | None:

@@ -1,10 +1,12 @@
-"""What Payme may ask about an order, and what it may change."""
+"""What Payme may ask about an order, and what moves it on."""
 
 from typing import Any
 
 from django.db.models import F
 
+from examples.saved_cards import order_id
 from examples.shop_django.models import Order, number
+from payme.charges import Charge, ChargeState
 from payme.merchant import core
 
 
@@ -18,12 +20,32 @@ class Orders:
 
     def paid(self, transaction: core.Transaction) -> None:
         """Hand the goods over."""
-        order = Order.objects.filter(pk=transaction.order_id, state="waiting")
-        if not order.update(state="paid", paid_events=F("paid_events") + 1):
+        if not _pay(int(transaction.order_id)):
             # Closed since `find` was asked. Nothing is stored, and Payme asks again.
             raise RuntimeError(f"order {transaction.order_id} does not wait any more")
 
     def cancelled(self, transaction: core.Transaction) -> None:
         """Take the goods back: the order is closed."""
-        order = Order.objects.filter(pk=transaction.order_id, state="paid")
-        order.update(state="closed", cancelled_events=F("cancelled_events") + 1)
+        _close(int(transaction.order_id))
+
+
+def changed(charge: Charge) -> None:
+    """Note at the order what its charge has proven; named by `PAYME_CHARGES["CHANGED"]`.
+
+    Payme tells this shop of one payment twice, as `examples.tables.changed` explains: whoever comes
+    second finds the order moved on.
+    """
+    if charge.is_paid:
+        _pay(order_id(charge))
+    elif charge.state is ChargeState.REFUNDED:
+        _close(order_id(charge))
+
+
+def _pay(its_id: int) -> int:
+    order = Order.objects.filter(pk=its_id, state="waiting")
+    return order.update(state="paid", paid_events=F("paid_events") + 1)
+
+
+def _close(its_id: int) -> int:
+    order = Order.objects.filter(pk=its_id, state="paid")
+    return order.update(state="closed", cancelled_events=F("cancelled_events") + 1)

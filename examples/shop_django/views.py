@@ -1,4 +1,4 @@
-"""The shop's own pages."""
+"""Orders for programs, as JSON."""
 
 import json
 from typing import Any
@@ -31,19 +31,23 @@ def show_order(_: HttpRequest, order_id: str) -> JsonResponse:
     order = Order.objects.filter(pk=number(order_id)).first()
     if order is None:
         return JsonResponse({"error": "no such order"}, status=404)
-    pay = link(
-        settings.PAYME_MERCHANT_ID,
-        {"order_id": order.pk},
-        order.amount,
-        base_url=settings.PAYME_CHECKOUT_URL,
-    )
     return JsonResponse(
         {
             "state": order.state,
             "paid_events": order.paid_events,
             "cancelled_events": order.cancelled_events,
-            "checkout": pay if order.state == "waiting" else None,
+            "checkout": checkout(order) if order.state == "waiting" else None,
         }
+    )
+
+
+def checkout(order: Order) -> str:
+    """Return the address where an order is paid at Payme's checkout."""
+    return link(
+        settings.PAYME_MERCHANT_ID,
+        {"order_id": order.pk},
+        order.amount,
+        base_url=settings.PAYME_CHECKOUT_URL,
     )
 
 

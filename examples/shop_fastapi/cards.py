@@ -7,14 +7,13 @@ from contextlib import asynccontextmanager, suppress
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from examples.saved_cards import (
-    CUSTOMER,
     DEADLINE_S,
     IN_FLIGHT,
     SavedCards,
     charge_id,
     is_another_try,
 )
-from examples.tables import changed, waits
+from examples.tables import changed, find_card, save_card, waits
 from payme import AsyncPayme
 from payme.charges import AsyncCharges, AsyncSqlLedger, Charge, ChargeConflict, ChargeNotFound
 
@@ -38,7 +37,7 @@ class CardPayments:
         """Make the tables, and save the card of the demo's customer."""
         await self._ledger.create_all()
         async with self._engine.begin() as connection:
-            await connection.run_sync(self._cards.prepare)
+            await connection.run_sync(save_card, self._cards)
 
     async def pay(self, order_id: int | None, seen: str) -> None:
         """Pay an order by one click: once, however often it is clicked.
@@ -49,7 +48,7 @@ class CardPayments:
         """
         async with self._engine.begin() as connection:
             order = (await connection.execute(waits(order_id))).one_or_none()
-            card = await connection.run_sync(self._cards.find, CUSTOMER)
+            card = await connection.run_sync(find_card, self._cards)
             if order is None or card is None:
                 return  # paid or closed meanwhile: the page says so
             # No order that waits for its charge without a charge, whatever crashes from here on.
@@ -67,7 +66,7 @@ class CardPayments:
     async def find(self, order_id: int) -> tuple[Charge | None, str | None]:
         """Find the charge of an order, and the number of the card that it may be paid with."""
         async with self._engine.connect() as connection:
-            card = await connection.run_sync(self._cards.find, CUSTOMER)
+            card = await connection.run_sync(find_card, self._cards)
         try:
             return await self._charges.get(charge_id(order_id)), card and card.number
         except ChargeNotFound:

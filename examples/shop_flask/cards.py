@@ -7,14 +7,13 @@ from contextlib import contextmanager, suppress
 import sqlalchemy as sa
 
 from examples.saved_cards import (
-    CUSTOMER,
     DEADLINE_S,
     IN_FLIGHT,
     SavedCards,
     charge_id,
     is_another_try,
 )
-from examples.tables import changed, waits
+from examples.tables import changed, find_card, save_card, waits
 from payme import Payme
 from payme.charges import Charge, ChargeConflict, ChargeNotFound, Charges, SqlLedger
 
@@ -32,7 +31,7 @@ class CardPayments:
         ledger = SqlLedger(engine, keys=cards.keys, changed=changed)
         ledger.create_all()
         with engine.begin() as connection:
-            cards.prepare(connection)
+            save_card(connection, cards)
         self._engine = engine
         self._cards = cards
         self._charges = Charges(payme, ledger)
@@ -46,7 +45,7 @@ class CardPayments:
         """
         with self._engine.begin() as connection:
             order = connection.execute(waits(order_id)).one_or_none()
-            card = self._cards.find(connection, CUSTOMER)
+            card = find_card(connection, self._cards)
             if order is None or card is None:
                 return  # paid or closed meanwhile: the page says so
             # No order that waits for its charge without a charge, whatever crashes from here on.
@@ -64,7 +63,7 @@ class CardPayments:
     def find(self, order_id: int) -> tuple[Charge | None, str | None]:
         """Find the charge of an order, and the number of the card that it may be paid with."""
         with self._engine.connect() as connection:
-            card = self._cards.find(connection, CUSTOMER)
+            card = find_card(connection, self._cards)
         try:
             return self._charges.get(charge_id(order_id)), card and card.number
         except ChargeNotFound:

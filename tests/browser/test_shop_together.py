@@ -126,8 +126,9 @@ def test_a_person_buys_and_gets_the_money_back(chromium: Any, name: str) -> None
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_the_shop_does_not_outlive_its_sandbox(sent: signal.Signals) -> None:
-    with together("shop_flask") as both:
+@pytest.mark.parametrize("name", ["shop_flask", "shop_django"])
+def test_the_shop_does_not_outlive_its_sandbox(name: str, sent: signal.Signals) -> None:
+    with together(name) as both:
         both.process.send_signal(sent)
         both.process.communicate(timeout=PATIENCE_S)
         assert (both.process.returncode, both.runs()) == (0, False)
@@ -161,10 +162,18 @@ def run(*options: str) -> tuple[str, int]:
         return said, process.returncode
 
 
-def test_a_shop_that_ends_is_told() -> None:
-    with together("shop_flask") as both:
+@pytest.mark.parametrize(
+    ("name", "child", "what"),
+    [
+        ("shop_flask", 0, "the shop"),
+        ("shop_django", 0, "the shop"),
+        ("shop_django", 1, "payme_charges run"),
+    ],
+)
+def test_a_shop_that_ends_is_told(name: str, child: int, what: str) -> None:
+    with together(name) as both:
         children = Path(f"/proc/{both.process.pid}/task/{both.process.pid}/children")
-        os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+        os.kill(int(children.read_text().split()[child]), signal.SIGKILL)
         said, _ = both.process.communicate(timeout=PATIENCE_S)
-        assert both.process.returncode == 1
-        assert "examples.together: the shop ended with status -9" in said
+        assert (both.process.returncode, both.runs()) == (1, False)
+        assert f"examples.together: {what} ended with status -9" in said

@@ -1,10 +1,7 @@
 """The example shops take money from a saved card: once, whatever is clicked, killed or raced."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,7 +10,7 @@ from examples.tables import changed, metadata, orders
 
 from payme.charges import Charge, ChargeState
 from payme.errors import PaymeError
-from support.shops import CARD_SHOPS, KEY, LEDGER_KEY, POOR, ROOT, card_shop
+from support.shops import CARD_SHOPS, POOR, card_shop
 
 SEEN = re.compile('name="seen" value="([^"]*)"')
 
@@ -173,17 +170,7 @@ def test_an_order_that_is_charged_is_not_paid_at_the_checkout(shop):
 def test_a_refund_takes_the_goods_back_once(shop):
     number = shop.order()
     shop.pay(number)
-    command = [sys.executable, "-c", "from payme.cli import main; main()", "charges", "refund"]
-    environment = {
-        **os.environ,
-        "PAYME_MERCHANT_ID": shop.box.merchant_id,
-        "PAYME_KEY": KEY,
-        "PAYME_BASE_URL": shop.box.url,
-        "PAYME_LEDGER": f"sqlite:///{shop.database}",
-        "PAYME_LEDGER_KEYS": LEDGER_KEY,
-    }
-    ordered = [*command, f"order-{number}", "--wait", "1"]
-    subprocess.run(ordered, env=environment, cwd=ROOT, check=False, capture_output=True)
+    shop.charges("refund", f"order-{number}", "--wait", "1")
     shop.box.clock.advance("12h")
     shop.lease_runs_out()
     state = "SELECT state FROM payme_charge"
@@ -220,6 +207,31 @@ def test_a_form_of_another_site_is_refused(shop):
     assert shop.debits() == 0
     assert shop.ask(path, form, Origin=shop.url)[0] == 303
     assert shop.debits() == 1
+
+
+def test_a_form_without_the_token_of_a_page_is_refused_in_django(tmp_path):
+    with card_shop("shop_django", tmp_path) as shop:
+        number = shop.order()
+        assert shop.send(f"/orders/{number}/pay", {"seen": ""})[0] == 403
+        assert shop.send("/", {})[0] == 403
+        assert shop.send(f"/orders/{number}/pay", {}, Cookie=f"csrftoken={'a' * 32}")[0] == 403
+        assert (shop.stored(number), shop.debits()) == (("waiting", 0, 0), 0)
+
+
+def test_what_a_server_began_is_finished_by_the_process_beside_it(tmp_path):
+    """Only the server is killed, after the money moved: nobody starts it again, or clicks."""
+    with card_shop("shop_django", tmp_path) as shop:
+        shop.box.faults.add("receipts.pay", when="after", action="delay", delay_ms=1500, times=1)
+        number = shop.order()
+        with ThreadPoolExecutor(1) as clicks:
+            clicked = clicks.submit(shop.pay, number)
+            shop.wait_for(lambda: shop.stored(number) == ("paid", 1, 0))
+            shop.process.kill()
+            assert clicked.exception() is not None
+        assert not shop.is_processed(number)
+        shop.lease_runs_out()
+        shop.wait_for(lambda: shop.is_processed(number))
+        assert (shop.stored(number), shop.debits()) == (("paid", 1, 0), 1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
