@@ -70,13 +70,17 @@ class Source:
 
         return sql_books.opened(url, must_exist=must_exist)
 
-    def transactions(self, url: str | None) -> AbstractContextManager[Any]:
-        """Open the merchant's transactions, if their address is given."""
-        if not url:
+    def transactions(self, given: Any) -> AbstractContextManager[Any]:
+        """Open the merchant's transactions.
+
+        Args:
+            given: What the option `--transactions` says: here their address, None without them.
+        """
+        if not given:
             return nullcontext(None)
         from payme.cli import sql_books
 
-        return sql_books.transactions(url)
+        return sql_books.transactions(given)
 
     def client(self) -> "Payme":
         """Make a client from the environment alone: arguments of a process are seen by others."""

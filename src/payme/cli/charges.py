@@ -320,7 +320,7 @@ def audit_charges(
     *,
     from_: str,
     to: str | None,
-    transactions: str | None,
+    transactions: Any,
     cancel_orphans: bool,
     url: str,
     as_json: bool,

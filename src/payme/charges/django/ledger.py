@@ -223,7 +223,7 @@ class DjangoLedger:
             ConfigurationError: A transaction is open that somebody else may roll back. The bytes of
                 a payment would leave before it is known whether they are remembered.
         """
-        connection = _usable(self.alias)
+        connection = usable(self.alias)
         with ExitStack() as block:
             try:
                 block.enter_context(transaction.atomic(using=self.alias, durable=True))
@@ -281,16 +281,16 @@ class DjangoLedger:
 
     @property
     def _charges(self) -> "QuerySet[models.Charge]":
-        _usable(self.alias)
+        usable(self.alias)
         return models.Charge.rows.using(self.alias).order_by()
 
     @property
     def _events(self) -> "QuerySet[models.ChargeEvent]":
-        _usable(self.alias)
+        usable(self.alias)
         return models.ChargeEvent.rows.using(self.alias).order_by()
 
 
-def _usable(alias: str) -> Any:
+def usable(alias: str) -> Any:
     """Return this thread's connection, without one that broke.
 
     Django looks after that between two requests, and `run` has none.

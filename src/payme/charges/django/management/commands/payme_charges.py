@@ -3,10 +3,11 @@
 import sys
 from argparse import REMAINDER
 from collections.abc import Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stderr, redirect_stdout
 from functools import partial
 from typing import Any, Final, cast
 
+from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
@@ -14,6 +15,7 @@ from payme.charges.django import configuration
 from payme.charges.django.books import DjangoBooks
 from payme.charges.django.driving import DjangoCharges
 from payme.client import Payme
+from payme.errors import ConfigurationError
 
 try:
     import click
@@ -41,6 +43,19 @@ Exit codes: 0 done; 1 failed, or not all is well; 2 misused; 3 not known yet.
 """
 
 
+_MERCHANT: Final = "payme.merchant.django"
+
+_INSTEAD: Final = {
+    "transactions": click.Option(
+        ["--transactions/--no-transactions"],
+        default=None,
+        help=f"Compare with the transactions of {_MERCHANT}, too, or not; done where it is "
+        "installed.",
+    )
+}
+"""Options that say something else here; the address of the ledger is left out."""
+
+
 class DjangoSource(Source):
     """Where the commands find ledger and client: in the settings."""
 
@@ -53,6 +68,24 @@ class DjangoSource(Source):
     def books(self, url: str, *, must_exist: bool) -> Books:  # noqa: ARG002
         """Return the ledger of the settings."""
         return configuration.ledger(configuration.section(), DjangoBooks)
+
+    def transactions(self, given: Any) -> AbstractContextManager[Any]:
+        """Return the transactions of the project's Merchant API, if it has one.
+
+        Args:
+            given: True or False as the option says; None without it.
+
+        Raises:
+            ConfigurationError: They are asked for, and there are none.
+        """
+        installed = apps.is_installed(_MERCHANT)
+        if given and not installed:
+            raise ConfigurationError(f"--transactions: INSTALLED_APPS has no {_MERCHANT}")
+        if given is False or not installed:
+            return nullcontext(None)
+        from payme.charges.django.transactions import DjangoTransactions
+
+        return nullcontext(DjangoTransactions())
 
     def client(self) -> Payme:
         """Make the client of the settings."""
@@ -73,7 +106,9 @@ def _group() -> click.Group:
             click.Command(
                 name,
                 callback=partial(command.callback, url=""),
-                params=[one for one in command.params if one.name != "url"],
+                params=[
+                    _INSTEAD.get(one.name or "", one) for one in command.params if one.name != "url"
+                ],
                 help=command.help,
             )
         )
