@@ -1,7 +1,10 @@
 """The example shops take money from a saved card: once, whatever is clicked, killed or raced."""
 
+import os
 import re
 import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,7 +13,7 @@ from examples.tables import changed, metadata, orders
 
 from payme.charges import Charge, ChargeState
 from payme.errors import PaymeError
-from support.shops import CARD_SHOPS, POOR, card_shop
+from support.shops import CARD_SHOPS, KEY, MANAGE, POOR, ROOT, card_shop
 
 SEEN = re.compile('name="seen" value="([^"]*)"')
 
@@ -197,6 +200,37 @@ def test_what_a_charge_proves_moves_the_order_on_once():
             columns = (orders.c.state, orders.c.paid_events, orders.c.cancelled_events)
             assert connection.execute(sa.select(*columns)).one() == stored
     engine.dispose()
+
+
+PROVE = """
+from examples.shop_django.models import Order
+from examples.shop_django.orders import changed
+from payme.charges import Charge, ChargeState
+Order.objects.create(pk=7, amount=5000)
+for state in "refused", "paid", "paid", "refunded", "refunded":
+    changed(Charge(id="order-7", amount=5000, account={}, state=ChargeState(state)))
+    order = Order.objects.get()
+    print(order.state, order.paid_events, order.cancelled_events)
+"""
+
+
+def test_what_a_charge_proves_moves_the_order_on_once_in_django(tmp_path):
+    environment = {
+        **os.environ,
+        "SHOP_DATABASE": f"sqlite:///{tmp_path / 'shop.db'}",
+        "PAYME_MERCHANT_ID": "5e730e8e0b852a417aa49ceb",
+        "PAYME_KEY": KEY,
+        "PAYME_CHECKOUT_URL": "",
+    }
+    for command in (["migrate", "--verbosity=0"], ["shell", "--verbosity=0", "--command", PROVE]):
+        done = subprocess.run(
+            [sys.executable, *MANAGE, *command],
+            cwd=ROOT, env=environment, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "waiting 0 0", "paid 1 0", "paid 1 0", "closed 1 1", "closed 1 1",
+    ]  # fmt: skip
 
 
 def test_a_form_of_another_site_is_refused(shop):
