@@ -10,7 +10,9 @@ from payme.sandbox import Sandbox
 
 DOCS = Path(__file__).parents[2] / "docs"
 FILE = re.compile(r"^```python file\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILES = dict(FILE.findall((DOCS / "en" / "charges.md").read_text(encoding="utf-8")))
+PAGE = (DOCS / "en" / "charges.md").read_text(encoding="utf-8")
+# Other parts of the page have files of their own, some of the same name.
+FILES = dict(FILE.findall(PAGE.partition("\n## Django\n")[2].partition("\n## ")[0]))
 NAMES = {"project/settings.py", "shop/models.py", "shop/views.py", "shop/payments.py"}
 
 BUY = """
