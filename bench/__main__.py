@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.charges.measure import measure as charges
 from bench.client.measure import measure as client
 from bench.merchant.measure import measure as merchant
 from bench.report import Report, markdown, show
@@ -19,6 +20,7 @@ BENCHES: dict[str, Callable[[bool], Iterable[Report]]] = {
     "client": client,
     "sandbox": sandbox,
     "merchant": merchant,
+    "charges": charges,
 }
 
 
