@@ -78,6 +78,7 @@ def measure(rounds: int, count: int) -> dict[Case, Series]:
         shuffled = random.Random(rounds)
         for _ in range(rounds):
             for case in shuffled.sample(CASES, len(CASES)):
+                cases[case].submit(count)
                 (cost,) = cases[case].drive(count)
                 series[case].cpu.append(cost["cpu_ns"] / count / 1e3)
         for runners in cases.values():
@@ -104,6 +105,7 @@ def report(series: dict[Case, Series]) -> Report:
 
 def note(series: Series, runners: Runners, count: int) -> None:
     """Count statements, in a round that warms up."""
+    runners.submit(count)
     (cost,) = runners.drive(count, "count")
     series.statements = cost.get("statements", 0) / count
     series.commits = cost.get("commits", 0) / count

@@ -41,7 +41,7 @@ _NUMBERS = {
         "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {n}) "
         "SELECT {columns} FROM numbers"
     ),
-    POSTGRESQL: "SELECT {columns} FROM generate_series(1, {n}) AS numbers(n)",
+    POSTGRESQL: "SELECT {columns} FROM generate_series(1::bigint, {n}) AS numbers(n)",
 }
 _PAID = {
     "id": "'paid-' || n",
@@ -49,7 +49,7 @@ _PAID = {
     "account": """'{"order_id":' || n || '}'""",
     "state": "'paid'",
     "hold": "false",
-    "receipt_id": "'63119a' || (n * 7919 % 1000003) || '-' || n",
+    "receipt_id": "'63119a' || (n * 7919 - n * 7919 / 1000003 * 1000003) || '-' || n",
     "receipts": "1",
     "attempts": "1",
     "cancels": "0",

@@ -72,7 +72,7 @@ def states(url: str) -> dict[str, int]:
     count = sa.select(charges.c.state, sa.func.count()).group_by(charges.c.state)
     shop = engine(url)
     with shop.connect() as connection:
-        counted = dict(connection.execute(count).tuples())
+        counted = dict(connection.execute(count).all())
     shop.dispose()
     return counted
 

@@ -32,7 +32,7 @@ def measure(quick: bool) -> Iterator[Report]:
     yield cost.report(costs)
     outcomes = pipe.measure(QUICK_CHARGES if quick else CHARGES)
     yield pipe.report(outcomes)
-    yield far.measure(costs, outcomes)
+    yield far.measure(outcomes)
     yield due.measure(
         QUICK_RESTING if quick else RESTING, QUICK_DUE_ROUNDS if quick else DUE_ROUNDS
     )

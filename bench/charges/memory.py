@@ -34,6 +34,9 @@ class Memory:
     async def release(self, _owner: str, _charge_id: str) -> None:
         """Do nothing."""
 
+    async def rewind(self, _now: float) -> None:
+        """Do nothing."""
+
     async def next_due(self) -> float | None:
         """Nothing is ever due later."""
         return None

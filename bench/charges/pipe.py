@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import psycopg
+
 from bench.charges.ledgers import POSTGRESQL, SQLITE
 from bench.charges.payme import served
 from bench.charges.runners import Case, prove_moved, running
@@ -14,6 +16,8 @@ from bench.report import Report, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from bench.charges.payme import Payme
 
 DELAY_MS = 300
 CALLS = 2
@@ -40,6 +44,7 @@ HEADER = (
     "of the\npipe",
     "CPU/charge,\nms",
     "sandbox CPU/\ncharge, ms",
+    "PostgreSQL CPU/\ncharge, ms",
     "cores busy,\nwhole machine",
     "memory, MB,\nfirst {small:,}",
     "memory, MB,\nall {most:,}",
@@ -54,7 +59,9 @@ class Outcome(NamedTuple):
         rate: Charges per second.
         cpu: Seconds of CPU per charge, all its processes together.
         sandbox: The same of the sandbox.
-        busy: Cores that were busy meanwhile, everybody's work together; None if nobody says.
+        database: The same of PostgreSQL's processes.
+        busy: Cores that were busy meanwhile, everybody's work together.
+        kept: A ledger was written.
         small: Most memory of a process after the first charges, in bytes.
         most: The same after all.
     """
@@ -63,9 +70,17 @@ class Outcome(NamedTuple):
     rate: float
     cpu: float
     sandbox: float
-    busy: float | None
+    database: float
+    busy: float
+    kept: bool
     small: int
     most: int
+
+    @property
+    def cores_left(self) -> float:
+        """How many cores other people's work left."""
+        own = self.rate * (self.cpu + self.sandbox + self.database)
+        return max((os.cpu_count() or 1) - max(self.busy - own, 0.0), 0.1)
 
 
 def pipe(in_flight: int = IN_FLIGHT) -> float:
@@ -105,17 +120,21 @@ def outcome(case: Case, count: int) -> Outcome:
     """Measure one case, against a Payme of its own."""
     small = count // SMALL_SHARE
     with served(DELAY_MS) as payme, running(case, payme) as runners:
-        before, busy = payme.cpu(), Busy()
-        parts = [runners.drive(small), runners.drive(count - small)]
-        cores, sandbox = busy.cores(), payme.cpu() - before
+        busy, parts = Busy(payme, runners.url), []
+        for number in (small, count - small):
+            runners.submit(number)
+            with busy:
+                parts.append(runners.drive(number))
         runners.prove()
         prove_moved(payme, count, name=f"{case.name}, {case.ledger}")
     return Outcome(
         count=count,
         rate=count / sum(longest(part) for part in parts),
         cpu=sum(each["cpu_ns"] for part in parts for each in part) / count / 1e9,
-        sandbox=sandbox / count / 1e9,
-        busy=cores,
+        sandbox=busy.sandbox / count,
+        database=busy.database / count,
+        busy=busy.machine / busy.seconds,
+        kept=case.ledger != "-",
         small=max(each["most"] or 0 for each in parts[0]),
         most=max(each["most"] or 0 for each in parts[1]),
     )
@@ -127,25 +146,63 @@ def longest(part: list[dict[str, Any]]) -> float:
 
 
 class Busy:
-    """The whole machine's CPU time since this was made."""
+    """CPU time that passed inside of it, in seconds: of the machine, of Payme, of PostgreSQL.
 
-    def __init__(self) -> None:
+    Linux says; elsewhere it is 0.
+    """
+
+    def __init__(self, payme: Payme, url: str) -> None:
+        self._payme, self._url = payme, url
+        self.seconds = self.machine = self.sandbox = self.database = 0.0
+
+    def __enter__(self) -> None:
         self._before = self._used()
-        self._started = time.perf_counter()
 
-    def cores(self) -> float | None:
-        """Return how many cores were busy on average."""
-        if self._before is None:
-            return None
-        return (self._used() - self._before) / (time.perf_counter() - self._started)
+    def __exit__(self, *_: object) -> None:
+        passed = [now - was for now, was in zip(self._used(), self._before, strict=True)]
+        self.seconds += passed[0]
+        self.machine += passed[1]
+        self.sandbox += passed[2]
+        self.database += passed[3]
 
-    def _used(self) -> float | None:
-        if not STAT.exists():
-            return None
-        user, nice, system, _idle, _wait, irq, soft, *_ = map(
-            int, STAT.read_text().splitlines()[0].split()[1:]
-        )
-        return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
+    def _used(self) -> tuple[float, float, float, float]:
+        machine = machine_seconds()
+        return time.perf_counter(), machine, self._payme.cpu() / 1e9, database_seconds(self._url)
+
+
+def machine_seconds() -> float:
+    """Return the CPU time that the machine has spent."""
+    if not STAT.exists():
+        return 0.0
+    spent = STAT.read_text().splitlines()[0].split()
+    user, nice, system, _idle, _wait, irq, soft = map(int, spent[1:8])
+    return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
+
+
+def database_seconds(url: str) -> float:
+    """Return the CPU time that a PostgreSQL on this machine has spent, ended backends included."""
+    if not url.startswith("postgresql") or not STAT.exists():
+        return 0.0
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    backend = ticks(row[0]) if row else None
+    if backend is None:
+        return 0.0
+    server = backend[0]
+    spent = sum(ticks(server)[1:])
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    for child in map(ticks, map(int, children)):
+        spent += sum(child[1:3]) if child else 0
+    return spent / os.sysconf("SC_CLK_TCK")
+
+
+def ticks(pid: int) -> tuple[int, int, int, int, int] | None:
+    """Return a process's parent and its user, system and ended children's CPU time, in ticks."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return int(fields[1]), *map(int, fields[11:15])
 
 
 def row(case: Case, outcome: Outcome) -> list[str]:
@@ -157,7 +214,8 @@ def row(case: Case, outcome: Outcome) -> list[str]:
         f"{outcome.rate / pipe():.2f}",
         f"{outcome.cpu * 1e3:.2f}",
         f"{outcome.sandbox * 1e3:.2f}",
-        "-" if outcome.busy is None else f"{outcome.busy:.1f}",
+        f"{outcome.database * 1e3:.2f}" if case.ledger == POSTGRESQL else "-",
+        f"{outcome.busy:.1f}",
         f"{outcome.small / 1e6:.0f}",
         f"{outcome.most / 1e6:.0f}",
     ]
@@ -175,8 +233,8 @@ def rate_targets(outcomes: dict[Case, Outcome]) -> Iterator[Target]:
                 each.rate >= PROMISED * pipe(),
                 f"the bare calls made {bare.rate / pipe():.2f} of it; at {pipe():.0f}/s the "
                 f"runner needs {each.cpu * pipe():.2f} cores and the sandbox "
-                f"{each.sandbox * pipe():.2f}, and the machine's {os.cpu_count()} were "
-                f"{each.busy or 0:.1f} busy with everybody's work",
+                f"{each.sandbox * pipe():.2f}, PostgreSQL {each.database * pipe():.2f}, and the "
+                f"machine's {os.cpu_count()} were {each.busy:.1f} busy with everybody's work",
             )
 
 

@@ -44,7 +44,7 @@ class Runners:
 
     def __init__(self, case: Case, url: str, payme: Payme, stack: ExitStack) -> None:
         self.case = case
-        self._url, self._payme = url, payme
+        self.url, self._payme = url, payme
         self._first = 0
         each = str(case.in_flight // case.processes)
         command = ("-m", "bench.charges.worker", case.style, each, url, json.dumps(payme.hello))
@@ -56,10 +56,13 @@ class Runners:
         for process in self._processes:
             process.hear()
 
-    def drive(self, count: int, how: str = "run") -> list[dict[str, Any]]:
-        """Submit charges, drive them, and return what each process says it cost."""
+    def submit(self, count: int) -> None:
+        """Store charges."""
         if self.case.style not in LEDGERLESS:
-            submit(self._url, self._payme.token, self._first, count)
+            submit(self.url, self._payme.token, self._first, count)
+
+    def drive(self, count: int, how: str = "run") -> list[dict[str, Any]]:
+        """Drive what was submitted, and return what each process says it cost."""
         line = f"{how} {self._first} {count}"
         self._first += count
         with ThreadPoolExecutor(len(self._processes)) as asking:
@@ -71,8 +74,8 @@ class Runners:
         Raises:
             RuntimeError: One is not.
         """
-        if self.case.style not in LEDGERLESS and states(self._url) != {"paid": self._first}:
-            raise RuntimeError(f"{self.case.name}: {states(self._url)}, submitted {self._first}")
+        if self.case.style not in LEDGERLESS and states(self.url) != {"paid": self._first}:
+            raise RuntimeError(f"{self.case.name}: {states(self.url)}, submitted {self._first}")
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,23 +98,27 @@ class Bare:
     engine = None
 
     def __init__(self, in_flight: int, _ledger: str, hello: dict[str, str]) -> None:
-        self._in_flight, self._token = in_flight, hello["token"]
-        self._loop = asyncio.Runner()
-        self._payme = AsyncPayme(hello["merchant"], hello["key"], base_url=hello["url"], proxy="")
+        self._in_flight, self._hello = in_flight, hello
 
     def run(self, first: int, count: int) -> int:
         """Pay."""
-        return self._loop.run(self._run(iter(range(first, first + count))))
+        return asyncio.run(self._run(iter(range(first, first + count))))
 
     async def _run(self, numbers: Iterator[int]) -> int:
-        paid = await asyncio.gather(*(self._lane(numbers) for _ in range(self._in_flight)))
-        return sum(paid)
+        hello = self._hello
+        # A client for each run: a connection that was idle since the last one may be half closed,
+        # and nothing here would make good for the answer that is lost then.
+        async with AsyncPayme(
+            hello["merchant"], hello["key"], base_url=hello["url"], proxy=""
+        ) as payme:
+            lanes = (self._lane(payme, numbers) for _ in range(self._in_flight))
+            return sum(await asyncio.gather(*lanes))
 
-    async def _lane(self, numbers: Iterator[int]) -> int:
+    async def _lane(self, payme: AsyncPayme, numbers: Iterator[int]) -> int:
         paid = 0
         for number in numbers:
-            receipt = await self._payme.receipts.create(AMOUNT, {"order_id": number})
-            paid += (await self._payme.receipts.pay(receipt.id, self._token)).is_paid
+            receipt = await payme.receipts.create(AMOUNT, {"order_id": number})
+            paid += (await payme.receipts.pay(receipt.id, self._hello["token"])).is_paid
         return paid
 
 
@@ -123,17 +128,20 @@ class BareThreads:
     engine = None
 
     def __init__(self, in_flight: int, _ledger: str, hello: dict[str, str]) -> None:
-        self._in_flight, self._token = in_flight, hello["token"]
-        self._payme = Payme(hello["merchant"], hello["key"], base_url=hello["url"], proxy="")
+        self._in_flight, self._hello = in_flight, hello
 
     def run(self, first: int, count: int) -> int:
         """Pay."""
-        with ThreadPoolExecutor(self._in_flight) as threads:
-            return sum(threads.map(self._pay, range(first, first + count)))
+        hello = self._hello
+        with (
+            Payme(hello["merchant"], hello["key"], base_url=hello["url"], proxy="") as payme,
+            ThreadPoolExecutor(self._in_flight) as threads,
+        ):
+            return sum(threads.map(partial(self._pay, payme), range(first, first + count)))
 
-    def _pay(self, number: int) -> bool:
-        receipt = self._payme.receipts.create(AMOUNT, {"order_id": number})
-        return self._payme.receipts.pay(receipt.id, self._token).is_paid
+    def _pay(self, payme: Payme, number: int) -> bool:
+        receipt = payme.receipts.create(AMOUNT, {"order_id": number})
+        return payme.receipts.pay(receipt.id, self._hello["token"]).is_paid
 
 
 STYLES: dict[str, Callable[[int, str, dict[str, str]], Any]] = {

@@ -117,12 +117,18 @@ _RELEASE: Final = (
     .values(owner=None, leased_until=0.0)
 )
 # A few are enough: who asks looks again after a second anyway.
-_NEXT_DUE: Final = (
-    sa.select(charges.c.due, charges.c.leased_until)
+_FIRST_DUE: Final = (
+    sa.select(
+        sa.case(
+            (charges.c.leased_until > charges.c.due, charges.c.leased_until), else_=charges.c.due
+        ).label("free")
+    )
     .where(charges.c.due.is_not(None))
     .order_by(charges.c.due)
     .limit(_PAGE)
+    .subquery()
 )
+_NEXT_DUE: Final = sa.select(sa.func.min(_FIRST_DUE.c.free))
 
 
 def _save_at_once() -> sa.Executable:
@@ -242,7 +248,8 @@ class _Rows(NamedTuple):
         connection.execute(_RELEASE, {"b_id": charge_id, "b_owner": owner})
 
     def next_due(self, connection: sa.Connection) -> float | None:
-        return min((max(row[0], row[1]) for row in connection.execute(_NEXT_DUE)), default=None)
+        free: float | None = connection.execute(_NEXT_DUE).scalar_one()
+        return free
 
     def rewind(self, connection: sa.Connection, now: float) -> None:
         for column, value in ((charges.c.due, now), (charges.c.leased_until, 0.0)):
