@@ -38,8 +38,8 @@ class Scenario(NamedTuple):
 SCENARIOS = (
     Scenario("1 process", 1, Layout(1, 100, 1, 2, 2)),
     Scenario("1 process", 1, Layout(1, 500, 1, 2, 2)),
-    Scenario("1 machine, a process for each core", 2, Layout(2, 100, 1, 2, 2)),
-    Scenario("1 machine, a process for each core", 2, Layout(2, 500, 1, 2, 2)),
+    Scenario("1 machine, a process for each core", 1, Layout(2, 100, 1, 2, 2)),
+    Scenario("1 machine, a process for each core", 1, Layout(2, 500, 1, 2, 2)),
     Scenario("1 machine", 20, Layout(20, 100, 1, 2, 2)),
     Scenario("5 machines", 20, Layout(20, 100, 5, 2, 2)),
     Scenario("10 machines", 20, Layout(20, 100, 10, 2, 8)),
