@@ -136,7 +136,7 @@ def measure(sizes: tuple[int, int]) -> Report:
     """
     audits = [audited(size) for size in sizes]
     return Report(
-        title=f"Charges: audit of {max(sizes):,} receipts",
+        title="Charges: the audit",
         header=HEADER,
         rows=[row(each) for each in audits],
         targets=list(targets(audits[-1])),

@@ -95,11 +95,11 @@ def report(series: dict[Case, Series]) -> Report:
     """Say what was measured."""
     rounds = len(next(iter(series.values())).cpu)
     return Report(
-        title=f"Charges: CPU beside the two bare calls; {rounds} rounds",
+        title="Charges: CPU beside the two bare calls",
         header=HEADER,
         rows=[row(case, series) for case in CASES],
         targets=(),
-        notes=NOTES,
+        notes=(f"{rounds} rounds.", *NOTES),
     )
 
 

@@ -131,11 +131,11 @@ def measure(sizes: tuple[int, int], rounds: int) -> Report:
         plans = {place: plan(place) for place in ledgers if place.size == max(sizes)}
         took = timed(ledgers, rounds)
     return Report(
-        title=f"Charges: finding what is due among {max(sizes):,} that rest; {rounds} rounds",
+        title="Charges: finding what is due",
         header=[each.format(small=min(sizes), most=max(sizes)) for each in HEADER],
         rows=list(rows(took, sizes)),
         targets=[*time_targets(took, sizes), *index_targets(plans)],
-        notes=NOTES,
+        notes=(f"{rounds} rounds.", *NOTES),
     )
 
 

@@ -37,15 +37,15 @@ class Scenario(NamedTuple):
 
 SCENARIOS = (
     Scenario("1 process", 1, Layout(1, 100, 1, 2, 2)),
-    Scenario("1 process", 1, Layout(1, 500, 1, 2, 2)),
-    Scenario("1 machine, a process for each core", 1, Layout(2, 100, 1, 2, 2)),
-    Scenario("1 machine, a process for each core", 1, Layout(2, 500, 1, 2, 2)),
-    Scenario("1 machine", 20, Layout(20, 100, 1, 2, 2)),
-    Scenario("5 machines", 20, Layout(20, 100, 5, 2, 2)),
-    Scenario("10 machines", 20, Layout(20, 100, 10, 2, 8)),
-    Scenario("10 machines", 20, Layout(20, 500, 10, 2, 8)),
-    Scenario("20 machines, 2 processes a box", 20, Layout(40, 250, 20, 2, 16)),
-    Scenario("40 machines, 4 processes a box", 20, Layout(80, 125, 40, 2, 32)),
+    Scenario("1 machine, 2 processes", 1, Layout(2, 100, 1, 2, 2)),
+    Scenario("1 machine, 4 processes", 1, Layout(4, 100, 1, 2, 2)),
+    Scenario("1 machine, 20 processes", 20, Layout(20, 100, 1, 2, 2)),
+    Scenario("5 machines, 20 processes", 20, Layout(20, 100, 5, 2, 2)),
+    Scenario("10 machines, 20 processes", 20, Layout(20, 100, 10, 2, 8)),
+    Scenario("10 machines, 100 processes", 20, Layout(100, 100, 10, 2, 8)),
+    Scenario("25 machines, 100 processes", 20, Layout(100, 100, 25, 2, 8)),
+    Scenario("25 machines, 100 processes", 20, Layout(100, 100, 25, 2, 32)),
+    Scenario("50 machines, 100 processes", 20, Layout(100, 100, 50, 2, 32)),
 )
 HEADER = (
     "runners on machines\nof 2 cores",

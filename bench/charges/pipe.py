@@ -105,10 +105,7 @@ def report(outcomes: dict[Case, Outcome]) -> Report:
     """Say what was measured."""
     count = next(iter(outcomes.values())).count
     return Report(
-        title=(
-            f"Charges: {count:,} beside a Payme that answers after {DELAY_MS} ms, "
-            f"{IN_FLIGHT} in flight"
-        ),
+        title=f"Charges: beside a Payme that answers after {DELAY_MS} ms, {IN_FLIGHT} in flight",
         header=[each.format(small=count // SMALL_SHARE, most=count) for each in HEADER],
         rows=[row(case, outcome) for case, outcome in outcomes.items()],
         targets=[*rate_targets(outcomes), *memory_targets(outcomes)],
