@@ -3,7 +3,8 @@
 import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Event
+from threading import Barrier
+from time import sleep
 
 import pytest
 import sqlalchemy as sa
@@ -163,21 +164,44 @@ async def test_who_commits_is_cancelled_and_it_comes_to_its_end_for_all(style, w
 
 def test_who_is_interrupted_leaves_the_line_to_the_others(file):
     engine = sa.create_engine(f"sqlite:///{file}")
-    together, inside, go_on = Together(engine), Event(), Event()
+    together = Together(engine)
+    struck = []
 
-    def interrupted(connection):
-        inside.set()
-        go_on.wait(WAIT_S)
-        raise KeyboardInterrupt
+    def strike(connection):
+        """Ctrl+C, once: in the thread that commits for all."""
+        if not struck:
+            struck.append(True)
+            raise KeyboardInterrupt
+        return 0
 
+    changes = [(put, 1), (strike,), (put, 2)]
     with ThreadPoolExecutor(3) as threads:
-        first = threads.submit(together.do, interrupted)
-        inside.wait(WAIT_S)
-        others = [threads.submit(together.do, put, number) for number in (1, 2)]
-        go_on.set()
-        with pytest.raises(KeyboardInterrupt):
-            first.result(WAIT_S)
-        assert [other.result(WAIT_S) for other in others] == [10, 20]
+        with together._first:
+            # So that all of them stand in the line before one of them commits.
+            futures = [threads.submit(together.do, *change) for change in changes]
+            while len(together._line._waiting) < len(changes):
+                sleep(0.001)
+        errors = [future.exception(WAIT_S) for future in futures]
+    assert [type(error) for error in errors if error] == [KeyboardInterrupt]
+    done = {number for number, error in zip((1, 0, 2), errors, strict=True) if not error}
+    with engine.connect() as connection:
+        stored = set(connection.exec_driver_sql("SELECT number FROM seen").scalars())
+    assert stored == done - {0}
+    engine.dispose()
+
+
+def test_nobody_else_writes_between_reading_and_writing(file):
+    engine = sa.create_engine(f"sqlite:///{file}")
+    other = sqlite3.connect(file, isolation_level=None, timeout=0)
+
+    def read_then_write(connection):
+        connection.exec_driver_sql("SELECT count(*) FROM seen").all()
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("INSERT INTO seen VALUES (9)")
+        return put(connection, 1)
+
+    assert Together(engine).do(read_then_write) == 10
+    other.close()
     engine.dispose()
 
 

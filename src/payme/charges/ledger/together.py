@@ -79,9 +79,13 @@ class _Line:
             taken.append(self._waiting.popleft())
         return taken
 
-    def give_back(self, taken: Iterable[_Change[Any]]) -> None:
-        """Let somebody else do what is not done, in the same order."""
-        self._waiting.extendleft(change for change in reversed(list(taken)) if not change.is_done)
+    def give_back(self, taken: Iterable[_Change[Any]], own: _Change[Any]) -> None:
+        """Let somebody else do what is not done, in the same order.
+
+        What belongs to who was interrupted is not done any more.
+        """
+        left = [change for change in taken if not change.is_done and change is not own]
+        self._waiting.extendleft(reversed(left))
 
 
 class Together:
@@ -103,17 +107,17 @@ class Together:
         try:
             with self._first:
                 if not change.is_done:
-                    self._commit(self._line.take())
+                    self._commit(self._line.take(), change)
         finally:
             self._line.leave(change)
         return change.answer()
 
-    def _commit(self, changes: list[_Change[Any]]) -> None:
+    def _commit(self, changes: list[_Change[Any]], own: _Change[Any]) -> None:
         try:
             if not self._try([changes]):
                 self._try([[change] for change in changes])
         finally:
-            self._line.give_back(changes)
+            self._line.give_back(changes, own)
 
     def _try(self, groups: list[list[_Change[Any]]]) -> bool:
         for group in groups:
@@ -159,17 +163,17 @@ class AsyncTogether:
         try:
             async with self._first:
                 if not change.is_done:
-                    await _to_its_end(self._commit(self._line.take()))
+                    await _to_its_end(self._commit(self._line.take(), change))
         finally:
             self._line.leave(change)
         return change.answer()
 
-    async def _commit(self, changes: list[_Change[Any]]) -> None:
+    async def _commit(self, changes: list[_Change[Any]], own: _Change[Any]) -> None:
         try:
             if not await self._try([changes]):
                 await self._try([[change] for change in changes])
         finally:
-            self._line.give_back(changes)
+            self._line.give_back(changes, own)
 
     async def _try(self, groups: list[list[_Change[Any]]]) -> bool:
         for group in groups:
