@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,6 +36,11 @@ CASES = (
     Case("Charges, 100 threads", "threads", SQLITE),
     Case("Charges, 100 threads", "threads", POSTGRESQL),
     Case("AsyncCharges, 2 processes", "asyncio", POSTGRESQL, processes=2),
+    *(
+        [Case("Procrastinate, AsyncCharges", "procrastinate", POSTGRESQL)]
+        if find_spec("procrastinate")
+        else []
+    ),
 )
 
 HEADER = (
@@ -182,14 +188,16 @@ def database_seconds(url: str) -> float:
         return 0.0
     with psycopg.connect(url) as connection:
         row = connection.execute("SELECT pg_backend_pid()").fetchone()
-    backend = ticks(row[0]) if row else None
-    if backend is None:
-        return 0.0
-    server = backend[0]
-    spent = sum(ticks(server)[1:])
-    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-    for child in map(ticks, map(int, children)):
-        spent += sum(child[1:3]) if child else 0
+        backend = ticks(row[0]) if row else None
+        if backend is None:  # it runs elsewhere
+            return 0.0
+        server = backend[0]
+        # Before the children, of whom some may end meanwhile: theirs are not counted twice.
+        own = ticks(server)
+        spent = sum(own[1:]) if own else 0
+        for pid in STAT.parent.iterdir():
+            child = ticks(int(pid.name)) if pid.name.isdigit() else None
+            spent += sum(child[1:3]) if child and child[0] == server else 0
     return spent / os.sysconf("SC_CLK_TCK")
 
 

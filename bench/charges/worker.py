@@ -65,6 +65,53 @@ class Asyncio:
         return self._loop.run(self._charges.run(in_flight=self._in_flight, drain=True))
 
 
+class Procrastinate:
+    """A worker of Procrastinate's with `ProcrastinateEngine`; jobs are deferred beforehand."""
+
+    def __init__(self, in_flight: int, ledger: str, hello: dict[str, str]) -> None:
+        from procrastinate import App, PsycopgConnector
+
+        from payme.charges.engines.procrastinate import ProcrastinateEngine
+
+        self._in_flight = in_flight
+        self._loop = asyncio.Runner()
+        self._ledger = AsyncSqlLedger(ledger, keys=[KEY])
+        payme = AsyncPayme(hello["merchant"], hello["key"], base_url=hello["url"], proxy="")
+        self._app = App(connector=PsycopgConnector(conninfo=ledger, max_size=15))
+        self._task = ProcrastinateEngine(
+            self._app, lambda: AsyncCharges(payme, self._ledger)
+        ).advance
+        self.engine = self._ledger._engine.sync_engine
+        self._loop.run(self._create_tables())
+
+    async def _create_tables(self) -> None:
+        async with self._app.open_async():
+            await self._app.schema_manager.apply_schema_async()
+
+    def prepare(self, first: int, count: int) -> None:
+        """Defer the jobs, before the time counts."""
+        self._loop.run(self._defer(first, count))
+
+    async def _defer(self, first: int, count: int) -> None:
+        jobs = [{"charge_id": f"order-{number}"} for number in range(first, first + count)]
+        async with self._app.open_async():
+            await self._task.batch_defer_async(*jobs)
+
+    def run(self, _first: int, count: int) -> int:
+        """Work until there is no job left."""
+        self._loop.run(self._work())
+        return count
+
+    async def _work(self) -> None:
+        async with self._app.open_async():
+            await self._app.run_worker_async(
+                concurrency=self._in_flight,
+                wait=False,
+                install_signal_handlers=False,
+                delete_jobs="successful",
+            )
+
+
 class Decisions:
     """`AsyncCharges.run` on a ledger that keeps nothing."""
 
@@ -147,6 +194,7 @@ class BareThreads:
 STYLES: dict[str, Callable[[int, str, dict[str, str]], Any]] = {
     "threads": Threads,
     "asyncio": Asyncio,
+    "procrastinate": Procrastinate,
     "decisions": Decisions,
     "bare": Bare,
     "bare threads": BareThreads,
