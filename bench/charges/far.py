@@ -178,7 +178,9 @@ def notes(costs: Costs) -> Iterator[str]:
     yield (
         "Rows with a measured figure are runs of the table above, simulated with the CPU that each "
         "took itself and the cores that the machine's other work left; their error is that of the "
-        "simulation. All other rows are simulated, not measured."
+        "simulation. Where the whole machine was full, those cores are what the run itself got: "
+        "that they agree says little then, and the check counts on a machine that is not. "
+        "All other rows are simulated, not measured."
     )
     yield (
         f"Simulated with what the cheapest runner on PostgreSQL took: {costs.runner * 1e3:.2f} ms "

@@ -108,6 +108,7 @@ class Procrastinate:
                 concurrency=self._in_flight,
                 wait=False,
                 install_signal_handlers=False,
+                fetch_job_polling_interval=0.2,
                 delete_jobs="successful",
             )
 
