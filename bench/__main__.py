@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.charges.measure import measure as charges
 from bench.client.measure import measure as client
 from bench.merchant.measure import measure as merchant
-from bench.report import Report, markdown, show
+from bench.report import Report, merged, show
 from bench.sandbox.measure import measure as sandbox
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ BENCHES: dict[str, Callable[[bool], Iterable[Report]]] = {
     "client": client,
     "sandbox": sandbox,
     "merchant": merchant,
+    "charges": charges,
 }
 
 
@@ -29,7 +31,9 @@ def arguments() -> argparse.Namespace:
         "names", nargs="*", metavar="NAME", help=f"which to run: {', '.join(BENCHES)} (all)"
     )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
-    parser.add_argument("--save", action="store_true", help=f"write {RESULTS.name} too")
+    parser.add_argument(
+        "--save", action="store_true", help=f"write them into {RESULTS.name} too, in their places"
+    )
     options = parser.parse_args()
     if unknown := set(options.names) - set(BENCHES):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
@@ -45,7 +49,8 @@ def main() -> None:
             show(report)
             reports.append(report)
     if options.save:
-        RESULTS.write_text(markdown(reports), encoding="utf-8")
+        saved = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+        RESULTS.write_text(merged(saved, reports), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,9 +73,32 @@ def show(report: Report) -> None:
         console.print(Text(note, style="dim"))
 
 
-def markdown(reports: Iterable[Report]) -> str:
-    """Return the reports as one Markdown page."""
-    return "\n".join(["# Measured\n", machine(), *map(section, reports)])
+SUBJECTS = ("Client", "Sandbox", "Merchant", "GetStatement", "Charges")
+"""Words that titles begin with, in the order of the page."""
+
+
+def merged(saved: str, reports: Iterable[Report]) -> str:
+    """Return a saved Markdown page with these reports in the place of the former ones.
+
+    Sections of other subjects stay as they are.
+
+    Args:
+        saved: The page as it is; empty if there is none.
+        reports: What was measured now.
+    """
+    sections: dict[str, list[str]] = {subject: [] for subject in SUBJECTS}
+    for text in re.split(r"^(?=## )", saved, flags=re.MULTILINE)[1:]:
+        sections[subject_of(text.removeprefix("## "))].append(text.rstrip("\n") + "\n")
+    fresh: dict[str, list[str]] = {}
+    for report in reports:
+        fresh.setdefault(subject_of(report.title), []).append(section(report))
+    texts = [text for each in ({**sections, **fresh}).values() for text in each]
+    return "\n".join(["# Measured\n", machine(), *texts])
+
+
+def subject_of(title: str) -> str:
+    """Return what a report is about."""
+    return next(subject for subject in SUBJECTS if title.startswith(subject))
 
 
 def machine() -> str:

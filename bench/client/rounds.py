@@ -48,20 +48,20 @@ class Process:
         self._readable = selectors.DefaultSelector()
         self._readable.register(self._child.stdout, selectors.EVENT_READ)
 
-    def hear(self) -> Any:
+    def hear(self, seconds: float = REPLY_SECONDS) -> Any:
         """Return the next line of JSON; a child that says nothing in time is an error."""
-        if not self._readable.select(REPLY_SECONDS):
-            raise TimeoutError(f"no answer within {REPLY_SECONDS} s")
+        if not self._readable.select(seconds):
+            raise TimeoutError(f"no answer within {seconds:.0f} s")
         line = self._child.stdout.readline()
         if not line:
             raise EOFError(f"the process ended with code {self._child.wait()}")
         return json.loads(line)
 
-    def ask(self, line: object) -> Any:
+    def ask(self, line: object, seconds: float = REPLY_SECONDS) -> Any:
         """Send a line and return the answer."""
         self._child.stdin.write(f"{line}\n")
         self._child.stdin.flush()
-        return self.hear()
+        return self.hear(seconds)
 
     def close(self) -> None:
         """End the child."""

@@ -500,7 +500,8 @@ def test_what_is_due_is_found_by_the_index(database):
 
     @sa.event.listens_for(ledger._engine, "before_cursor_execute")
     def note(connection, cursor, statement, parameters, context, many):
-        ran.append((statement, parameters))
+        if not statement.startswith("BEGIN"):
+            ran.append((statement, parameters))
 
     assert len(ledger.claim("a", 1001.0, 1100.0, 10)) == 10
     assert len(ledger.due_ids(1001.0, 10)) == 10

@@ -28,6 +28,15 @@ _SETTINGS = {
     "shared_buffers": "64MB",
     "autovacuum": "off",
 }
+# A benchmark waits for the disk as a shop does.
+_DURABLE = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "shared_buffers": "128MB",
+    "max_wal_size": "4GB",
+    "autovacuum": "on",
+}
 
 
 def _free_port() -> int:
@@ -76,8 +85,8 @@ class OwnPostgres:
         self._run("pg_ctl", ("-w", *place, *arguments, word))
 
 
-def _start() -> str:
-    server = OwnPostgres()
+def _start(settings: dict[str, str]) -> str:
+    server = OwnPostgres(**settings)
     _running.callback(server.stop)
     return server.url
 
@@ -87,14 +96,17 @@ atexit.register(_running.close)
 
 
 @cache
-def postgres_url() -> str:
+def postgres_url(*, durable: bool = False) -> str:
     """Start the server unless it runs; it stops with `stop_postgres`, at the latest at exit.
+
+    Args:
+        durable: It waits for the disk.
 
     Returns:
         A libpq URL of its administrator's database, `postgresql://…`.
     """
     given = os.environ.get("PAYME_TEST_DATABASE_URL")
-    return given or _start()
+    return given or _start(_DURABLE if durable else {})
 
 
 def stop_postgres() -> None:
@@ -104,13 +116,16 @@ def stop_postgres() -> None:
 
 
 @contextmanager
-def postgres_database() -> Iterator[str]:
+def postgres_database(*, durable: bool = False) -> Iterator[str]:
     """Make an empty database, and drop it at the end.
+
+    Args:
+        durable: See `postgres_url`.
 
     Yields:
         Its libpq URL, `postgresql://…`.
     """
-    admin, name = postgres_url(), f"payme_{uuid.uuid4().hex[:12]}"
+    admin, name = postgres_url(durable=durable), f"payme_{uuid.uuid4().hex[:12]}"
     _run(admin, f"CREATE DATABASE {name}")
     try:
         yield admin.rpartition("/")[0] + f"/{name}"
