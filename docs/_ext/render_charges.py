@@ -1,8 +1,9 @@
 """Writes what the documentation takes from the states of a charge."""
 
+from html import escape
 from typing import Final
 
-from render import table
+from render import COLOURS, HEIGHT, WIDTH, Box, edge, marker, table
 
 from payme.charges.core import ABOUT, COMMANDS, NEXT, RESTS, ChargeState
 from payme.errors.catalogue import Language
@@ -88,10 +89,92 @@ def charges(language: Language) -> str:
     return table(_HEAD[language], (_row(state, language) for state in ABOUT))
 
 
+_CAPTION: Final[dict[Language, str]] = {
+    "en": "States of a charge; dashed is what a merchant may ask for",
+    "uz": "Charge holatlari; uzuq chiziq — sotuvchi buyurishi mumkin boʻlgan qadam",
+    "ru": "Состояния списания; пунктир — то, что может приказать продавец",
+}
+# Laid out by hand, so that no arrow runs behind a box; a state without a place fails the tests.
+_PLACES: Final[dict[ChargeState, Box]] = {
+    S.NEW: Box(75, 100),
+    S.OPEN: Box(265, 100),
+    S.PAYING: Box(480, 185),
+    S.HELD: Box(645, 40),
+    S.CONFIRMING: Box(870, 40),
+    S.REFUSED: Box(480, 330),
+    S.CANCELLING: Box(265, 235),
+    S.PAID: Box(870, 210),
+    S.FAILED: Box(75, 420),
+    S.REFUNDING: Box(870, 315),
+    S.REFUNDED: Box(870, 420),
+}
+
+
+def drawing(language: Language) -> str:
+    """Draw the states of a charge.
+
+    Args:
+        language: Language of the caption.
+
+    Returns:
+        An SVG whose arrows are the tables of facts and of commands.
+    """
+    title = escape(_CAPTION[language])
+    facts = steps()
+    asked = {(before, after) for (_, before), after in COMMANDS.items()} - facts
+    drawn = [(step, "way") for step in sorted(facts)] + [(step, "stop") for step in sorted(asked)]
+    return "\n".join(
+        [
+            f'<svg class="payme-states" viewBox="0 0 950 450" role="img" aria-label="{title}"',
+            ' xmlns="http://www.w3.org/2000/svg" font-family="inherit" font-size="13">',
+            f"<title>{title}</title>",
+            *(marker(look, colour) for look, colour in COLOURS.items()),
+            *(_arrow(*step, look, facts | asked) for step, look in drawn if step[0] is not step[1]),
+            *(_box(state) for state in _PLACES),
+            "</svg>",
+        ]
+    )
+
+
+def steps() -> set[tuple[ChargeState, ChargeState]]:
+    """Return which state a charge may come to from which, without being asked."""
+    # That a payment begins is the one step that no answer of Payme's leads to.
+    return {(S.OPEN, S.PAYING)} | {(before, after) for (before, _), after in NEXT.items()}
+
+
+def _arrow(
+    before: ChargeState,
+    after: ChargeState,
+    look: str,
+    every: set[tuple[ChargeState, ChargeState]],
+) -> str:
+    start, end = _PLACES[before], _PLACES[after]
+    dx, dy = end.x - start.x, end.y - start.y
+    length = (dx * dx + dy * dy) ** 0.5
+    # An arrow and its opposite would lie on one another.
+    aside = 8 if (after, before) in every else 0
+    shift = (-dy / length * aside, dx / length * aside)
+    (x1, y1), (x2, y2) = edge(start, dx, dy, shift), edge(end, -dx, -dy, shift)
+    dash = ' stroke-dasharray="4 3"' if look == "stop" else ""
+    return (
+        f'<path data-from="{before}" data-to="{after}" data-look="{look}" '
+        f'd="M{x1:.0f} {y1:.0f}L{x2:.0f} {y2:.0f}" fill="none" stroke="{COLOURS[look]}" '
+        f'stroke-width="1.6"{dash} marker-end="url(#payme-{look})"/>'
+    )
+
+
+def _box(state: ChargeState) -> str:
+    x, y = _PLACES[state]
+    return (
+        f'<g><rect x="{x - WIDTH / 2:.0f}" y="{y - HEIGHT / 2:.0f}" width="{WIDTH}" '
+        f'height="{HEIGHT}" rx="6" fill="var(--color-background-secondary, #f6f6f6)" '
+        f'stroke="currentColor" stroke-width="{2.4 if state in RESTS else 1}"/>'
+        f'<text x="{x}" y="{y + 5}" text-anchor="middle" fill="currentColor">{state}</text></g>'
+    )
+
+
 def _row(state: ChargeState, language: Language) -> tuple[str, ...]:
-    follow = {after for (before, _), after in NEXT.items() if before is state} - {state}
-    if state is S.OPEN:
-        follow.add(S.PAYING)  # the one step that no answer of Payme's leads to
+    follow = {after for before, after in steps() if before is state} - {state}
     words = [word for word, before in COMMANDS if before is state]
     to_do = _TO_DO[language][state] if state in RESTS else _UNDER_WAY[language]
     return (

@@ -3,7 +3,8 @@
 `{payme-errors} uz`, `{payme-states} ru`, `{payme-methods} en`, `{payme-proofs} uz`,
 `{payme-scenarios} ru`, `{payme-transactions} en`, `{payme-refusals} uz`, `{payme-rules} ru`,
 `{payme-charges} en` and `{payme-card-form} uz` make tables, `{payme-diagram} en` draws the states
-of a receipt, and `{payme-lifecycle} uz` those of a transaction.
+of a receipt, `{payme-lifecycle} uz` those of a transaction, and `{payme-charge-states} ru` those of
+a charge.
 """
 
 from collections.abc import Callable
@@ -78,6 +79,7 @@ _TABLES: Final[dict[str, Callable[[Any], str]]] = {
 _DRAWINGS: Final[dict[str, Callable[[Any], str]]] = {
     "diagram": render.diagram,
     "lifecycle": render_merchant.lifecycle,
+    "charge-states": render_charges.drawing,
 }
 
 

@@ -105,6 +105,7 @@ def test_generated_parts_are_in_the_language_of_their_page(language):
         "{payme-refusals}",
         "{payme-rules}",
         "{payme-charges}",
+        "{payme-charge-states}",
         "{payme-card-form}",
     }
     assert all(kind[1:] == [language] for _, kind in asked)
@@ -246,6 +247,18 @@ def test_the_table_of_charges_has_every_state_and_what_follows(language):
     under_way = {row[4] for state, row in told.items() if state not in RESTS}
     assert len(under_way) == 1
     assert not under_way & {row[4] for state, row in told.items() if state in RESTS}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_drawing_of_charges_has_every_state_and_step(language):
+    svg = CHARGES.drawing(language)
+    drawn = re.findall(r'data-from="(\w+)" data-to="(\w+)" data-look="(\w+)"', svg)
+    facts = {(before, after) for before, after, look in drawn if look == "way"}
+    asked = {(before, after) for before, after, look in drawn if look == "stop"}
+    by_facts = {(before, after) for (before, _), after in NEXT.items() if before != after}
+    assert facts == by_facts | {("open", "paying")}
+    assert asked == {(one, after) for (_, one), after in COMMANDS.items() if one != after} - facts
+    assert all(f">{state}</text>" in svg for state in ChargeState)
 
 
 SAME, REPORT, LATE = "the same answer", "state and times", "`-31008`, → `-1` `released`"
