@@ -1,0 +1,1 @@
+"""Money every month: subscriptions whose periods are charges."""
