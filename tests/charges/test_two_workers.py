@@ -212,7 +212,7 @@ def test_without_any_compare_and_set_money_is_taken_twice(ledger, monkeypatch):
         blind = sa.update(sql.charges).where(sql.charges.c.id == change.after.id)
         connection.execute(blind, rows.charge_row(change.after))
 
-    monkeypatch.setattr(sql._Rows, "save", save_blindly)
+    monkeypatch.setattr(sql.Rows, "save", save_blindly)
     broken = set()
     for order in switching(18, 2):
         try:

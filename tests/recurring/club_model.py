@@ -1,6 +1,7 @@
 """A subscription in memory: what the core decides is stored, and its charges end as a test says."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 
 import msgspec
 
@@ -182,7 +183,7 @@ class Club:
     def check_attempts(self):
         for n in self.periods:
             mine = [one for one in self.attempts if one[0] == n]
-            for before, after in zip(mine, mine[1:], strict=False):
+            for before, after in pairwise(mine):
                 by_a_person = after[2] or after[3] != before[3]
                 assert by_a_person or after[1] - before[1] >= APART
             for _, at, _, _ in mine:

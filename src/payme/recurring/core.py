@@ -163,7 +163,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
         next_n: The first period that was not opened or skipped.
         debt: The period that is unresolved; None while there is none.
         told: The last period whose payment was announced; -1 for none.
-        opened: When periods were opened on the last day on which one was.
+        openings: When periods were opened on the last day on which one was.
         other_card: Another card was given while an attempt with the one before was under way.
         approved: Missed periods before this one may be collected, however many they are.
         ends_at: When it ends, in seconds since 1970; None while that is not known.
@@ -180,7 +180,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     next_n: int
     debt: int | None = None
     told: int = -1
-    opened: tuple[float, ...] = ()
+    openings: tuple[float, ...] = ()
     other_card: bool = False
     approved: int = 0
     ends_at: float | None = None
@@ -252,6 +252,11 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
     def charge_id(self) -> str:
         """Id of its charge."""
         return f"{self.subscription}:{self.n}"
+
+    @property
+    def due(self) -> float:
+        """When it is due: where it begins, since it is paid ahead."""
+        return self.start
 
     @property
     def is_debt(self) -> bool:
@@ -429,7 +434,7 @@ def _open(subscription: Subscription, now: float) -> Change:
             "next_n": first + 1,
             "debt": first,
             "told": first,
-            "opened": (*today, now),
+            "openings": (*today, now),
         },
     )
 
@@ -551,10 +556,11 @@ def _refused(subscription: Subscription, period: Period, charge: Charge, now: fl
         at: float | None = now
     elif not hard:
         at = next_attempt(subscription, period, now)
-    elif subscription.rule.after_retries == "past_due":
-        return _wait_for_a_person(subscription, period, now, F.HARD, told)
-    else:
+    elif subscription.rule.after_retries == "cancel":
         return _wait_for_a_card(subscription, period, now, told)
+    else:
+        # Not even the next period is tried with a card that can't pay.
+        return _wait_for_a_person(subscription, period, now, F.HARD, told)
     if at is None:
         return _exhausted(subscription, period, now, told)
     refused = msgspec.structs.replace(period, state=P.REFUSED, retry_at=at)
@@ -913,4 +919,4 @@ def _notice_at(subscription: Subscription, n: int) -> float | None:
 def _opened_today(subscription: Subscription, now: float) -> tuple[float, ...]:
     wall = subscription.rule.wall
     today = wall.day(now)
-    return tuple(moment for moment in subscription.opened if wall.day(moment) == today)
+    return tuple(moment for moment in subscription.openings if wall.day(moment) == today)

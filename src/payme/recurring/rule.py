@@ -152,7 +152,7 @@ def check_timezone(given: object) -> str:
 
 def check_every(given: object) -> Every:
     """Check the length of a period."""
-    parts: tuple[Any, ...] = cast("Any", given) if isinstance(given, tuple) else ()
+    parts: list[Any] = list(cast("Any", given)) if issubclass(type(given), tuple) else []
     if len(parts) == 2:
         count, unit = exact.whole(parts[0]), exact.text(parts[1])
         if unit in STEPS and count is not None and 1 <= count <= _LONGEST_COUNT[unit]:

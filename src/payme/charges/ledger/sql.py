@@ -166,15 +166,27 @@ _SINGLE: Final = {"isolation_level": "AUTOCOMMIT"}
 _POOL: Final[dict[str, Any]] = {"pool_size": 15, "max_overflow": 0}
 
 
-class _Rows(NamedTuple):
+class Rows(NamedTuple):
     """What both ledgers do on a connection."""
 
     vault: Vault
     changed: Changed | None
 
+    def followed_by(self, hook: Changed) -> "Rows":
+        """Return rows that tell another hook, too, before the merchant's."""
+        own = self.changed
+
+        def both(connection: sa.Connection, charge: Charge) -> None:
+            hook(connection, charge)
+            if own is not None:
+                own(connection, charge)
+
+        return self._replace(changed=both)
+
     def submit(self, connection: sa.Connection, charge: Charge, means: Means) -> Charge:
+        """See `Ledger.submit`."""
         row = {**rows.charge_row(charge), "means": self.vault.seal(means), "leased_until": 0.0}
-        insert: Any = _insert(connection.dialect.name)
+        insert: Any = insert_of(connection.dialect.name)
         # Not `rowcount`: psycopg's is -1 here, whether the row is new or not.
         statement = insert(charges).on_conflict_do_nothing().returning(charges.c.id)
         if connection.execute(statement, row).first() is not None:
@@ -186,10 +198,12 @@ class _Rows(NamedTuple):
         return known.charge
 
     def load(self, connection: sa.Connection, charge_id: str) -> Stored | None:
+        """See `Ledger.load`."""
         row = connection.execute(_LOAD, {"b_id": charge_id}).mappings().first()
         return None if row is None else self._stored(row)
 
     def save(self, connection: sa.Connection, change: Save, means: Means | None) -> None:
+        """See `Ledger.save`."""
         after = change.after
         event = rows.event_row(change.before, after)
         values = {name: getattr(after, name) for name in _CHANGING}
@@ -212,12 +226,14 @@ class _Rows(NamedTuple):
         return means is None and not (self.changed is not None and rows.is_proven(change))
 
     def history(self, connection: sa.Connection, charge_id: str) -> list[Event]:
+        """See `Ledger.history`."""
         found = connection.execute(_HISTORY, {"b_id": charge_id}).mappings()
         return [rows.read_event(row) for row in found]
 
     def page(
         self, connection: sa.Connection, state: ChargeState | None, since: float, after: str
     ) -> list[Charge]:
+        """See `Ledger.iterate`."""
         query = sa.select(*COLUMNS).where(charges.c.id > after, charges.c.changed >= since)
         if state is not None:
             query = query.where(charges.c.state == state.value)
@@ -227,28 +243,34 @@ class _Rows(NamedTuple):
     def claim(
         self, connection: sa.Connection, owner: str, now: float, until: float, limit: int
     ) -> list[Stored]:
+        """See `Ledger.claim`."""
         lease = {"b_owner": owner, "b_now": now, "b_until": until, "b_limit": limit}
         return self._leased(connection, _CLAIM, lease)
 
     def due_ids(self, connection: sa.Connection, now: float, limit: int) -> list[str]:
+        """See `Ledger.due_ids`."""
         which = {"b_now": now, "b_limit": limit}
         return list(connection.execute(_DUE, which).scalars())
 
     def take(
         self, connection: sa.Connection, owner: str, charge_id: str, now: float, until: float
     ) -> Stored | None:
+        """See `Ledger.take`."""
         lease = {"b_owner": owner, "b_id": charge_id, "b_now": now, "b_until": until}
         leased = self._leased(connection, _TAKE, lease)
         return leased[0] if leased else None
 
     def release(self, connection: sa.Connection, owner: str, charge_id: str) -> None:
+        """See `Ledger.release`."""
         connection.execute(_RELEASE, {"b_id": charge_id, "b_owner": owner})
 
     def next_due(self, connection: sa.Connection) -> float | None:
+        """See `Ledger.next_due`."""
         free: float | None = connection.execute(_NEXT_DUE).scalar_one()
         return free
 
     def rewind(self, connection: sa.Connection, now: float) -> None:
+        """See `Ledger.rewind`."""
         for column, value in ((charges.c.due, now), (charges.c.leased_until, 0.0)):
             ahead = (charges.c.due.is_not(None), column > now + FARTHEST)
             connection.execute(sa.update(charges).where(*ahead).values({column: value}))
@@ -273,7 +295,8 @@ class _Rows(NamedTuple):
         return Stored(rows.read_charge(row), self.vault.open(bytes(row["means"])))
 
 
-def _insert(dialect: str) -> Any:
+def insert_of(dialect: str) -> Any:
+    """Return the `insert` of a dialect, which knows `ON CONFLICT`."""
     if dialect == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
@@ -308,7 +331,7 @@ class SqlLedger:
         keys: Sequence[str | bytes] = (),
         changed: Changed | None = None,
     ) -> None:
-        self._rows = _Rows(Vault(keys), changed)
+        self._rows = Rows(Vault(keys), changed)
         made = isinstance(engine, str)
         self._engine = _checked(_engine(engine) if isinstance(engine, str) else engine)
         is_sqlite = self._engine.dialect.name == "sqlite"
@@ -320,6 +343,10 @@ class SqlLedger:
     def create_all(self) -> None:
         """Create the tables unless they exist."""
         self._do(_create_tables)
+
+    def follow(self, hook: Changed) -> None:
+        """Call a hook for each proven change, before the merchant's, in the same transaction."""
+        self._rows = self._rows.followed_by(hook)
 
     def _do(self, act: Callable[..., T], *arguments: Any) -> T:
         """Do it in one transaction."""
@@ -417,7 +444,7 @@ class AsyncSqlLedger:
         keys: Sequence[str | bytes] = (),
         changed: Changed | None = None,
     ) -> None:
-        self._rows = _Rows(Vault(keys), changed)
+        self._rows = Rows(Vault(keys), changed)
         self._engine = _async_engine(engine) if isinstance(engine, str) else engine
         is_sqlite = _checked(self._engine.sync_engine).dialect.name == "sqlite"
         self._together = AsyncTogether(self._engine) if is_sqlite else None
@@ -426,6 +453,10 @@ class AsyncSqlLedger:
     async def create_all(self) -> None:
         """Create the tables unless they exist."""
         await self._do(_create_tables)
+
+    def follow(self, hook: Changed) -> None:
+        """See `SqlLedger.follow`."""
+        self._rows = self._rows.followed_by(hook)
 
     async def _do(self, act: Callable[..., T], *arguments: Any) -> T:
         if self._together is not None:
@@ -513,9 +544,14 @@ _ONE_AT_A_TIME: Final = {
 
 
 def _create_tables(connection: sa.Connection) -> None:
+    create_tables(connection, metadata)
+
+
+def create_tables(connection: sa.Connection, tables: sa.MetaData) -> None:
+    """Create tables unless they exist; several processes may do so at once."""
     with suppress(OperationalError):  # of SQLite, in a transaction that the engine has begun
         connection.exec_driver_sql(_ONE_AT_A_TIME[connection.dialect.name])
-    metadata.create_all(connection)
+    tables.create_all(connection)
 
 
 def _checked(engine: sa.Engine) -> sa.Engine:

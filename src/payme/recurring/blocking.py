@@ -1,0 +1,357 @@
+"""`Recurring`: subscriptions over blocking charges."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, time, timedelta
+from threading import Event as Flag
+from typing import Any, Final, TypeVar
+
+from payme.charges import Charges
+from payme.charges.ledger.sql import SqlLedger, create_tables
+from payme.charges.pace import since_1970
+from payme.errors import ConfigurationError
+from payme.recurring import asked
+from payme.recurring.core import Period, Subscription
+from payme.recurring.ledger import Message, Rows, lock_charge, metadata
+from payme.recurring.rule import AfterRetries, Missed, check_id
+
+T = TypeVar("T")
+
+TEN: Final = time(10)
+DAY: Final = timedelta(days=1)
+# Between two ticks of `run`, in seconds.
+LOOK_AGAIN: Final = 1.0
+# How many subscriptions one transaction of a tick holds.
+PAGE: Final = 200
+
+
+class Recurring:
+    """Subscriptions: money from a saved card, every month.
+
+    They live in the database of the charges. From now on the charges' ledger tells them of each
+    proven change, in the transaction that stores it.
+
+    Args:
+        charges: Charges over a `SqlLedger`.
+        now: Tells the time in seconds since 1970.
+
+    Raises:
+        ConfigurationError: The charges are kept elsewhere.
+
+    Example:
+        >>> recurring = Recurring(charges)
+        >>> recurring.create_all()
+        >>> recurring.create("club-17", 5_000_000, {"member": 17}, card.token, missed="latest")
+        >>> recurring.run()
+    """
+
+    def __init__(self, charges: Charges, *, now: Callable[[], float] = since_1970) -> None:
+        ledger = charges._ledger  # pyright: ignore[reportPrivateUsage]
+        if not isinstance(ledger, SqlLedger):
+            raise ConfigurationError("charges: subscriptions need charges that a SqlLedger keeps")
+        self._charges = charges
+        self._ledger = ledger
+        self._now = now
+        self._rows = Rows(ledger._rows, now)  # pyright: ignore[reportPrivateUsage]
+        ledger.follow(self._rows.learn)
+
+    def create_all(self) -> None:
+        """Create the tables unless they exist."""
+        self._do(create_tables, metadata)
+
+    def create(
+        self,
+        id: str,
+        amount: int,
+        account: Mapping[str, str | int],
+        token: str,
+        *,
+        missed: Missed,
+        every: tuple[int, str] = (1, "month"),
+        anchor: date | None = None,
+        at: time = TEN,
+        timezone: str = "Asia/Tashkent",
+        trial_until: date | None = None,
+        ends: date | None = None,
+        late_after: timedelta = DAY,
+        max_catch_up: int = 1,
+        retries: tuple[int, ...] | None = None,
+        grace_days: int = 8,
+        after_retries: AfterRetries = "past_due",
+        notice_days: int | None = None,
+        description: str | None = None,
+        connection: Any = None,
+    ) -> Subscription:
+        """Begin a subscription. A first period that is due now is submitted at once.
+
+        Period n is the charge `{id}:{n}`, which `run` drives, or `charges.advance` at once. Asked
+        again with the same id, it returns the same subscription.
+
+        Args:
+            id: Id that you choose, such as `club-17`; at most 116 characters, without a colon.
+            amount: What a period costs, in tiyin.
+            account: Fields of the cash-box settings, the same for every period.
+            token: Token of a verified card that may be charged again.
+            missed: What becomes of periods that nobody opened in time, such as while your servers
+                were down: `skip` collects none of them, `latest` the last one, `all` each.
+            every: Length of a period: a number of days, weeks, months or years.
+            anchor: Date that the dates are counted from; today if left out, or the end of the
+                trial. From 31 January it is 28 February, 31 March. Nothing before today is billed.
+            at: Time of the day at which periods are due.
+            timezone: The time zone of that time.
+            trial_until: The day on which a trial ends and the first period is due.
+            ends: No period begins on this day or later.
+            late_after: When a due period that was not opened counts as missed.
+            max_catch_up: How many periods are opened on one day at most. When more than 3 were
+                missed and all of them were to be collected, a person must say so.
+            retries: Days from due on which a refused period is tried again, each inside a period;
+                if left out, those of 1, 3 and 7 that are.
+            grace_days: Days from due for which access stays while a period is tried again.
+            after_retries: What follows the last refusal: `past_due` waits for another card or a
+                person, `cancel` ends the subscription, `skip` gives the period up.
+            notice_days: Days before due at which a payment is announced; 3 if left out. It is 7 at
+                least before the first payment after a trial, before a rise, and for periods of half
+                a year or more.
+            description: What is paid for.
+            connection: Store it in this transaction of yours.
+
+        Returns:
+            The subscription as it is stored.
+
+        Raises:
+            InvalidArgument: Refused before anything was stored.
+            SubscriptionConflict: The id belongs to a subscription with another rule.
+        """
+        card = asked.card(token)
+        del token
+        options = {
+            "missed": missed, "every": every, "anchor": anchor, "at": at,
+            "timezone": timezone, "trial_until": trial_until, "ends": ends,
+            "late_after": late_after, "max_catch_up": max_catch_up, "retries": retries,
+            "grace_days": grace_days, "after_retries": after_retries,
+            "notice_days": notice_days, "description": description,
+        }  # fmt: skip
+        change = asked.creation(self._now(), id, amount, account, options)
+        means = card.card()
+        if connection is not None:
+            return self._rows.create(connection, change, means)
+        return self._do(self._rows.create, change, means)
+
+    def change(
+        self,
+        id: str,
+        *,
+        amount: int | None = None,
+        every: tuple[int, str] | None = None,
+        anchor: date | None = None,
+    ) -> Subscription:
+        """Change what later periods cost, how long they are, or when they begin.
+
+        It holds from the first period that was neither opened nor announced, and that can still be
+        announced in time: 7 days ahead for a rise. An open period keeps its amount through every
+        retry.
+
+        Args:
+            id: Id of the subscription.
+            amount: What a period costs, in tiyin.
+            every: Length of a period.
+            anchor: Date that the dates are counted from.
+
+        Raises:
+            InvalidArgument: An argument is not what is expected, or none is given.
+            SubscriptionNotFound: There is no such subscription.
+            SubscriptionConflict: It is ending or has ended.
+        """
+        return self._command(id, asked.change(amount, every, anchor))
+
+    def pause(self, id: str) -> Subscription:
+        """Skip what becomes due until it is resumed.
+
+        Raises:
+            SubscriptionNotFound: There is no such subscription.
+            SubscriptionConflict: It is neither in its trial nor active.
+        """
+        return self._command(id, asked.pause())
+
+    def resume(self, id: str, *, restart: bool = False) -> Subscription:
+        """Go on after a pause, a cancellation that has not come to its end, or when it is parked.
+
+        What was due in the pause, or missed before it was parked, is not collected.
+
+        Args:
+            id: Id of the subscription.
+            restart: Begin a period today; otherwise the dates stay as they are.
+
+        Raises:
+            InvalidArgument: `restart` of one that is ending: its period is paid.
+            SubscriptionNotFound: There is no such subscription.
+            SubscriptionConflict: There is nothing to resume.
+        """
+        return self._command(id, asked.resume(restart))
+
+    def cancel(
+        self, id: str, *, at_period_end: bool = True, collect_open: bool = False
+    ) -> Subscription:
+        """End a subscription; one that has ended stays as it is.
+
+        A period that is not paid yet is given up at once. Should its money come all the same, since
+        a payment was on its way, a notice `paid_after_cancel` tells you.
+
+        Args:
+            id: Id of the subscription.
+            at_period_end: Let it run to the end of its period.
+            collect_open: Go on collecting a period that is not paid yet.
+
+        Raises:
+            SubscriptionNotFound: There is no such subscription.
+        """
+        return self._command(id, asked.cancel(at_period_end, collect_open))
+
+    def use_card(self, id: str, token: str) -> Subscription:
+        """Take another card from now on; an unpaid period is tried with it at once.
+
+        Args:
+            id: Id of the subscription.
+            token: Token of a verified card that may be charged again.
+
+        Raises:
+            InvalidArgument: That is no token.
+            SubscriptionNotFound: There is no such subscription.
+            SubscriptionConflict: It has ended.
+        """
+        card = asked.card(token)
+        del token
+        return self._command(id, asked.use_card(), card.card())
+
+    def retry(self, id: str) -> Subscription:
+        """Try an unpaid period again at once, or collect what was missed before it was parked.
+
+        Raises:
+            SubscriptionNotFound: There is no such subscription.
+            SubscriptionConflict: Nothing is unpaid, or it was tried 15 times in 30 days.
+        """
+        return self._command(id, asked.retry())
+
+    def get(self, id: str) -> Subscription:
+        """Read a subscription.
+
+        Raises:
+            SubscriptionNotFound: There is none.
+        """
+        return self._do(self._rows.get, check_id(id))
+
+    def is_entitled(self, id: str) -> bool:
+        """Return whether the payer may use now what the subscription grants.
+
+        Raises:
+            SubscriptionNotFound: There is no such subscription.
+        """
+        return self._do(self._rows.is_entitled, check_id(id))
+
+    def periods(self, id: str) -> list[Period]:
+        """Read the periods of a subscription that were opened or skipped, in their order.
+
+        Raises:
+            SubscriptionNotFound: There is no such subscription.
+        """
+        return self._do(self._rows.periods, check_id(id))
+
+    def outbox(self, limit: int = 100) -> list[Message]:
+        """Read the notices that were not sent yet, the oldest first.
+
+        Each (subscription, period, kind) is written once. Send it, then call `sent`; a crash in
+        between sends it twice, so let what sends know `(subscription, n, kind)`.
+
+        Args:
+            limit: How many at most.
+        """
+        return self._do(self._rows.outbox, asked.limit(limit))
+
+    def sent(self, message: Message) -> None:
+        """Note that a notice was sent."""
+        self._do(self._rows.sent, message)
+
+    def tick(self, now: float | None = None) -> int:
+        """Do what is due: announce, open, try again, skip, end. Any number may do so at once.
+
+        Args:
+            now: Seconds since 1970; the present if left out.
+
+        Returns:
+            How many subscriptions had something due.
+        """
+        moment = self._now() if now is None else asked.moment(now)
+        failed: list[str] = []
+        done = 0
+        while True:
+            try:
+                ids = self._do(self._rows.tick_page, moment, PAGE, failed)
+            except Exception as error:  # noqa: BLE001 - one of them; the others go on
+                ids = self._one_by_one(moment, failed, error)
+            done += len(ids)
+            if not ids:
+                return done
+
+    def _one_by_one(self, moment: float, failed: list[str], error: Exception) -> list[str]:
+        """Tick a page whose transaction failed, each in a transaction of its own."""
+        ids = self._do(self._rows.due, moment, PAGE, failed)
+        if not ids:
+            raise error
+        for subscription_id in ids:
+            try:
+                self._do(self._rows.tick_one, moment, subscription_id)
+            except Exception:  # noqa: BLE001 - whatever it is, the others go on
+                asked.warn_of(subscription_id)
+                failed.append(subscription_id)
+        return ids
+
+    def run(
+        self,
+        *,
+        in_flight: int = 10,
+        per_second: float | None = None,
+        drain: bool = False,
+        stop: Flag | None = None,
+    ) -> int:
+        """Tick, and drive the charges; any number of processes may do so at once.
+
+        Args:
+            in_flight: See `Charges.run`.
+            per_second: See `Charges.run`.
+            drain: End when nothing is due and no charge is under way.
+            stop: Ends it when set, after what is under way.
+
+        Returns:
+            How often a subscription had something due.
+        """
+        flag = stop or Flag()
+        pace: dict[str, Any] = {"in_flight": in_flight, "per_second": per_second}
+        done = 0
+        if drain:
+            while not flag.is_set() and (due := self.tick()):
+                done += due
+                self._charges.run(**pace, drain=True, stop=flag)
+            self._charges.run(**pace, drain=True, stop=flag)
+            return done
+        with ThreadPoolExecutor(1, "payme-recurring") as threads:
+            driving = threads.submit(self._charges.run, **pace, stop=flag)
+            try:
+                while not flag.wait(LOOK_AGAIN) and not driving.done():
+                    done += self.tick()
+            finally:
+                flag.set()
+            driving.result()
+        return done
+
+    def _command(self, id: str, act: Any, means: Any = None) -> Subscription:
+        subscription = self.get(id)
+        charge_id = f"{subscription.id}:{subscription.debt}"
+
+        def command(connection: Any) -> Subscription:
+            lock_charge(connection, charge_id)
+            return self._rows.command(connection, subscription.id, act, means)
+
+        return self._do(command)
+
+    def _do(self, act: Callable[..., T], *arguments: Any) -> T:
+        return self._ledger._do(act, *arguments)  # pyright: ignore[reportPrivateUsage]
