@@ -5,6 +5,7 @@ the charge `{subscription}:{n}`. Two schedulers that run at once, or one that wa
 can't take a period twice.
 """
 
+from payme.recurring.aio import AsyncRecurring
 from payme.recurring.blocking import Recurring
 from payme.recurring.core import (
     Notice,
@@ -18,6 +19,7 @@ from payme.recurring.core import (
 from payme.recurring.ledger import Message
 
 __all__ = [
+    "AsyncRecurring",
     "Message",
     "Notice",
     "Period",

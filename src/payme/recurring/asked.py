@@ -1,10 +1,10 @@
 """What a merchant asks of subscriptions: checked, and turned into functions of the core's."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from datetime import date
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from payme import exact, money
 from payme.charges import orders
@@ -13,10 +13,16 @@ from payme.protocol import arguments
 from payme.recurring import core
 from payme.recurring.calendar import Wall
 from payme.recurring.core import Change, Period, Subscription
-from payme.recurring.ledger import Act
+from payme.recurring.ledger import Act, Rows
 from payme.recurring.rule import check_day, check_every, check_id, check_rule, check_timezone
 
 _LOG: Final = logging.getLogger("payme.recurring")
+
+LOOK_AGAIN: Final = 1.0
+"""Seconds between two ticks of a runner."""
+
+PAGE: Final = 200
+"""How many subscriptions one transaction of a tick holds."""
 
 
 def card(token: str) -> orders.Order:
@@ -115,6 +121,45 @@ def moment(given: object) -> float:
     raise InvalidArgument("now", exact.shown(given), "seconds since 1970, after 2001")
 
 
-def warn_of(subscription_id: str) -> None:
-    """Log that a subscription could not be ticked; it is tried again at the next tick."""
-    _LOG.exception("subscription %s could not be ticked", subscription_id)
+class Step(NamedTuple):
+    """A step of `ticking`: a transaction."""
+
+    act: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+def ticking(rows: Rows, now: float) -> Generator[Step, Any, int]:
+    """Do what is due, page by page; one that fails does not hold the others up.
+
+    Args:
+        rows: What is done on a connection.
+        now: Seconds since 1970.
+
+    Returns:
+        A flow whose value is how many subscriptions had something due.
+    """
+    failed: list[str] = []
+    done = 0
+    while True:
+        try:
+            ids = yield Step(rows.tick_page, (now, PAGE, failed))
+        except Exception:
+            ids = yield Step(rows.due, (now, PAGE, failed))
+            if not ids:
+                raise
+            yield from _one_by_one(rows, now, ids, failed)
+        done += len(ids)
+        if not ids:
+            return done
+
+
+def _one_by_one(
+    rows: Rows, now: float, ids: list[str], failed: list[str]
+) -> Generator[Step, Any, None]:
+    """Tick a page whose transaction failed, each in a transaction of its own."""
+    for subscription_id in ids:
+        try:
+            yield Step(rows.tick_one, (now, subscription_id))
+        except Exception:  # noqa: BLE001 - whatever it is, the others go on
+            _LOG.exception("subscription %s could not be ticked", subscription_id)
+            failed.append(subscription_id)

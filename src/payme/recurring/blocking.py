@@ -6,23 +6,21 @@ from datetime import date, time, timedelta
 from threading import Event as Flag
 from typing import Any, Final, TypeVar
 
+from payme import flow as driver
 from payme.charges import Charges
+from payme.charges.core import Means
 from payme.charges.ledger.sql import SqlLedger, create_tables
 from payme.charges.pace import since_1970
 from payme.errors import ConfigurationError
 from payme.recurring import asked
 from payme.recurring.core import Period, Subscription
-from payme.recurring.ledger import Message, Rows, lock_charge, metadata
+from payme.recurring.ledger import Act, Message, Rows, metadata
 from payme.recurring.rule import AfterRetries, Missed, check_id
 
 T = TypeVar("T")
 
 TEN: Final = time(10)
 DAY: Final = timedelta(days=1)
-# Between two ticks of `run`, in seconds.
-LOOK_AGAIN: Final = 1.0
-# How many subscriptions one transaction of a tick holds.
-PAGE: Final = 200
 
 
 class Recurring:
@@ -281,29 +279,7 @@ class Recurring:
             How many subscriptions had something due.
         """
         moment = self._now() if now is None else asked.moment(now)
-        failed: list[str] = []
-        done = 0
-        while True:
-            try:
-                ids = self._do(self._rows.tick_page, moment, PAGE, failed)
-            except Exception as error:  # noqa: BLE001 - one of them; the others go on
-                ids = self._one_by_one(moment, failed, error)
-            done += len(ids)
-            if not ids:
-                return done
-
-    def _one_by_one(self, moment: float, failed: list[str], error: Exception) -> list[str]:
-        """Tick a page whose transaction failed, each in a transaction of its own."""
-        ids = self._do(self._rows.due, moment, PAGE, failed)
-        if not ids:
-            raise error
-        for subscription_id in ids:
-            try:
-                self._do(self._rows.tick_one, moment, subscription_id)
-            except Exception:  # noqa: BLE001 - whatever it is, the others go on
-                asked.warn_of(subscription_id)
-                failed.append(subscription_id)
-        return ids
+        return driver.run(asked.ticking(self._rows, moment), self._perform)
 
     def run(
         self,
@@ -336,22 +312,21 @@ class Recurring:
         with ThreadPoolExecutor(1, "payme-recurring") as threads:
             driving = threads.submit(self._charges.run, **pace, stop=flag)
             try:
-                while not flag.wait(LOOK_AGAIN) and not driving.done():
+                while not driving.done():
                     done += self.tick()
+                    if flag.wait(asked.LOOK_AGAIN):
+                        break
             finally:
                 flag.set()
             driving.result()
         return done
 
-    def _command(self, id: str, act: Any, means: Any = None) -> Subscription:
-        subscription = self.get(id)
-        charge_id = f"{subscription.id}:{subscription.debt}"
+    def _command(self, id: str, act: Act, means: Means | None = None) -> Subscription:
+        known = self.get(id)
+        return self._do(self._rows.command, known, act, means)
 
-        def command(connection: Any) -> Subscription:
-            lock_charge(connection, charge_id)
-            return self._rows.command(connection, subscription.id, act, means)
-
-        return self._do(command)
+    def _perform(self, step: asked.Step) -> Any:
+        return self._do(step.act, *step.arguments)
 
     def _do(self, act: Callable[..., T], *arguments: Any) -> T:
         return self._ledger._do(act, *arguments)  # pyright: ignore[reportPrivateUsage]

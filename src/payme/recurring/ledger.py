@@ -230,17 +230,19 @@ class Rows(NamedTuple):
         return self._advance(connection, after.id, after.created)
 
     def command(
-        self, connection: sa.Connection, subscription_id: str, act: Act, means: Means | None = None
+        self, connection: sa.Connection, known: Subscription, act: Act, means: Means | None
     ) -> Subscription:
         """Do what a merchant asks, and what is due then.
 
         Args:
             connection: A transaction.
-            subscription_id: Id of the subscription.
+            known: The subscription as it was read before, in a transaction of its own.
             act: What is asked.
             means: Another card.
         """
-        now = self.now()
+        now, subscription_id = self.now(), known.id
+        # In the order in which who drives the charge locks them, so that neither waits for ever.
+        _lock_charge(connection, f"{known.id}:{known.debt}")
         _lock(connection, subscription_id)
         self._learn_of_debt(connection, subscription_id, now)
         stored = self.load(connection, subscription_id)
@@ -397,8 +399,7 @@ _TAKES: Final = {
 }
 
 
-def lock_charge(connection: sa.Connection, charge_id: str) -> None:
-    """Lock a charge, before its subscription: in the order in which its driver locks them."""
+def _lock_charge(connection: sa.Connection, charge_id: str) -> None:
     _begin_to_write(connection)
     locked = sa.select(charges.c.id).where(charges.c.id == charge_id)
     connection.execute(locked.with_for_update())

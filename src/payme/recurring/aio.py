@@ -1,0 +1,200 @@
+"""`AsyncRecurring`: subscriptions over asyncio charges; the same decisions as `Recurring`."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import date, time, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from payme import flow as driver
+from payme.charges import AsyncCharges
+from payme.charges.core import Means
+from payme.charges.ledger.sql import AsyncSqlLedger, create_tables
+from payme.charges.pace import since_1970
+from payme.errors import ConfigurationError
+from payme.recurring import asked
+from payme.recurring.blocking import DAY, TEN
+from payme.recurring.core import Period, Subscription
+from payme.recurring.ledger import Act, Message, Rows, metadata
+from payme.recurring.rule import AfterRetries, Missed, check_id
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+T = TypeVar("T")
+
+
+class AsyncRecurring:
+    """Subscriptions: money from a saved card, every month.
+
+    They live in the database of the charges. From now on the charges' ledger tells them of each
+    proven change, in the transaction that stores it.
+
+    Args:
+        charges: Charges over an `AsyncSqlLedger`.
+        now: Tells the time in seconds since 1970.
+
+    Raises:
+        ConfigurationError: The charges are kept elsewhere.
+
+    Example:
+        >>> recurring = AsyncRecurring(charges)
+        >>> await recurring.create_all()
+        >>> await recurring.create(
+        ...     "club-17", 5_000_000, {"member": 17}, card.token, missed="latest"
+        ... )
+        >>> await recurring.run()
+    """
+
+    def __init__(self, charges: AsyncCharges, *, now: Callable[[], float] = since_1970) -> None:
+        ledger = charges._ledger  # pyright: ignore[reportPrivateUsage]
+        if not isinstance(ledger, AsyncSqlLedger):
+            raise ConfigurationError(
+                "charges: subscriptions need charges that an AsyncSqlLedger keeps"
+            )
+        self._charges = charges
+        self._ledger = ledger
+        self._now = now
+        self._rows = Rows(ledger._rows, now)  # pyright: ignore[reportPrivateUsage]
+        ledger.follow(self._rows.learn)
+
+    async def create_all(self) -> None:
+        """See `Recurring.create_all`."""
+        await self._do(create_tables, metadata)
+
+    async def create(
+        self,
+        id: str,
+        amount: int,
+        account: Mapping[str, str | int],
+        token: str,
+        *,
+        missed: Missed,
+        every: tuple[int, str] = (1, "month"),
+        anchor: date | None = None,
+        at: time = TEN,
+        timezone: str = "Asia/Tashkent",
+        trial_until: date | None = None,
+        ends: date | None = None,
+        late_after: timedelta = DAY,
+        max_catch_up: int = 1,
+        retries: tuple[int, ...] | None = None,
+        grace_days: int = 8,
+        after_retries: AfterRetries = "past_due",
+        notice_days: int | None = None,
+        description: str | None = None,
+        connection: Any = None,
+    ) -> Subscription:
+        """See `Recurring.create`."""
+        card = asked.card(token)
+        del token
+        options = {
+            "missed": missed, "every": every, "anchor": anchor, "at": at,
+            "timezone": timezone, "trial_until": trial_until, "ends": ends,
+            "late_after": late_after, "max_catch_up": max_catch_up, "retries": retries,
+            "grace_days": grace_days, "after_retries": after_retries,
+            "notice_days": notice_days, "description": description,
+        }  # fmt: skip
+        change = asked.creation(self._now(), id, amount, account, options)
+        means = card.card()
+        if connection is not None:
+            own = cast("AsyncConnection", connection)
+            return await own.run_sync(self._rows.create, change, means)
+        return await self._do(self._rows.create, change, means)
+
+    async def change(
+        self,
+        id: str,
+        *,
+        amount: int | None = None,
+        every: tuple[int, str] | None = None,
+        anchor: date | None = None,
+    ) -> Subscription:
+        """See `Recurring.change`."""
+        return await self._command(id, asked.change(amount, every, anchor))
+
+    async def pause(self, id: str) -> Subscription:
+        """See `Recurring.pause`."""
+        return await self._command(id, asked.pause())
+
+    async def resume(self, id: str, *, restart: bool = False) -> Subscription:
+        """See `Recurring.resume`."""
+        return await self._command(id, asked.resume(restart))
+
+    async def cancel(
+        self, id: str, *, at_period_end: bool = True, collect_open: bool = False
+    ) -> Subscription:
+        """See `Recurring.cancel`."""
+        return await self._command(id, asked.cancel(at_period_end, collect_open))
+
+    async def use_card(self, id: str, token: str) -> Subscription:
+        """See `Recurring.use_card`."""
+        card = asked.card(token)
+        del token
+        return await self._command(id, asked.use_card(), card.card())
+
+    async def retry(self, id: str) -> Subscription:
+        """See `Recurring.retry`."""
+        return await self._command(id, asked.retry())
+
+    async def get(self, id: str) -> Subscription:
+        """See `Recurring.get`."""
+        return await self._do(self._rows.get, check_id(id))
+
+    async def is_entitled(self, id: str) -> bool:
+        """See `Recurring.is_entitled`."""
+        return await self._do(self._rows.is_entitled, check_id(id))
+
+    async def periods(self, id: str) -> list[Period]:
+        """See `Recurring.periods`."""
+        return await self._do(self._rows.periods, check_id(id))
+
+    async def outbox(self, limit: int = 100) -> list[Message]:
+        """See `Recurring.outbox`."""
+        return await self._do(self._rows.outbox, asked.limit(limit))
+
+    async def sent(self, message: Message) -> None:
+        """See `Recurring.sent`."""
+        await self._do(self._rows.sent, message)
+
+    async def tick(self, now: float | None = None) -> int:
+        """See `Recurring.tick`."""
+        moment = self._now() if now is None else asked.moment(now)
+        return await driver.arun(asked.ticking(self._rows, moment), self._perform)
+
+    async def run(
+        self,
+        *,
+        in_flight: int = 100,
+        per_second: float | None = None,
+        drain: bool = False,
+        stop: asyncio.Event | None = None,
+    ) -> int:
+        """See `Recurring.run`."""
+        flag = stop or asyncio.Event()
+        pace: dict[str, Any] = {"in_flight": in_flight, "per_second": per_second}
+        done = 0
+        if drain:
+            while not flag.is_set() and (due := await self.tick()):
+                done += due
+                await self._charges.run(**pace, drain=True, stop=flag)
+            await self._charges.run(**pace, drain=True, stop=flag)
+            return done
+        driving = asyncio.create_task(self._charges.run(**pace, stop=flag))
+        try:
+            while not flag.is_set() and not driving.done():
+                done += await self.tick()
+                await asyncio.wait({driving}, timeout=asked.LOOK_AGAIN)
+        finally:
+            flag.set()
+            await driving
+        return done
+
+    async def _command(self, id: str, act: Act, means: Means | None = None) -> Subscription:
+        known = await self.get(id)
+        return await self._do(self._rows.command, known, act, means)
+
+    async def _perform(self, step: asked.Step) -> Any:
+        return await self._do(step.act, *step.arguments)
+
+    async def _do(self, act: Callable[..., T], *arguments: Any) -> T:
+        return await self._ledger._do(act, *arguments)  # pyright: ignore[reportPrivateUsage]
