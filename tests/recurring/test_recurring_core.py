@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from payme.charges.core import Charge, ChargeState
@@ -188,6 +188,20 @@ def test_a_charge_that_a_person_gave_up_is_given_up_here():
     assert (club.sub.state, club.periods[0].state) == (S.ACTIVE, P.GIVEN_UP)
 
 
+def test_a_person_may_try_more_often_but_not_more_than_fifteen_times_in_thirty_days():
+    club = Club()
+    club.outcome = SOFT
+    club.run(8)
+    while club.say("retry"):
+        club.drive()
+    assert len(club.attempts) == 15
+    club.say("use_card")
+    assert len(club.attempts) == 15, "another card has to wait, too"
+    assert club.sub.other_card
+    club.run(31)
+    assert club.say("retry")
+
+
 # Unknown outcomes.
 
 
@@ -219,6 +233,7 @@ def test_an_unknown_outcome_counts_nothing_and_plans_nothing(hours, outcome):
     st.sampled_from([(1, "day"), (1, "week"), (1, "month")]),
     st.integers(0, 200),
 )
+@example("all", (1, "week"), 23)  # one is caught up on the day on which the next is due
 @settings(deadline=None, max_examples=60)
 def test_after_a_downtime_each_policy_stays_within_its_bound(missed, every, days):
     club = Club(missed=missed, every=every)
@@ -376,6 +391,28 @@ def test_a_rise_waits_for_its_notice_and_a_drop_for_less():
     assert club.sub.amount(2) == PRICE - 2
     club.run(40)
     assert [amount for _, amount, _ in club.debits] == [PRICE, PRICE - 1, PRICE - 2]
+
+
+def test_what_was_announced_stays_even_if_there_is_time_for_another_announcement():
+    club = Club()
+    club.run(15)
+    club.say("change", amount=PRICE * 2)
+    club.run(8)  # 23 February: the rise was announced on the 21st, seven days ahead
+    assert kinds(club, 1) == [N.UPCOMING]
+    club.say("change", amount=PRICE // 2)
+    assert (club.sub.amount(1), club.sub.amount(2)) == (PRICE * 2, PRICE // 2)
+    club.run(10)
+    club.check()
+
+
+def test_a_period_that_is_opened_late_is_tried_again_from_then_on():
+    club = Club()
+    club.run(1)
+    club.run(37, down=True)
+    club.outcome = SOFT
+    club.run(9)
+    late = [day(at)[:10] for n, at, _, _ in club.attempts if n == 1]
+    assert late == ["2026-03-10", "2026-03-11", "2026-03-13", "2026-03-17"]
 
 
 def test_an_open_period_keeps_its_amount_through_every_retry():

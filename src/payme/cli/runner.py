@@ -94,7 +94,7 @@ def run(
         drain: End when nothing is left to do.
     """
     tally = Tally()
-    stop = _stopped_by_signals()
+    stop = stopped_by_signals()
     with _progress(books, drain=drain) as advance:
 
         def seen(charge: Charge) -> None:
@@ -117,7 +117,7 @@ def _progress(books: Books, *, drain: bool) -> AbstractContextManager[Callable[[
     return bar("Charging", books.waiting())
 
 
-def _stopped_by_signals() -> threading.Event:
+def stopped_by_signals() -> threading.Event:
     """Turn the first SIGTERM or Ctrl-C into an event; a second one does what it always does."""
     stop = threading.Event()
 

@@ -13,7 +13,7 @@ stores in one transaction. Five rules keep it from taking money that nobody owes
    plans the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, time, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -445,6 +445,24 @@ def first_due_after(subscription: Subscription, now: float) -> int:
     while subscription.due(n) <= now and not subscription.is_last(n):
         n += 1
     return n
+
+
+def upcoming(subscription: Subscription, until: float) -> Iterator[int]:
+    """Return the periods that are due by a moment, if nothing else happens.
+
+    Args:
+        subscription: As it is stored.
+        until: Seconds since 1970.
+
+    Yields:
+        Their numbers.
+    """
+    n, ends_at = subscription.next_n, subscription.ends_at
+    while subscription.state is not S.ENDED and ends_at is None and subscription.due(n) <= until:
+        if subscription.is_last(n):
+            return
+        yield n
+        n += 1
 
 
 def _skip(subscription: Subscription, until: int, now: float, **members: Any) -> Change:

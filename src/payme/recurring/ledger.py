@@ -4,7 +4,6 @@ Every function here works on a connection and asks nothing of Payme, so that a s
 period, its charge and what the payer is told are one transaction. What asks Payme is the charge.
 """
 
-import logging
 from collections.abc import Callable, Collection
 from typing import Any, Final, NamedTuple
 
@@ -26,8 +25,6 @@ from payme.recurring.core import (
     Told,
 )
 from payme.recurring.rule import LONGEST_ID
-
-_LOG: Final = logging.getLogger("payme.recurring")
 
 _LONGEST_WORD: Final = 24
 # No subscription has this much to do at once; one that seems to is a mistake of ours.
@@ -298,23 +295,24 @@ class Rows(NamedTuple):
         _lock(connection, subscription_id)
         self._advance(connection, subscription_id, now)
 
-    def next_wake(self, connection: sa.Connection) -> float | None:
-        """Return when something is due next."""
-        first: float | None = connection.scalar(sa.select(sa.func.min(subscriptions.c.wakes)))
-        return first
+    def waking(self, connection: sa.Connection, until: float) -> list[Subscription]:
+        """Read the subscriptions that have something due by then, in that order."""
+        query = sa.select(*_SUBSCRIPTION).where(subscriptions.c.wakes <= until)
+        rows = connection.execute(query.order_by(subscriptions.c.wakes)).mappings()
+        return [_read(row, Subscription) for row in rows]
 
     def _advance(self, connection: sa.Connection, subscription_id: str, now: float) -> Subscription:
         """Do all that is due for a subscription, whose row is locked."""
+        subscription, sealed = self.load(connection, subscription_id)
         for _ in range(_MOST_STEPS):
-            stored = self.load(connection, subscription_id)
-            subscription = stored.subscription
             if subscription.wakes is None or subscription.wakes > now:
                 return subscription
             debt = self._debt(connection, subscription)
             charge = None if debt is None else self._charge(connection, debt)
             change = core.tick(subscription, debt, charge, now)
             if change is not None:
-                self._store(connection, change, stored.means)
+                self._store(connection, change, sealed)
+                subscription = change.after
         raise RuntimeError(f"subscription {subscription_id} never comes to rest")
 
     def _learn_of_debt(self, connection: sa.Connection, subscription_id: str, now: float) -> None:

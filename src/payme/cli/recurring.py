@@ -1,0 +1,218 @@
+"""`payme recurring`: run subscriptions, and look at them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from payme.cli.charges import as_json_option, guarded, with_ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from payme.recurring import Period, Subscription
+
+_GROUP = """Take money every month: subscriptions whose periods are charges.
+
+\b
+They live in the ledger of the charges; see payme charges --help for the environment.
+  payme recurring run
+  payme recurring due --at 2026-12-01T00:00:00+05:00
+  payme recurring show club-17
+  payme recurring simulate club-17 --months 12
+"""
+
+_ROW: Final = "{:<24} {:<10} {:<20} {}"
+_PERIOD_ROW: Final = "{:>6}  {:<20} {:>16}  {}"
+
+
+@click.group(help=_GROUP)
+def recurring() -> None:
+    """Subscriptions; what the user reads about them is above."""
+
+
+@recurring.command("run")
+@click.option("--drain", is_flag=True, help="End when nothing is due and no charge is under way.")
+@click.option(
+    "--in-flight",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="How many charges at once.",
+)
+@click.option(
+    "--per-second",
+    type=click.FloatRange(min=0, min_open=True),
+    help="How many charges are begun in a second at most.",
+)
+@with_ledger
+@guarded(click.ClickException)
+def run(*, drain: bool, in_flight: int, per_second: float | None, url: str) -> None:
+    """Open, announce and collect what is due, and drive the charges.
+
+    SIGTERM and Ctrl-C stop it after the calls that are under way. Any number of them may run at
+    once: no period is opened twice.
+
+    Exits with 0 when it was stopped, or with --drain when nothing is left to do; with 1 when Payme
+    refuses the key or the ledger can't be used.
+    """
+    from payme.charges import Charges
+    from payme.cli import runner, sql_books
+    from payme.client import Payme
+    from payme.recurring import Recurring
+
+    with sql_books.opened(url, must_exist=False) as ledger, Payme() as payme:
+        runner.check_key(payme)
+        subscriptions = Recurring(Charges(payme, ledger))
+        subscriptions.create_all()
+        stop = runner.stopped_by_signals()
+        done = subscriptions.run(in_flight=in_flight, per_second=per_second, drain=drain, stop=stop)
+    click.echo(f"{done} had something due")
+
+
+@recurring.command("due")
+@click.option("--at", metavar="MOMENT", help="A moment such as 2026-12-01T00:00:00+05:00; now.")
+@with_ledger
+@as_json_option
+@guarded(click.ClickException)
+def due(*, at: str | None, url: str, as_json: bool) -> None:
+    """List the subscriptions that have something due by a moment: a payment, a retry, a notice."""
+    from payme.cli import shown
+
+    until = _moment(at)
+    found = _read(url, "waking", until)
+    if as_json:
+        click.echo(shown.dumps([_json(one) for one in found]))
+        return
+    click.echo(_ROW.format("id", "state", "when", "next payment, soʻm"))
+    for one in found:
+        click.echo(_row(one))
+
+
+@recurring.command("show")
+@click.argument("name", metavar="ID")
+@with_ledger
+@as_json_option
+@guarded(click.ClickException)
+def show(*, name: str, url: str, as_json: bool) -> None:
+    """Show a subscription with its periods."""
+    from payme.cli import shown
+
+    subscription, periods = _read(url, "get", name), _read(url, "periods", name)
+    if as_json:
+        listed = [_period_json(period) for period in periods]
+        click.echo(shown.dumps({**_json(subscription), "periods": listed}))
+        return
+    click.echo("\n".join([_ROW.format("id", "state", "when", "next payment, soʻm")]))
+    click.echo(_row(subscription))
+    click.echo()
+    for period in periods:
+        click.echo(_period_row(period.n, period.start, period.amount, period.state))
+
+
+@recurring.command("simulate")
+@click.argument("name", metavar="ID")
+@click.option("--months", type=click.IntRange(1, 120), default=12, show_default=True)
+@with_ledger
+@as_json_option
+@guarded(click.ClickException)
+def simulate(*, name: str, months: int, url: str, as_json: bool) -> None:
+    """Show the payments of the next months, if every one of them is paid; nothing is stored."""
+    from payme.cli import shown
+
+    subscription = _read(url, "get", name)
+    planned = list(_planned(subscription, months))
+    if as_json:
+        lines = [{"n": n, "due": _text(at), "amount": amount} for n, at, amount in planned]
+        click.echo(shown.dumps(lines))
+        return
+    for n, at, amount in planned:
+        click.echo(_period_row(n, at, amount, ""))
+
+
+def _planned(subscription: "Subscription", months: int) -> "Iterator[tuple[int, float, int]]":
+    from payme.recurring.calendar import Every, Terms
+    from payme.recurring.core import upcoming
+
+    wall = subscription.rule.wall
+    today = wall.day(datetime.now(UTC).timestamp())
+    last = Terms(first=0, amount=0, every=Every(months, "month"), anchor=today).day(1)
+    until = wall.moment(last + timedelta(days=1))
+    for n in upcoming(subscription, until):
+        yield n, subscription.due(n), subscription.amount(n)
+
+
+def _read(url: str, word: str, *arguments: Any) -> Any:
+    """Read what needs no key of Payme's: `word` is a method of the rows of subscriptions."""
+    from payme.charges.ledger.sql import create_tables
+    from payme.charges.pace import since_1970
+    from payme.cli import sql_books
+    from payme.recurring.ledger import Rows, metadata
+
+    with sql_books.opened(url, must_exist=True) as ledger:
+        ledger._do(create_tables, metadata)  # pyright: ignore[reportPrivateUsage]
+        rows = Rows(ledger._rows, since_1970)  # pyright: ignore[reportPrivateUsage]
+        return ledger._do(getattr(rows, word), *arguments)  # pyright: ignore[reportPrivateUsage]
+
+
+def _moment(text: str | None) -> float:
+    if text is None:
+        return datetime.now(UTC).timestamp()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise click.UsageError(
+            "--at: expected a moment with its zone, such as 2026-12-01T00:00:00+05:00"
+        )
+    return moment.timestamp()
+
+
+def _text(moment: float | None) -> str | None:
+    if moment is None:
+        return None
+    return datetime.fromtimestamp(moment, UTC).isoformat("T", "seconds")
+
+
+def _row(subscription: "Subscription") -> str:
+    from payme.money import format_som
+
+    when = (_text(subscription.wakes) or "-")[:16]
+    money = format_som(subscription.amount(subscription.next_n))
+    return _ROW.format(subscription.id, subscription.state, when, money)
+
+
+def _period_row(n: int, start: float, amount: int, state: str) -> str:
+    from payme.money import format_som
+
+    return _PERIOD_ROW.format(n, (_text(start) or "")[:16], format_som(amount), state).rstrip()
+
+
+def _json(subscription: "Subscription") -> dict[str, Any]:
+    return {
+        "id": subscription.id,
+        "state": subscription.state.value,
+        "next_n": subscription.next_n,
+        "next_due": _text(subscription.due(subscription.next_n)),
+        "next_amount": subscription.amount(subscription.next_n),
+        "debt": subscription.debt,
+        "ends_at": _text(subscription.ends_at),
+        "wakes": _text(subscription.wakes),
+    }
+
+
+def _period_json(period: "Period") -> dict[str, Any]:
+    from payme import redact
+
+    return {
+        "n": period.n,
+        "start": _text(period.start),
+        "end": _text(period.end),
+        "amount": period.amount,
+        "state": period.state.value,
+        "retry_at": _text(period.retry_at),
+        "refusals": len(period.refusals),
+        "code": period.code,
+        "message": None if period.message is None else redact.scrub(period.message),
+    }
