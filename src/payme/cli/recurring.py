@@ -152,7 +152,7 @@ def _read(url: str, word: str, *arguments: Any) -> Any:
     with sql_books.opened(url, must_exist=True) as ledger:
         ledger._do(create_tables, metadata)  # pyright: ignore[reportPrivateUsage]
         rows = Rows(ledger._rows, since_1970)  # pyright: ignore[reportPrivateUsage]
-        return ledger._do(getattr(rows, word), *arguments)  # pyright: ignore[reportPrivateUsage]
+        return ledger._read(getattr(rows, word), *arguments)  # pyright: ignore[reportPrivateUsage]
 
 
 def _moment(text: str | None) -> float:

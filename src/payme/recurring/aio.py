@@ -138,19 +138,19 @@ class AsyncRecurring:
 
     async def get(self, id: str) -> Subscription:
         """See `Recurring.get`."""
-        return await self._do(self._rows.get, check_id(id))
+        return await self._read(self._rows.get, check_id(id))
 
     async def is_entitled(self, id: str) -> bool:
         """See `Recurring.is_entitled`."""
-        return await self._do(self._rows.is_entitled, check_id(id))
+        return await self._read(self._rows.is_entitled, check_id(id))
 
     async def periods(self, id: str) -> list[Period]:
         """See `Recurring.periods`."""
-        return await self._do(self._rows.periods, check_id(id))
+        return await self._read(self._rows.periods, check_id(id))
 
     async def outbox(self, limit: int = 100) -> list[Message]:
         """See `Recurring.outbox`."""
-        return await self._do(self._rows.outbox, asked.limit(limit))
+        return await self._read(self._rows.outbox, asked.limit(limit))
 
     async def sent(self, message: Message) -> None:
         """See `Recurring.sent`."""
@@ -195,6 +195,9 @@ class AsyncRecurring:
 
     async def _perform(self, step: asked.Step) -> Any:
         return await self._do(step.act, *step.arguments)
+
+    async def _read(self, act: Callable[..., T], *arguments: Any) -> T:
+        return await self._ledger._read(act, *arguments)  # pyright: ignore[reportPrivateUsage]
 
     async def _do(self, act: Callable[..., T], *arguments: Any) -> T:
         return await self._ledger._do(act, *arguments)  # pyright: ignore[reportPrivateUsage]

@@ -236,7 +236,7 @@ class Recurring:
         Raises:
             SubscriptionNotFound: There is none.
         """
-        return self._do(self._rows.get, check_id(id))
+        return self._read(self._rows.get, check_id(id))
 
     def is_entitled(self, id: str) -> bool:
         """Return whether the payer may use now what the subscription grants.
@@ -244,7 +244,7 @@ class Recurring:
         Raises:
             SubscriptionNotFound: There is no such subscription.
         """
-        return self._do(self._rows.is_entitled, check_id(id))
+        return self._read(self._rows.is_entitled, check_id(id))
 
     def periods(self, id: str) -> list[Period]:
         """Read the periods of a subscription that were opened or skipped, in their order.
@@ -252,7 +252,7 @@ class Recurring:
         Raises:
             SubscriptionNotFound: There is no such subscription.
         """
-        return self._do(self._rows.periods, check_id(id))
+        return self._read(self._rows.periods, check_id(id))
 
     def outbox(self, limit: int = 100) -> list[Message]:
         """Read the notices that were not sent yet, the oldest first.
@@ -263,7 +263,7 @@ class Recurring:
         Args:
             limit: How many at most.
         """
-        return self._do(self._rows.outbox, asked.limit(limit))
+        return self._read(self._rows.outbox, asked.limit(limit))
 
     def sent(self, message: Message) -> None:
         """Note that a notice was sent."""
@@ -327,6 +327,9 @@ class Recurring:
 
     def _perform(self, step: asked.Step) -> Any:
         return self._do(step.act, *step.arguments)
+
+    def _read(self, act: Callable[..., T], *arguments: Any) -> T:
+        return self._ledger._read(act, *arguments)  # pyright: ignore[reportPrivateUsage]
 
     def _do(self, act: Callable[..., T], *arguments: Any) -> T:
         return self._ledger._do(act, *arguments)  # pyright: ignore[reportPrivateUsage]
