@@ -14,6 +14,7 @@ from payme.errors.catalogue import ENTRIES, RECEIPT_CANCELLED, RECEIPT_NOT_FOUND
 from payme.merchant.core import TransactionState
 from payme.protocol.calls import METHODS, Effect
 from payme.protocol.states import TRANSITIONS, ReceiptState
+from payme.recurring import Notice, SubscriptionState
 from payme.sandbox.scenarios import SCENARIOS
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +58,7 @@ def anchors(text: str) -> set[str]:
 
 
 def test_every_language_has_the_same_pages():
-    assert len(PAGES) == 12
+    assert len(PAGES) == 13
     for language in LANGUAGES:
         assert sorted(page.name for page in (DOCS / language).glob("*.md")) == PAGES
 
@@ -324,3 +325,10 @@ def test_uzbek_letters_are_the_right_ones(page):
     prose = re.sub(r"`[^`\n]*`", "", FENCE.sub("", page.read_text(encoding="utf-8")))
     assert re.findall(r"\w*\w['’‘`´]\w+", prose) == []
     assert re.findall(r"\w*[oOgG]ʼ\w*", prose) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_state_and_notice_of_a_subscription_is_told(language):
+    page = read(language, "recurring.md")
+    assert [state for state in SubscriptionState if f"\n| `{state}` |" not in page] == []
+    assert [kind for kind in Notice if f"`{kind}`" not in page] == []

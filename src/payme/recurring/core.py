@@ -83,7 +83,6 @@ class Notice(StrEnum):
     CHARGED = "charged"
     REFUSED = "refused"
     PAST_DUE = "past_due"
-    CARD_EXPIRING = "card_expiring"
     SKIPPED = "skipped"
     PAUSED = "paused"
     ENDED = "ended"
