@@ -21,7 +21,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "en" / "charges.md").read_text(encoding="utf-8")
 FILE = re.compile(r"^```python file\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILES = dict(FILE.findall(PAGE))
-ENGINES = {"shop/payments.py", "shop/jobs.py", "shop/checkout.py"}
+ENGINES = {"shop/tasks.py", "shop/jobs.py", "shop/checkout.py"}
 
 
 def command(beginning):
@@ -61,7 +61,7 @@ def shop(sandbox, tmp_path, monkeypatch):
 
 
 def test_a_charge_is_paid_by_the_celery_app_of_the_page(shop, sandbox):
-    payments = importlib.import_module("shop.payments")
+    payments = importlib.import_module("shop.tasks")
     payments.app.conf.update(task_always_eager=True, task_eager_propagates=True)
     charges = payments.engine._charges()
     charges.submit("order-106", 50_000, {"order_id": 106}, sandbox.add_card())
@@ -72,7 +72,7 @@ def test_a_charge_is_paid_by_the_celery_app_of_the_page(shop, sandbox):
 
 
 @pytest.mark.parametrize(
-    "words", ["celery -A shop.payments worker", "celery -A shop.payments beat"]
+    "words", ["celery -A shop.tasks worker", "celery -A shop.tasks beat"]
 )
 def test_the_commands_of_the_page_start_celery(shop, words):
     arguments = command(words)
@@ -86,7 +86,7 @@ def test_the_commands_of_the_page_start_celery(shop, words):
 
 
 def test_names_that_the_page_routes_and_limits_are_those_of_the_tasks(shop):
-    payments = importlib.import_module("shop.payments")
+    payments = importlib.import_module("shop.tasks")
     payments.app.finalize()
     told = set(re.findall(r"payme\.charges\.(?:advance|sweep)\b", PAGE))
     assert told == {name for name in payments.app.tasks if name.startswith("payme.")}
