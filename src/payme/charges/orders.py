@@ -126,7 +126,7 @@ def _paid_with(
 ) -> Order:
     if (token is None) == (customer is None):
         given = "neither" if token is None else "both"
-        raise InvalidArgument("token", given, "either token or customer, exactly one of them")
+        raise InvalidArgument("token or customer", given, "exactly one of them")
     if token is not None:
         return Order(charge, means_of(token, payer))
     whose = saved.check_customer(customer)

@@ -141,8 +141,8 @@ class Procedures:
 
     def pay_with(self, charge_id: str, card: orders.Order, until: float) -> Flow[Charge]:
         """Try again with another card; who pays stays the same."""
-        stored = yield from self.load(charge_id)
         card.require()
+        stored = yield from self.load(charge_id)
         means = yield from _means(card, stored.means.payer)
         return (yield from self.command(charge_id, "retry", until, means))
 

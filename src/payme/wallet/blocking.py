@@ -8,7 +8,6 @@ from payme.charges import saved
 from payme.charges.core import Save
 from payme.charges.ledger import Ledger
 from payme.charges.ledger.cards import cards_of
-from payme.charges.ledger.sql import SqlLedger
 from payme.charges.procedures import Ask, Flow, Step
 from payme.charges.saved import SavedCard
 from payme.client import Payme
@@ -38,7 +37,7 @@ class Wallet:
 
     def __init__(self, client: Payme, ledger: Ledger | str) -> None:
         self._client = client
-        self._ledger: Ledger = SqlLedger(ledger) if isinstance(ledger, str) else ledger
+        self._ledger: Ledger = _opened(ledger) if isinstance(ledger, str) else ledger
         cards_of(self._ledger)
         session = client._session  # pyright: ignore[reportPrivateUsage]
         self._procedures = Procedures(session)
@@ -166,3 +165,10 @@ class Wallet:
             return step.act(self._ledger)
         assert not isinstance(step, Save)  # noqa: S101 - no charge is changed here
         return self._client._perform(step)  # pyright: ignore[reportPrivateUsage]
+
+
+def _opened(url: str) -> Ledger:
+    # Here, because a ledger of another kind needs no SQLAlchemy.
+    from payme.charges.ledger.sql import SqlLedger
+
+    return SqlLedger(url)
