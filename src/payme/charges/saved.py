@@ -245,11 +245,7 @@ def read_refusal(refused: Rejected) -> Look | None:
 
 def is_token_unknown(change: Save) -> bool:
     """Return whether a change of a charge says that Payme no longer knows the token."""
-    return (
-        change.before.state is ChargeState.PAYING
-        and change.after.state is ChargeState.REFUSED
-        and change.after.code in UNKNOWN_TOKEN
-    )
+    return change.after.state is ChargeState.REFUSED and change.after.code in UNKNOWN_TOKEN
 
 
 def gone_at(charge: Charge) -> Look:
