@@ -342,6 +342,18 @@ async def test_a_card_that_refuses_stays_and_another_one_pays(world):
         await world.charges.pay_with("order-106", customer="bek")
 
 
+@pytest.mark.parametrize("given", ["token", "customer"])
+async def test_with_another_card_the_payer_stays(given, world):
+    card = await world.wallet.add("aziza", world.token)
+    payer = Payer(phone=PHONE)
+    poor = world.sandbox.add_card(number=POOR)
+    await world.pay(customer=None, token=poor, payer=payer)
+    other = {"token": world.token} if given == "token" else {"customer": "aziza"}
+    assert (await world.charges.pay_with("order-106", **other, deadline=5.0)).is_paid
+    means = (await world.ledger.load("order-106")).means
+    assert (means.payer, means.card) == (payer, card.id if given == "customer" else None)
+
+
 async def test_a_token_that_payme_no_longer_knows_marks_the_card_and_never_the_money(world):
     await world.add(number=OTHER)
     card = await world.wallet.add("aziza", world.token, default=True)
