@@ -30,7 +30,9 @@ def empty(url: str) -> None:
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP TABLE IF EXISTS payme_charge, payme_charge_event, shop_order")
+        connection.execute(
+            "DROP TABLE IF EXISTS payme_charge, payme_charge_event, payme_card, shop_order"
+        )
 
 
 @pytest.fixture

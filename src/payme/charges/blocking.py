@@ -48,8 +48,9 @@ class Charges:
         id: str,
         amount: int,
         account: Mapping[str, str | int],
-        token: str,
+        token: str | None = None,
         *,
+        customer: str | None = None,
         description: str | None = None,
         detail: Detail | None = None,
         payer: Payer | None = None,
@@ -64,7 +65,8 @@ class Charges:
             id: Id that you choose, for ever the same money: `order-106`, `club-17:11`.
             amount: Amount in tiyin.
             account: Fields of the cash-box settings, such as `{"order_id": 106}`.
-            token: Token of a verified card.
+            token: Token of a verified card; or give `customer`.
+            customer: Whose default card pays, as `payme.wallet` saved it; or give `token`.
             description: What is paid for.
             detail: Lines for the fiscal receipt; they must add up to the amount.
             payer: Who pays, for Payme's anti-fraud checks.
@@ -78,12 +80,14 @@ class Charges:
         Raises:
             InvalidArgument: Refused before anything was stored.
             ChargeConflict: The id belongs to other money.
+            CardNotFound: The customer has no default card.
+            CardUnusable: The customer's default card must not be charged.
         """
         asked = orders.order(
-            since_1970(), id, amount, account, token,
+            since_1970(), id, amount, account, token, customer=customer,
             description=description, detail=detail, payer=payer, hold=hold,
         )  # fmt: skip
-        del account, token, payer
+        del account, token, customer, payer
         return self._run(self._procedures.charge(asked, _until(deadline)))
 
     def submit(
@@ -91,8 +95,9 @@ class Charges:
         id: str,
         amount: int,
         account: Mapping[str, str | int],
-        token: str,
+        token: str | None = None,
         *,
+        customer: str | None = None,
         description: str | None = None,
         detail: Detail | None = None,
         payer: Payer | None = None,
@@ -106,6 +111,7 @@ class Charges:
             amount: See `charge`.
             account: See `charge`.
             token: See `charge`.
+            customer: See `charge`.
             description: See `charge`.
             detail: See `charge`.
             payer: See `charge`.
@@ -119,12 +125,14 @@ class Charges:
         Raises:
             InvalidArgument: Refused before anything was stored.
             ChargeConflict: The id belongs to other money.
+            CardNotFound: The customer has no default card.
+            CardUnusable: The customer's default card must not be charged.
         """
         asked = orders.order(
-            since_1970(), id, amount, account, token,
+            since_1970(), id, amount, account, token, customer=customer,
             description=description, detail=detail, payer=payer, hold=hold,
         )  # fmt: skip
-        del account, token, payer
+        del account, token, customer, payer
         return self._run(self._procedures.submit(asked, connection))
 
     def get(self, id: str) -> Charge:
@@ -194,23 +202,31 @@ class Charges:
         """Try a refused or failed charge again, with the card that it has."""
         return self._run(self._procedures.command(id, "retry", _until(deadline)))
 
-    def pay_with(self, id: str, token: str, *, deadline: float = 15.0) -> Charge:
+    def pay_with(
+        self,
+        id: str,
+        token: str | None = None,
+        *,
+        customer: str | None = None,
+        deadline: float = 15.0,
+    ) -> Charge:
         """Try a refused or failed charge again, with another card.
 
         Args:
             id: Id of the charge.
-            token: Token of a verified card.
+            token: Token of a verified card; or give `customer`.
+            customer: Whose default card pays; or give `token`.
             deadline: Seconds to wait here.
 
         Raises:
             ChargeNotFound: There is no such charge.
             ChargeConflict: It is neither refused nor failed.
+            CardNotFound: The customer has no default card.
+            CardUnusable: The customer's default card must not be charged.
         """
-        stored = self._run(self._procedures.load(id))
-        asked = orders.other_card(token, stored.means.payer)
-        del token
-        retry = self._procedures.command(id, "retry", _until(deadline), asked.card())
-        return self._run(retry)
+        asked = orders.other_card(token, customer)
+        del token, customer
+        return self._run(self._procedures.pay_with(id, asked, _until(deadline)))
 
     def vouch(self, id: str, *, deadline: float = 15.0) -> Charge:
         """Say that no cancellation of a charge's receipt is on its way any more; it is read again.

@@ -63,6 +63,7 @@ class Fact(StrEnum):
     CANCELLED = "cancelled"
     REFUSED = "refused"
     NOT_SENT = "not sent"
+    WITHDRAWN = "card withdrawn"
     UNKNOWN = "unknown"
 
 
@@ -96,6 +97,8 @@ RESTS: Final = frozenset({S.HELD, S.REFUSED, S.PAID, S.FAILED, S.REFUNDED})
 # - What OPEN shows is looked at after a payment that did not go through. None is unanswered then,
 #   so a receipt that was cancelled meanwhile (a billing does so after a refusal, and Payme when it
 #   expires) makes room for another one.
+# - WITHDRAWN is said of a saved card before a payment with it leaves, in the transaction that would
+#   have stored the intent: nothing is on its way, and another card may be given.
 # - CANCELLED while paying was somebody else's doing, a refund perhaps: nobody is charged again.
 # - CANCELLED after our own cancellation makes room for another receipt, unless the charge was given
 #   up or has used up its receipts; `_after_cancelled` decides.
@@ -107,6 +110,7 @@ NEXT: Final[dict[tuple[ChargeState, Fact], ChargeState]] = {
     (S.OPEN, F.PAID): S.PAID,
     (S.OPEN, F.HELD): S.HELD,
     (S.OPEN, F.CANCELLED): S.NEW,
+    (S.OPEN, F.WITHDRAWN): S.REFUSED,
     (S.PAYING, F.PAID): S.PAID,
     (S.PAYING, F.HELD): S.HELD,
     (S.PAYING, F.CANCELLED): S.FAILED,
@@ -220,10 +224,17 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Means(NamedTuple):
-    """What a charge is paid with: secrets, kept apart from it."""
+    """What a charge is paid with: secrets, kept apart from it.
+
+    Attributes:
+        token: Token of the card.
+        payer: Who pays.
+        card: Id of the saved card that the token is of; None for a token that was given.
+    """
 
     token: Secret
     payer: Payer | None = None
+    card: str | None = None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -251,15 +262,27 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 class Save(NamedTuple):
     """Step: store a change, if nobody else changed the charge since it was read.
 
-    The ledger writes charge and event in one transaction, and raises `Overtaken` otherwise.
+    The ledger writes charge and event in one transaction, and raises `Overtaken` otherwise. In the
+    same transaction it raises `CardWithdrawn` where a payment begins with a saved card that must
+    not be charged, and marks a card whose token Payme no longer knows.
+
+    Attributes:
+        before: As it was read.
+        after: As it is from now on.
+        card: Id of the saved card that it is paid with; None for a token that was given.
     """
 
     before: Charge
     after: Charge
+    card: str | None = None
 
 
 class Overtaken(Exception):
     """Somebody else has changed the charge; what is stored counts."""
+
+
+class CardWithdrawn(Exception):
+    """The saved card must not be charged any more; no payment with it was stored or sent."""
 
 
 class Policy(NamedTuple):
@@ -380,7 +403,7 @@ class _Work:
         self.stopped = False
 
     def save(self, after: Charge) -> Flow[None]:
-        yield Save(self.charge, after)
+        yield Save(self.charge, after, self.means.card)
         self.charge = after
 
     def note(self, evidence: str, **members: Any) -> Flow[None]:
@@ -511,9 +534,13 @@ def _begin_to_pay(work: _Work) -> Flow[None]:
     charge = work.charge
     if charge.attempts and not (yield from _is_still_open(work)):
         return
-    yield from work.note(
-        "receipts.pay begins", state=S.PAYING, attempts=charge.attempts + 1, code=None, message=None
-    )
+    begins = "receipts.pay begins" + (f"; card {work.means.card}" if work.means.card else "")
+    nothing: dict[str, Any] = {"code": None, "message": None}
+    try:
+        yield from work.note(begins, state=S.PAYING, attempts=charge.attempts + 1, **nothing)
+    except CardWithdrawn:
+        yield from work.learn(F.WITHDRAWN, f"wallet: card {work.means.card} withdrawn", **nothing)
+        return
     call = calls.receipts_pay(
         str(charge.receipt_id), work.means.token.open(), payer=work.means.payer, hold=charge.hold
     )

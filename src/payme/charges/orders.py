@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from payme import exact, redact
+from payme.charges import saved
 from payme.charges.core import COMMANDS, Charge, ChargeState, Means, Save, changed
 from payme.errors import InvalidArgument, PaymeError
 from payme.protocol import arguments, calls
@@ -12,6 +13,7 @@ from payme.protocol.inputs import Detail, Payer
 
 _LONGEST_ID: Final = 128
 _ANY_RECEIPT: Final = "0" * 24
+_ANY_TOKEN: Final = "token"  # noqa: S105 - stands for one
 
 # What makes a charge the same money; the card may change, and so may the words.
 _MONEY: Final = ("amount", "account", "hold", "detail")
@@ -39,24 +41,42 @@ class ChargeNotFound(PaymeError, LookupError):
 
 
 class Order(NamedTuple):
-    """A charge that was asked for, with what it is paid with; or why it was refused."""
+    """A charge that was asked for, with what it is paid with; or why it was refused.
+
+    Attributes:
+        charge: The charge; None if only another card was asked for.
+        means: A token and who pays; None if the customer's default card pays.
+        refusal: Why it was refused.
+        customer: Whose default card pays; None if a token was given.
+        payer: Who pays with that card.
+    """
 
     charge: Charge | None = None
     means: Means | None = None
     refusal: InvalidArgument | None = None
+    customer: str | None = None
+    payer: Payer | None = None
 
     def accepted(self) -> tuple[Charge, Means]:
-        """Return both, or raise why not: here, where no frame holds the arguments any more."""
-        means = self.card()
-        assert self.charge is not None  # noqa: S101 - an order that was accepted has one
-        return self.charge, means
+        """Return charge and token, or raise why not: here, where no frame holds the arguments."""
+        return self.money(), self.card()
 
     def card(self) -> Means:
-        """Return what is paid with, or raise why not."""
+        """Return the token and who pays, or raise why not."""
+        self.require()
+        assert self.means is not None  # noqa: S101 - there is one if no customer was given
+        return self.means
+
+    def money(self) -> Charge:
+        """Return the charge, or raise why not."""
+        self.require()
+        assert self.charge is not None  # noqa: S101 - an order that was accepted has one
+        return self.charge
+
+    def require(self) -> None:
+        """Raise why it was refused, if it was."""
         if self.refusal is not None:
             raise self.refusal
-        assert self.means is not None  # noqa: S101 - one of both is there
-        return self.means
 
 
 def order(
@@ -64,8 +84,9 @@ def order(
     charge_id: str,
     amount: int,
     account: Mapping[str, str | int],
-    token: str,
+    token: str | None,
     *,
+    customer: str | None = None,
     description: str | None,
     detail: Detail | None,
     payer: Payer | None,
@@ -87,23 +108,36 @@ def order(
             created=now,
             changed=now,
         )
-        return Order(charge, means_of(token, payer))
+        return _paid_with(charge, token, customer, payer)
     except InvalidArgument as refusal:
         return Order(refusal=refusal.with_traceback(None))
+
+
+def other_card(token: str | None, customer: str | None = None) -> Order:
+    """Check another card for a charge; as `order`, it keeps the arguments out of the error."""
+    try:
+        return _paid_with(None, token, customer, None)
+    except InvalidArgument as refusal:
+        return Order(refusal=refusal.with_traceback(None))
+
+
+def _paid_with(
+    charge: Charge | None, token: str | None, customer: str | None, payer: Payer | None
+) -> Order:
+    if (token is None) == (customer is None):
+        given = "neither" if token is None else "both"
+        raise InvalidArgument("token or customer", given, "exactly one of them")
+    if token is not None:
+        return Order(charge, means_of(token, payer))
+    whose = saved.check_customer(customer)
+    # Who pays is checked as it will be sent.
+    return Order(charge, customer=whose, payer=means_of(_ANY_TOKEN, payer).payer)
 
 
 def means_of(token: str, payer: Payer | None) -> Means:
     """Check a card and who pays with it."""
     pay = calls.receipts_pay(_ANY_RECEIPT, token, payer=payer)
     return Means(pay.params["token"], payer)
-
-
-def other_card(token: str, payer: Payer | None) -> Order:
-    """Check another card for a charge; as `order`, it keeps the arguments out of the error."""
-    try:
-        return Order(means=means_of(token, payer))
-    except InvalidArgument as refusal:
-        return Order(refusal=refusal.with_traceback(None))
 
 
 def check_state(given: object) -> ChargeState | None:

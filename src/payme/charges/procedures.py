@@ -10,13 +10,16 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-from payme.charges import core, orders
+from payme.charges import core, orders, saved
 from payme.charges.core import Charge, Means, Overtaken, Policy, Save
 from payme.charges.ledger import FARTHEST, Ledger, Stored
+from payme.charges.ledger.cards import cards_of
 from payme.charges.pace import LOOK_SOON, Pace, since_1970
+from payme.charges.saved import CardNotFound, CardUnusable
 from payme.errors import ConfigurationError, InvalidArgument
 from payme.protocol import arguments
 from payme.protocol.flows import Session, Sleep
+from payme.protocol.inputs import Payer
 
 T = TypeVar("T")
 
@@ -92,7 +95,15 @@ class Procedures:
 
     def submit(self, order: orders.Order, connection: Any) -> Flow[Charge]:
         """Store a charge that was asked for, unless its id is known."""
-        charge, means = order.accepted()
+        charge = order.money()
+        try:
+            means = yield from _means(order, order.payer, connection)
+        except (CardNotFound, CardUnusable):
+            # The same id is the same charge, whatever has become of the card.
+            there = yield from asked(lambda ledger: ledger.load(charge.id))
+            if there is None:
+                raise
+            return orders.same(charge, there.charge)
         known = yield from asked(lambda ledger: ledger.submit(charge, means, connection))
         return orders.same(charge, known)
 
@@ -127,6 +138,13 @@ class Procedures:
                 # It has just come on; perhaps it can still be done.
                 continue
             return (yield from self._follow(change.after, until))
+
+    def pay_with(self, charge_id: str, card: orders.Order, until: float) -> Flow[Charge]:
+        """Try again with another card; who pays stays the same."""
+        card.require()
+        stored = yield from self.load(charge_id)
+        means = yield from _means(card, stored.means.payer)
+        return (yield from self.command(charge_id, "retry", until, means))
 
     def vouch(self, charge_id: str, until: float) -> Flow[Charge]:
         """Believe a person that no cancellation is on its way, and read the receipt."""
@@ -256,6 +274,20 @@ def check_policy(policy: Policy) -> Policy:
             expected = f"at most {FARTHEST / 2:.0f} seconds"
             raise InvalidArgument(f"policy.{name}", seconds, expected)
     return policy
+
+
+def _means(order: orders.Order, payer: Payer | None, connection: Any = None) -> Flow[Means]:
+    """Return what is paid with: the token that was given, or the customer's default card.
+
+    Raises:
+        CardNotFound: The customer has no default card.
+        CardUnusable: It must not be charged.
+    """
+    if order.means is not None:
+        return order.means._replace(payer=payer or order.means.payer)
+    customer = str(order.customer)
+    card = yield from asked(lambda ledger: cards_of(ledger).default(customer, connection))
+    return saved.chargeable(card, customer).means()._replace(payer=payer)
 
 
 def _released(owner: str, charge_id: str) -> Flow[None]:

@@ -39,7 +39,7 @@ class Vault:
 
     def seal(self, means: Means) -> bytes:
         """Make what is stored."""
-        plain = Sealed(_ENCODER.encode({"token": means.token, "payer": means.payer}))
+        plain = Sealed(_ENCODER.encode(means._asdict()))
         return plain if self._fernet is None else Sealed(self._fernet.encrypt(plain))
 
     def open(self, stored: bytes) -> Means:
@@ -50,12 +50,13 @@ class Vault:
         """
         opening = _Opening(stored)
         found = _DECODER.decode(opening.opened(self._fernet))
-        return Means(Secret(found.token, TOKEN), found.payer)
+        return Means(Secret(found.token, TOKEN), found.payer, found.card)
 
 
 class _Stored(msgspec.Struct):
     token: str
     payer: Payer | None = None
+    card: str | None = None
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
         return []

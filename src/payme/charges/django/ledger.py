@@ -243,7 +243,7 @@ class DjangoLedger:
             self._charges.filter(pk="").update(owner=None)
 
     def _write(self, change: Save, means: Means | None) -> None:
-        before, after = change
+        before, after = change.before, change.after
         row = rows.charge_row(after)
         if means is not None:
             row["means"] = self._vault.seal(means)

@@ -16,7 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from payme.charges.core import Charge, ChargeState, Event, Means, Overtaken, Save
 from payme.charges.ledger import FARTHEST, Stored, rows
+from payme.charges.ledger.metadata import metadata
 from payme.charges.ledger.rows import LONGEST_ID
+from payme.charges.ledger.sql_cards import AsyncSqlCards, CardRows, SqlCards
 from payme.charges.ledger.together import AsyncTogether, Together
 from payme.charges.vault import Vault
 from payme.errors import ConfigurationError
@@ -28,8 +30,6 @@ Changed = Callable[[sa.Connection, Charge], None]
 
 # Seconds to wait for another writer of SQLite.
 _BUSY: Final = 30.0
-
-metadata = sa.MetaData()
 
 charges = sa.Table(
     "payme_charge",
@@ -171,6 +171,7 @@ class Rows(NamedTuple):
 
     vault: Vault
     changed: Changed | None
+    cards: CardRows
 
     def followed_by(self, hook: Changed) -> "Rows":
         """Return rows that tell another hook, too, before the merchant's."""
@@ -218,12 +219,14 @@ class Rows(NamedTuple):
             if connection.execute(_SAVE, values).rowcount != 1:
                 raise Overtaken(after.id)
             connection.execute(sa.insert(events), event)
+        self.cards.guard(connection, change)
         if self.changed is not None and rows.is_proven(change):
             self.changed(connection, after)
 
     def is_one_statement(self, change: Save, means: Means | None) -> bool:
         """Return whether PostgreSQL stores a change by one statement."""
-        return means is None and not (self.changed is not None and rows.is_proven(change))
+        told = self.changed is not None and rows.is_proven(change)
+        return means is None and not told and not self.cards.has_to_look(change)
 
     def history(self, connection: sa.Connection, charge_id: str) -> list[Event]:
         """See `Ledger.history`."""
@@ -331,12 +334,15 @@ class SqlLedger:
         keys: Sequence[str | bytes] = (),
         changed: Changed | None = None,
     ) -> None:
-        self._rows = Rows(Vault(keys), changed)
+        vault = Vault(keys)
+        self._rows = Rows(vault, changed, CardRows(vault))
         made = isinstance(engine, str)
         self._engine = _checked(_engine(engine) if isinstance(engine, str) else engine)
         is_sqlite = self._engine.dialect.name == "sqlite"
         self._together = Together(self._engine) if is_sqlite else None
         self._single = self._engine if is_sqlite else self._engine.execution_options(**_SINGLE)
+        self.cards = SqlCards(self._do, self._read, self._rows.cards)
+        """Where saved cards are kept, for `payme.wallet`."""
         if made:
             self.create_all()
 
@@ -417,9 +423,10 @@ class SqlLedger:
 
     def rotate(self) -> None:
         """Encrypt every token with the first key, so that the others can be thrown away."""
-        after: str | None = ""
-        while after is not None:
-            after = self._do(self._rows.rotate, after)
+        for rotate in (self._rows.rotate, self._rows.cards.rotate):
+            after: str | None = ""
+            while after is not None:
+                after = self._do(rotate, after)
 
     def close(self) -> None:
         """Close the engine's connections."""
@@ -444,11 +451,14 @@ class AsyncSqlLedger:
         keys: Sequence[str | bytes] = (),
         changed: Changed | None = None,
     ) -> None:
-        self._rows = Rows(Vault(keys), changed)
+        vault = Vault(keys)
+        self._rows = Rows(vault, changed, CardRows(vault))
         self._engine = _async_engine(engine) if isinstance(engine, str) else engine
         is_sqlite = _checked(self._engine.sync_engine).dialect.name == "sqlite"
         self._together = AsyncTogether(self._engine) if is_sqlite else None
         self._single = self._engine if is_sqlite else self._engine.execution_options(**_SINGLE)
+        self.cards = AsyncSqlCards(self._do, self._read, self._rows.cards)
+        """Where saved cards are kept, for `payme.wallet`."""
 
     async def create_all(self) -> None:
         """Create the tables unless they exist."""
@@ -527,9 +537,10 @@ class AsyncSqlLedger:
 
     async def rotate(self) -> None:
         """See `SqlLedger.rotate`."""
-        after: str | None = ""
-        while after is not None:
-            after = await self._do(self._rows.rotate, after)
+        for rotate in (self._rows.rotate, self._rows.cards.rotate):
+            after: str | None = ""
+            while after is not None:
+                after = await self._do(rotate, after)
 
     async def close(self) -> None:
         """Close the engine's connections."""
