@@ -671,6 +671,66 @@ def test_another_database_is_refused_by_name(url):
     assert "Canary" not in str(refused.value)
 
 
+# What a crash of the database or of its host must not do.
+
+
+def and_with(url: str, option: str) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{option}"
+
+
+async def parameters_of(ledger):
+    """What a connection of the ledger's was opened with."""
+    if isinstance(inner(ledger), SqlLedger):
+        with inner(ledger)._engine.connect() as connection:
+            return connection.connection.driver_connection.info.get_parameters()
+    async with inner(ledger)._engine.connect() as connection:
+        raw = await connection.get_raw_connection()
+        return raw.driver_connection.info.get_parameters()
+
+
+async def shown(ledger, name):
+    def ask(connection):
+        return connection.exec_driver_sql(f"SHOW {name}").scalar()
+
+    asked = inner(ledger)._read(ask)
+    return asked if isinstance(inner(ledger), SqlLedger) else await asked
+
+
+async def test_postgresql_waits_for_the_disk_whatever_its_setting(style, postgres):
+    forgetful = and_with(postgres, "options=-csynchronous_commit%3Doff")
+    assert "synchronous_commit" in forgetful
+    ledger = await make_ledger(style, forgetful)
+    assert await shown(ledger, "synchronous_commit") == "on"
+    await ledger.close()
+
+
+@pytest.mark.parametrize(("setting", "then"), [("off", "on"), ("local", "local")])
+def test_an_engine_of_the_merchants_waits_for_the_disk_too(postgres, setting, then):
+    """Also on connections that were opened before."""
+    url = postgres.replace("postgresql://", "postgresql+psycopg://")
+    engine = sa.create_engine(
+        url, pool_size=1, connect_args={"options": f"-c synchronous_commit={setting}"}
+    )
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == setting
+    ledger = SqlLedger(engine, keys=[KEY])
+    ledger.create_all()
+    ledger.submit(*ordered())
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == then
+    engine.dispose()
+
+
+async def test_a_host_that_vanished_is_not_waited_for_for_hours(style, postgres):
+    """Unless the URL says for how long."""
+    ledger = await make_ledger(style, and_with(postgres, "tcp_user_timeout=5000"))
+    given = await parameters_of(ledger)
+    assert given["tcp_user_timeout"] == "5000"
+    assert given["connect_timeout"] == "10"
+    assert given["keepalives_idle"] == "30"
+    await ledger.close()
+
+
 # What goes wrong shows no secret.
 
 

@@ -3,33 +3,29 @@
 Both ledgers run the same functions on a connection; under asyncio through `run_sync`.
 """
 
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
-from time import monotonic, sleep
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import sqlalchemy as sa
-from sqlalchemy.event import listens_for
-from sqlalchemy.exc import ArgumentError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.exc import OperationalError
 
 from payme.charges.core import Charge, ChargeState, Event, Means, Overtaken, Save
 from payme.charges.ledger import FARTHEST, Stored, rows
+from payme.charges.ledger.connecting import async_engine_of, engine_of
 from payme.charges.ledger.metadata import metadata
 from payme.charges.ledger.rows import LONGEST_ID
 from payme.charges.ledger.sql_cards import AsyncSqlCards, CardRows, SqlCards
 from payme.charges.ledger.together import AsyncTogether, Together
 from payme.charges.vault import Vault
-from payme.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 T = TypeVar("T")
 
 Changed = Callable[[sa.Connection, Charge], None]
 """The merchant's hook: runs once for each proven change, in the transaction that stores it."""
-
-# Seconds to wait for another writer of SQLite.
-_BUSY: Final = 30.0
 
 charges = sa.Table(
     "payme_charge",
@@ -161,9 +157,6 @@ _SAVE_AT_ONCE: Final = _save_at_once()
 
 # One statement is a transaction of itself: BEGIN and COMMIT would be two more round trips.
 _SINGLE: Final = {"isolation_level": "AUTOCOMMIT"}
-# As many connections as SQLAlchemy opens unless told otherwise; but it would close ten of them
-# again each time, and a hundred charges in flight open them all the time.
-_POOL: Final[dict[str, Any]] = {"pool_size": 15, "max_overflow": 0}
 
 
 class Rows(NamedTuple):
@@ -337,7 +330,7 @@ class SqlLedger:
         vault = Vault(keys)
         self._rows = Rows(vault, changed, CardRows(vault))
         made = isinstance(engine, str)
-        self._engine = _checked(_engine(engine) if isinstance(engine, str) else engine)
+        self._engine = engine_of(engine)
         is_sqlite = self._engine.dialect.name == "sqlite"
         self._together = Together(self._engine) if is_sqlite else None
         self._single = self._engine if is_sqlite else self._engine.execution_options(**_SINGLE)
@@ -453,8 +446,8 @@ class AsyncSqlLedger:
     ) -> None:
         vault = Vault(keys)
         self._rows = Rows(vault, changed, CardRows(vault))
-        self._engine = _async_engine(engine) if isinstance(engine, str) else engine
-        is_sqlite = _checked(self._engine.sync_engine).dialect.name == "sqlite"
+        self._engine = async_engine_of(engine)
+        is_sqlite = self._engine.dialect.name == "sqlite"
         self._together = AsyncTogether(self._engine) if is_sqlite else None
         self._single = self._engine if is_sqlite else self._engine.execution_options(**_SINGLE)
         self.cards = AsyncSqlCards(self._do, self._read, self._rows.cards)
@@ -563,82 +556,3 @@ def create_tables(connection: sa.Connection, tables: sa.MetaData) -> None:
     with suppress(OperationalError):  # of SQLite, in a transaction that the engine has begun
         connection.exec_driver_sql(_ONE_AT_A_TIME[connection.dialect.name])
     tables.create_all(connection)
-
-
-def _checked(engine: sa.Engine) -> sa.Engine:
-    _check_database(engine.dialect.name)
-    return engine
-
-
-def _check_database(name: str) -> None:
-    if name not in _ONE_AT_A_TIME:
-        raise ConfigurationError(f"engine: got {name}, expected sqlite or postgresql")
-
-
-def _engine(url: str) -> sa.Engine:
-    engine = sa.create_engine(_normal(url), hide_parameters=True, **_POOL)
-    _prepare(engine)
-    return engine
-
-
-def _async_engine(url: str) -> AsyncEngine:
-    engine = create_async_engine(_normal(url, "sqlite+aiosqlite"), hide_parameters=True, **_POOL)
-    _prepare(engine.sync_engine)
-    return engine
-
-
-def _normal(url: str, sqlite: str = "sqlite") -> sa.URL:
-    try:
-        parsed = sa.make_url(url)
-    except ArgumentError:
-        raise ConfigurationError(
-            "engine: expected a URL such as sqlite:///payme.db or postgresql://user@host/database"
-        ) from None
-    plain = {"sqlite": sqlite, **dict.fromkeys(("postgres", "postgresql"), "postgresql+psycopg")}
-    # Checked before the driver is looked for, which need not be there.
-    parsed = parsed.set(drivername=plain.get(parsed.drivername, parsed.drivername))
-    _check_database(parsed.get_backend_name())
-    if parsed.get_backend_name() == "sqlite" and _is_in_memory(parsed):
-        # Each thread would have a database of its own, and a crash would end them all.
-        raise ConfigurationError(
-            "engine: got sqlite in memory, expected a file: sqlite:///payme.db"
-        )
-    return parsed
-
-
-def _is_in_memory(url: sa.URL) -> bool:
-    name = url.database
-    return not name or ":memory:" in name or url.query.get("mode") == "memory"
-
-
-def _prepare(engine: sa.Engine) -> None:
-    """Let readers and one writer of SQLite work side by side, and writers wait for each other."""
-    if engine.dialect.name != "sqlite":
-        return
-
-    @listens_for(engine, "connect")
-    def _(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA busy_timeout=30000")
-        # Of a write-ahead log some builds of SQLite wait for the disk at checkpoints only. Then a
-        # power cut could forget that a payment was about to leave.
-        cursor.execute("PRAGMA synchronous=FULL")
-        _write_ahead(cursor)
-        cursor.close()
-
-
-def _write_ahead(cursor: Any) -> None:
-    """Switch the file to write-ahead logging; SQLite itself does not wait for that.
-
-    Of workers that start at once on a new file, one switches and the others find it switched.
-    """
-    until = monotonic() + _BUSY
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            if monotonic() >= until:
-                raise
-            sleep(0.02)
-        else:
-            return
