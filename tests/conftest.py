@@ -1,7 +1,17 @@
+import signal
 import ssl
 
 import pytest
 import trustme
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C also when started in the background (`make test &`), and let children hear it.
+
+    A shell without job control starts such a command with SIGINT ignored, and children inherit it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

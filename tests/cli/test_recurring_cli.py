@@ -1,7 +1,7 @@
 """`payme recurring`: run, due, show and simulate, against the sandbox over HTTP."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -40,7 +40,10 @@ def club(box, tmp_path, monkeypatch):
         ledger = SqlLedger(url, keys=[KEY])
         recurring = Recurring(Charges(client, ledger))
         recurring.create_all()
-        recurring.create("club-17", PRICE, {"member": 17}, box.add_card(), missed="skip")
+        # Due at midnight in Tashkent, so that it is due whatever the time of the day.
+        recurring.create(
+            "club-17", PRICE, {"member": 17}, box.add_card(), missed="skip", at=time(0)
+        )
         ledger.close()
 
 
