@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test check format setup shop bench docs clean
+.PHONY: help demo test check format setup shop bench docs dist clean
 
 help:
 	@echo "make demo    run a whole payment against the embedded sandbox"
@@ -14,6 +14,7 @@ help:
 	@echo "make format  rewrite the code in the house style"
 	@echo "make bench   measure this package beside its peers"
 	@echo "make docs    build the documentation into docs/_build"
+	@echo "make dist    build the package, check it, install it alone and run the demo with it"
 	@echo "make setup   install everything the above need into $(VENV)"
 
 $(BIN)/python:
@@ -63,5 +64,16 @@ docs: setup
 	$(PIP) -r requirements-docs.txt
 	$(BIN)/python -m sphinx -W -q -b html docs docs/_build
 
+# The demo runs outside of the checkout, on the wheel alone.
+dist: setup
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+	$(PYTHON) -m venv dist/empty
+	dist/empty/bin/python -m pip --disable-pip-version-check install --quiet \
+		"payme-uz[sandbox,charges] @ file://$(CURDIR)/$$(ls dist/*.whl)"
+	cd dist/empty && bin/python -W error -m payme.demo
+	rm -rf dist/empty
+
 clean:
-	rm -rf $(VENV) docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf dist $(VENV) docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -143,9 +143,10 @@ def test_the_first_example_of_the_readme_runs(newcomer):
 
 
 def test_the_command_tells_its_version(newcomer):
-    done = newcomer.run("payme", "--version")
     (version,) = re.findall(r"payme_uz-(.+?)-", newcomer.wheel.name)
-    assert (done.returncode, done.stdout.strip()) == (0, f"payme {version}")
+    for command in (["payme"], ["python", "-m", "payme"]):
+        done = newcomer.run(*command, "--version")
+        assert (done.returncode, done.stdout.strip()) == (0, f"payme {version}")
 
 
 def test_the_async_client_works_under_pytest_asyncio(newcomer):
