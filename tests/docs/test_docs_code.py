@@ -210,6 +210,8 @@ def test_the_tests_of_the_testing_page_pass(tmp_path):
     (settings,) = re.findall(r"^```toml\n(.*?)^```$", TESTING, re.MULTILINE | re.DOTALL)
     (tmp_path / "pyproject.toml").write_text(settings, encoding="utf-8")
     options = ["-W", "error", "-p", "no:cacheprovider", "--strict-markers", "--strict-config"]
+    # Hypothesis gives up on a slow machine, unless told that this is one.
+    options.append("--hypothesis-profile=ci")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options],
         cwd=tmp_path,

@@ -408,6 +408,8 @@ async def test_a_call_that_is_broken_off_while_connecting_closes_its_socket(
             asked = request(0.02 if style == "blocking" else 3.0)
             task = asyncio.ensure_future(made.send(asked))
             await asyncio.sleep(0.03 if style == "blocking" else 0.005)
+            while asked.sent:  # the thread of a blocking call may not have begun
+                await asyncio.sleep(0.001)
             task.cancel()
             with pytest.raises((asyncio.CancelledError, TransportError)) as broken:
                 await task
