@@ -40,10 +40,9 @@ def club(box, tmp_path, monkeypatch):
         ledger = SqlLedger(url, keys=[KEY])
         recurring = Recurring(Charges(client, ledger))
         recurring.create_all()
-        # Due at midnight in Tashkent, so that it is due whatever the time of the day.
-        recurring.create(
-            "club-17", PRICE, {"member": 17}, box.add_card(), missed="skip", at=time(0)
-        )
+        # The first period is due now, whatever the time of the day.
+        options = {"missed": "skip", "at": time(0)}
+        recurring.create("club-17", PRICE, {"member": 17}, box.add_card(), **options)
         ledger.close()
 
 

@@ -170,6 +170,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
         created: When it was created, in seconds since 1970.
         changed: When it changed last.
         version: Counts its changes.
+        customer: Whose default card pays; None if it was given a card of its own.
     """
 
     id: str
@@ -187,9 +188,12 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     created: float = 0.0
     changed: float = 0.0
     version: int = 0
+    customer: str | None = None
 
     def terms_of(self, n: int) -> Terms:
         """Return what holds for period n."""
+        if self.terms[-1].first <= n:
+            return self.terms[-1]
         return next(terms for terms in reversed(self.terms) if terms.first <= n)
 
     def due(self, n: int) -> float:
