@@ -195,10 +195,12 @@ def freed(endpoint: Endpoint, order: Account, rule: str) -> Check:
 
 
 def unknown_transactions(endpoint: Endpoint) -> Check:
-    """Name transactions that nobody created."""
+    """Name transactions that nobody created, and a period that has none."""
     for said in (
         endpoint.perform(new_transaction()),
         endpoint.cancel(new_transaction(), 1),
         endpoint.look(new_transaction()),
     ):
         yield judge("unknown-transaction", [said], code(said, UNKNOWN))
+    nothing = endpoint.statement(1, 2)
+    yield judge("statement-empty", [nothing], member(nothing, "transactions", []))

@@ -3,7 +3,7 @@
 import secrets
 from typing import Any, Final, NamedTuple
 
-from payme.conformance.attempt_checks import UNKNOWN, not_performed
+from payme.conformance.attempt_checks import not_performed
 from payme.conformance.endpoint import Account, Check, Endpoint, new_transaction
 from payme.conformance.exchange import Exchange, now
 from payme.conformance.findings import (
@@ -14,6 +14,7 @@ from payme.conformance.findings import (
     Expectation,
     code,
     judge,
+    like,
     other_than,
     shown,
     status_200,
@@ -29,7 +30,7 @@ _HUGE: Final = 2 << 20
 def wrong_amount(endpoint: Endpoint) -> Check:
     """Ask for an order with another amount than its own, and try to perform what was refused."""
     if endpoint.cumulative:
-        yield unseen("wrong-amount", CUMULATIVE)
+        yield from (unseen(rule, CUMULATIVE) for rule in ("wrong-amount", "refused-perform"))
         return
     order = endpoint.orders.take()
     if order is None:
@@ -58,11 +59,14 @@ def unknown_account(endpoint: Endpoint) -> Check:
     """Ask for accounts that are not there."""
     pattern = endpoint.orders.given[0]
     for nobody in ({name: _nobody(value) for name, value in pattern.items()}, _texts(pattern)):
+        transaction = new_transaction()
         for said in (
             endpoint.check_perform(nobody),
-            endpoint.create(nobody, new_transaction(), now()),
+            endpoint.create(nobody, transaction, now()),
         ):
             yield judge("unknown-account", [said], code(said, ACCOUNT_CODES))
+            if said.has_result:
+                endpoint.cancel(transaction, 3)
             if said.code in ACCOUNT_CODES:
                 yield judge("account-message", [said], texts(said))
                 yield judge("account-field", [said], _names_field(said, nobody))
@@ -137,9 +141,10 @@ def printed_form(endpoint: Endpoint) -> Check:
     """Call as the page prints a request: with another type, and without `jsonrpc`."""
     params = {"id": new_transaction()}
     headers = {"Content-Type": PRINTED_CONTENT_TYPE}
+    usual = endpoint.caller.call("CheckTransaction", params)
     said = endpoint.caller.call("CheckTransaction", params, headers=headers)
     # A style: what is found about HTTP 200 in this answer belongs to this rule alone.
     said = said._replace(method="")
-    yield judge("text-json", [said], status_200(said), code(said, UNKNOWN))
+    yield judge("text-json", [said], status_200(said), like(usual, said))
     bare = endpoint.caller.call("CheckTransaction", params, jsonrpc=False)
-    yield judge("no-jsonrpc", [bare], code(bare, UNKNOWN))
+    yield judge("no-jsonrpc", [bare], like(usual, bare))

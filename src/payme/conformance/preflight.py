@@ -57,6 +57,7 @@ _AMOUNT: Final = Text(
 )
 
 _LONGEST: Final = 300
+_OK: Final = 200
 
 
 def preflight(endpoint: Endpoint, url: str) -> None:
@@ -81,7 +82,7 @@ def preflight(endpoint: Endpoint, url: str) -> None:
 def _reason(said: Exchange) -> Text | None:
     if said.status == 0:
         return _SILENT
-    if not said.answer or not (said.has_result or said.error):
+    if not said.is_rpc and (said.status != _OK or not said.answer):
         return _REDIRECT if said.location else _NO_RPC
     if said.code == -32504:
         return _KEY

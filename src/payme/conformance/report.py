@@ -141,7 +141,8 @@ class Report(NamedTuple):
         Returns:
             A JSON object: `url`, `passed`, and `rules`, each with its `id`, `result` (`kept`,
             `broken` or `unseen`), `severity`, `text` in three languages, `standing`, `source`,
-            `why` it was not seen, and what `broken` it: `expected` beside `got`, and the `exchanges`.
+            `why` it was not seen, and what `broken` it: `expected` beside `got`,
+            and the `exchanges`.
         """
         return {
             "url": self.url,
