@@ -239,7 +239,7 @@ class Shop:
         self.flaws = set(flaws)
         self.traits = traits
         self.cumulative = cumulative
-        self.orders = {number: "waiting" for number in range(1, orders + 1)}
+        self.orders = dict.fromkeys(range(1, orders + 1), "waiting")
         self.transactions = {}
         self.refused = {}
         self.lock = threading.RLock()
@@ -252,7 +252,7 @@ class Shop:
         return flaw in self.flaws
 
     def any(self, *flaws):
-        return any([self.has(flaw) for flaw in flaws])
+        return any(self.has(flaw) for flaw in flaws)
 
     def meet(self):
         """Let two simultaneous requests both come this far before either goes on."""
