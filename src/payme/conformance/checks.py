@@ -53,14 +53,14 @@ def run(endpoint: Endpoint) -> list[Verdict]:
     """
     found = [verdict for check in CHECKS for verdict in check(endpoint)]
     calls = {call for verdict in found for call in verdict.exchanges if call.method}
-    return [*found, *(verdict for call in _by_time(calls) for verdict in _form(call))]
+    return [*found, *(verdict for call in _by_time(calls) for verdict in form(call))]
 
 
 def _by_time(calls: Iterable[Exchange]) -> list[Exchange]:
     return sorted(calls, key=lambda call: call.sent_id or 0)
 
 
-def _form(call: Exchange) -> Check:
+def form(call: Exchange) -> Check:
     """Look at the form of an answer, whatever it says."""
     yield judge("http-200", [call], status_200(call))
     if not call.status:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from payme import redact
 from payme.conformance.endpoint import Account, Endpoint
 from payme.conformance.exchange import Exchange, shown_body
 from payme.conformance.findings import ACCOUNT_CODES
@@ -94,7 +95,7 @@ def _reason(said: Exchange) -> Text | None:
 
 def _filled(reason: Text, said: Exchange, url: str, order: Account, amount: int) -> Text:
     got = " ".join(shown_body(said.response).split())[:_LONGEST] or "-"
-    account = " ".join(f"{name}={value}" for name, value in order.items())
+    account = " ".join(f"{name}={redact.account_value(value)}" for name, value in order.items())
     known = {
         "url": url,
         "got": got,

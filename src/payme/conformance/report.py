@@ -117,8 +117,7 @@ class Report(NamedTuple):
             result = self.result(rule)
             if result == "kept" and not kept:
                 continue
-            severity = _WORDS[language].severities[rule.severity]
-            lines.append(f"{_MARKS[result]} {rule.id} ({severity}): {_in(rule.text, language)}")
+            lines.append(f"{_MARKS[result]} {_named(rule, language)}")
             lines += self._details(rule, result, language)
         return "\n".join([*lines, self._head(language)])
 
@@ -200,6 +199,26 @@ class Report(NamedTuple):
         failure.text = _printable(lines)
 
 
+def remark(verdict: Verdict, language: Language) -> list[str]:
+    """Return the lines about a broken rule, without what was said.
+
+    Args:
+        verdict: What was found.
+        language: `uz`, `ru` or `en`.
+    """
+    rule = BY_ID[verdict.rule]
+    lines = [*_compared(verdict, language), f"{rule.standing}: {rule.url}"]
+    return [
+        f"{_MARKS[verdict.result]} {_named(rule, language)}",
+        *(f"    {line}" for line in lines),
+    ]
+
+
+def _named(rule: Rule, language: Language) -> str:
+    severity = _WORDS[language].severities[rule.severity]
+    return f"{rule.id} ({severity}): {_in(rule.text, language)}"
+
+
 def _in(text: Text, language: Language) -> str:
     return str(text._asdict()[language])
 
@@ -208,11 +227,17 @@ def _unmet(verdict: Verdict) -> Iterable[Expectation]:
     return (one for one in verdict.expectations if not one.met)
 
 
-def _evidence(rule: Rule, verdict: Verdict, language: Language) -> list[str]:
+def _compared(verdict: Verdict, language: Language) -> list[str]:
     words = _WORDS[language]
     lines: list[str] = []
     for one in _unmet(verdict):
         lines += [f"{words.expected}: {one.about} = {one.expected}", f"{words.got}: {one.got}"]
+    return lines
+
+
+def _evidence(rule: Rule, verdict: Verdict, language: Language) -> list[str]:
+    words = _WORDS[language]
+    lines = _compared(verdict, language)
     for exchange in verdict.exchanges:
         shown = exchange.shown()
         note = f"[{shown['note']}] " if shown["note"] else ""
