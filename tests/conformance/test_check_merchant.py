@@ -2,87 +2,152 @@
 
 import json
 import socket
+import sys
 from xml.etree import ElementTree as ET
 
 import pytest
 from click.testing import CliRunner
-from merchant_server import KEY, serving
+from flawed_shop import AMOUNT, KEY, Shop, serving_shop
 
+from payme.cli.accounts import accounts, printed_account
 from payme.cli.commands import payme
-from payme.conformance.exchange import basic
-from payme.merchant.core import Order
-from payme.merchant.service import Merchant
-from payme.merchant.stores.memory import MemoryStore
+from payme.testing.merchant import check_merchant
+
+TWO = ["--account", "order_id=1", "--account", "order_id=2"]
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch):
+    monkeypatch.setattr("payme.conformance.endpoint.PAUSE_S", 0.01)
 
 
 @pytest.fixture
 def url():
-    state = ["waiting"]
-
-    def find(account):
-        known = account == {"order_id": "7"}
-        return Order(id="7", amount=50_000, state=state[0]) if known else None
-
-    def hook(event, transaction):
-        if event != "released":
-            state[0] = {"paid": "paid", "cancelled": "closed"}[event]
-
-    with serving(Merchant(MemoryStore(find, hook), KEY).answer) as url:
+    with serving_shop(Shop()) as url:
         yield url
 
 
 def run(url, *options, key=KEY):
-    arguments = ["check-merchant", url, "--key", key, "--amount", "50000", *options]
-    return CliRunner().invoke(payme, arguments)
+    arguments = ["check-merchant", url, "--amount", str(AMOUNT), *options]
+    return CliRunner().invoke(payme, arguments, env={"PAYME_KEY": key})
 
 
 def test_right_endpoint_passes_with_exit_code_zero(url):
-    ended = run(url, "--account", "order_id=7", "--language", "uz")
+    ended = run(url, *TWO, "--language", "uz", "--strict")
     assert ended.exit_code == 0, ended.output
-    assert "25 qoida bajarildi, 0 qoida buzildi" in ended.output
+    assert "62 qoida bajarildi, 0 qoida buzildi, 1 qoida tekshirilmadi" in ended.output
 
 
-def test_wrong_key_breaks_rules_and_exits_with_one(url, tmp_path):
+def test_with_one_order_it_passes_unless_every_rule_must_be_seen():
+    for options, code in (([], 0), (["--strict"], 1)):
+        with serving_shop(Shop(orders=1)) as url:
+            ended = run(url, "--account", "order_id=1", *options)
+        assert ended.exit_code == code, ended.output
+        assert "? race-cancel" in ended.output
+
+
+def test_broken_rule_exits_with_one(tmp_path):
     report = tmp_path / "junit.xml"
-    options = ["--account", "order_id=7", "--json", "--junit", str(report)]
-    ended = run(url, *options, key="another-key-" * 3)
+    with serving_shop(Shop("paid_again")) as url:
+        ended = run(url, *TWO, "--json", "--junit", str(report))
     assert ended.exit_code == 1
     assert json.loads(ended.output)["passed"] is False
     assert int(ET.parse(report).getroot().attrib["failures"]) > 0
     assert KEY not in ended.output
 
 
+def test_broken_style_exits_with_zero():
+    with serving_shop(Shop("application_json_only")) as url:
+        ended = run(url, *TWO)
+    assert ended.exit_code == 0, ended.output
+    assert "✗ text-json (style)" in ended.output
+
+
+@pytest.mark.parametrize("language", ["uz", "ru", "en"])
+def test_wrong_key_is_one_line_in_the_language_of_the_report(url, language):
+    ended = run(url, *TWO, "--language", language, key="another-key-" * 3)
+    assert ended.exit_code == 1
+    assert ended.output.count("\n") == 1
+    said = {"uz": "server kalitni rad etdi", "ru": "сервер отклонил ключ", "en": "refuses the key"}
+    assert said[language] in ended.output
+
+
 def test_endpoint_that_is_not_there_is_told_from_one_that_breaks_rules():
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}/payme"
-    ended = run(url, "--account", "order_id=7")
+    ended = run(url, *TWO)
     assert ended.exit_code == 1
     assert f"{url} does not answer: ConnectError" in ended.output
     assert "broken" not in ended.output
 
 
-def test_endpoint_that_shows_the_headers_it_got_does_not_put_the_key_into_the_report():
-    def careless(incoming):
-        return f"<pre>{incoming.authorization} {KEY}</pre>".encode()
+def test_new_orders_come_from_a_command(tmp_path):
+    shop = Shop(orders=20)
+    count = tmp_path / "count"
+    script = tmp_path / "make.py"
+    script.write_text(
+        f"import pathlib\np = pathlib.Path({str(count)!r})\n"
+        "n = int(p.read_text()) + 1 if p.exists() else 1\n"
+        "p.write_text(str(n))\nprint(f'order_id={n}')\n"
+    )
+    with serving_shop(shop) as url:
+        ended = run(url, "--new-order", f'"{sys.executable}" "{script}"', "--strict")
+    assert ended.exit_code == 0, ended.output
+    assert int(count.read_text()) >= 5
 
-    with serving(careless, status=500) as url:
-        ended = run(url, "--account", "order_id=7")
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("exit 3", "exit status 3"), ("echo", "printed 0 accounts"), ("echo '{'", "--new-order")],
+)
+def test_command_that_makes_no_order_is_named(url, command, said):
+    ended = run(url, "--new-order", command)
     assert ended.exit_code == 1
-    assert "<key>" in ended.output
-    assert KEY not in ended.output
-    assert basic(KEY).partition(" ")[2] not in ended.output
+    assert said in ended.output
+
+
+def test_accounts_begin_where_a_field_comes_again():
+    assert accounts(["a=1", "b=2", "a=3", "b=4"]) == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+    assert accounts(["order_id=1", "order_id=2"]) == [{"order_id": "1"}, {"order_id": "2"}]
+    assert printed_account('{"order_id": 7}\n') == {"order_id": 7}
+    assert printed_account("user=5\norder=AC-532\n") == {"user": "5", "order": "AC-532"}
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--account", "order_id"], "expected FIELD=VALUE"),
-        ([], "Missing option '--account'"),
-        (["--account", "order_id=7", "--amount", "0"], "amount: got 0"),
-        (["--account", "order_id=7", "--key", ""], "key: got '<key>', expected the key"),
+        ([], "give --account or --new-order"),
+        ([*TWO, "--new-order", "x"], "give --account or --new-order, not both"),
+        ([*TWO, "--amount", "0"], "amount: got 0"),
+        ([*TWO, "--key", ""], "key: got '<key>', expected the key"),
+        ([*TWO, "--timeout", "0"], "timeout: got 0.0"),
     ],
 )
 def test_bad_input_is_named_and_exits_with_two(url, options, said):
     ended = run(url, *options)
     assert ended.exit_code == 2
     assert said in ended.output
+
+
+# The same as an assertion
+
+
+def test_assertion_lists_what_is_broken_and_not_what_is_kept():
+    with (
+        serving_shop(Shop("paid_again")) as url,
+        pytest.raises(AssertionError, match="✗ paid-order") as failed,
+    ):
+        check_merchant(url, KEY, account=[{"order_id": 1}, {"order_id": 2}], amount=AMOUNT)
+    assert "✓" not in str(failed.value)
+    assert KEY not in str(failed.value)
+
+
+def test_assertion_may_demand_that_every_rule_is_seen():
+    with serving_shop(Shop(orders=1)) as url:
+        assert check_merchant(url, KEY, account={"order_id": 1}, amount=AMOUNT).passed
+    with (
+        serving_shop(Shop(orders=1)) as url,
+        pytest.raises(AssertionError, match=r"\? race-cancel"),
+    ):
+        check_merchant(url, KEY, account={"order_id": 1}, amount=AMOUNT, strict=True)

@@ -1,263 +1,343 @@
-"""The grader finds nothing in a right endpoint, and each planted fault in a wrong one."""
+"""The grader's edges: what it sends, what ends it in one line, and what its report says."""
 
 import json
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from xml.etree import ElementTree as ET
 
 import pytest
-from merchant_server import KEY, serving
+from flawed_shop import AMOUNT, KEY, TEST_STAND, Shop, graded, serving_shop
 
-from payme.conformance import grade
-from payme.conformance.rules import RULES
+from payme.conformance import PreflightError, grade
+from payme.conformance.access_checks import TEST_STAND as TRIED
+from payme.conformance.exchange import Caller, NoAnswer, basic, shown_body
+from payme.conformance.merchant_http import HttpTransport
+from payme.conformance.rules import BY_ID, RULES
 from payme.errors import InvalidArgument
-from payme.merchant.core import Order
-from payme.merchant.service import Merchant
-from payme.merchant.stores.memory import MemoryStore
 
-AMOUNT = 50_000
-
-
-class Shop:
-    """One order, or one account that takes money any number of times."""
-
-    def __init__(self, cumulative=False):
-        self.state = "waiting"
-        self.cumulative = cumulative
-
-    def find(self, account):
-        if account != {"order_id": 7}:
-            return None
-        amount = None if self.cumulative else AMOUNT
-        return Order(id="7", amount=amount, state=self.state, cumulative=self.cumulative)
-
-    def hook(self, event, transaction):
-        if event != "released" and not self.cumulative:
-            self.state = {"paid": "paid", "cancelled": "closed"}[event]
-
-
-def merchant(shop=None):
-    shop = shop or Shop()
-    return Merchant(MemoryStore(shop.find, shop.hook), KEY)
+ORDERS = [{"order_id": 1}, {"order_id": 2}]
 
 
 @contextmanager
-def graded(change=lambda incoming, body: body, **options):
-    """Grade a right endpoint whose answers pass through a function."""
-    endpoint = merchant(Shop(options.get("cumulative", False)))
-    with serving(lambda incoming: change(incoming, endpoint.answer(incoming))) as url:
-        yield grade(url, KEY, account={"order_id": 7}, amount=AMOUNT, timeout=5, **options)
+def serving_raw(answer):
+    """Serve a function that writes to the socket itself."""
 
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            with suppress(OSError):  # the grader has gone, as it should
+                answer(self.wfile)
 
-@pytest.mark.parametrize("cumulative", [False, True])
-def test_right_endpoint_keeps_every_rule(cumulative):
-    with graded(cumulative=cumulative) as report:
-        assert report.passed, report.text()
-        looked_at = {rule.id for rule in report.rules}
-        skipped = {"wrong-amount", "busy-order", "race-create", "paid-order"}
-        assert looked_at == {rule.id for rule in RULES} - (skipped if cumulative else set())
+        def log_message(self, *args):
+            pass
 
-
-def edit(**faults):
-    """Make a change of answers: method -> function of (params, answer)."""
-
-    def change(incoming, body):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
         try:
-            request = json.loads(incoming.body)
-            fault = faults[request["method"]]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return body
-        answer = json.loads(body)
-        return json.dumps(fault(request["params"], answer) or answer).encode()
-
-    return change
+            yield f"http://127.0.0.1:{server.server_port}/payme"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
-def stamp(member):
-    """Give another time with every repetition."""
-    counter = iter(range(10_000))
+def status(line, *headers, body=b""):
+    def answer(out):
+        lines = [f"HTTP/1.0 {line}", f"Content-Length: {len(body)}", *headers, "", ""]
+        out.write("\r\n".join(lines).encode() + body)
 
-    def fault(params, answer):
-        if "result" in answer:
-            answer["result"][member] += next(counter)
-
-    return fault
+    return answer
 
 
-def put(**members):
-    def fault(params, answer):
-        if "result" in answer:
-            answer["result"].update(members)
-
-    return fault
+# What is sent
 
 
-def recode(old, new):
-    def fault(params, answer):
-        if answer.get("error", {}).get("code") == old:
-            answer["error"]["code"] = new
+def test_requests_look_like_those_of_the_test_stand():
+    shop = Shop()
+    graded(shop)
+    verb, headers, body = next(
+        one for one in shop.seen if one[1].get("Authorization") == basic(KEY)
+    )
+    assert verb == "POST"
+    assert headers["Content-Type"] == "application/json; charset=UTF-8"
+    assert headers["Test-Operation"] == "Paycom"
+    assert headers["Referer"] == "http://test.paycom.uz"
+    assert "Firefox" in headers["User-Agent"]
+    request = json.loads(body)
+    assert request["jsonrpc"] == "2.0"
+    assert isinstance(request["id"], int)
+    printed = [head for _, head, _ in shop.seen if head["Content-Type"].startswith("text/json")]
+    assert len(printed) == 1
 
-    return fault
+
+def test_wrong_credentials_are_tried_without_the_header_of_the_test_stand():
+    shop = Shop()
+    graded(shop)
+    wrong = [head for _, head, _ in shop.seen if head.get("Authorization") != basic(KEY)]
+    bare = [head for head in wrong if "Test-Operation" not in head]
+    assert len(bare) > len(wrong) / 2
+    assert any("Test-Operation" in head for head in wrong)
 
 
-def drop_rows(params, answer):
-    if "result" in answer:
-        answer["result"]["transactions"] = []
+def test_the_published_password_is_the_published_one():
+    published = "Basic UGF5Y29tOlV6Y2FyZDpzb21lUmFuZG9tU3RyaW5nMTU0NTM0MzU0MzU0NQ=="
+    assert basic(TRIED) == published == basic(TEST_STAND)
 
 
-def plain_message(params, answer):
-    if "error" in answer:
-        answer["error"]["message"] = "text"
+def test_another_login_is_used_when_it_is_given():
+    shop = Shop()
+    with serving_shop(shop) as url, pytest.raises(PreflightError, match="refuses the key"):
+        grade(url, KEY, account=ORDERS, amount=AMOUNT, login="Somebody")
+    assert shop.seen[0][1]["Authorization"] == basic(KEY, "Somebody")
 
 
-def other_id(params, answer):
-    answer["id"] = 0
+def test_fresh_orders_are_taken_one_for_each_check():
+    shop = Shop(orders=9)
+    report = graded(shop)
+    assert report.complete
+    used = {one["order"] for one in shop.transactions.values()}
+    assert len(used) >= 5
+
+
+def test_orders_are_made_by_a_function(monkeypatch):
+    monkeypatch.setattr("payme.conformance.endpoint.PAUSE_S", 0.01)
+    shop, made = Shop(orders=0), []
+
+    def make():
+        made.append(len(made) + 1)
+        shop.orders[made[-1]] = "waiting"
+        return {"order_id": made[-1]}
+
+    with serving_shop(shop) as url:
+        report = grade(url, KEY, account=make, amount=AMOUNT)
+    assert report.complete, report.text()
+    assert len(made) >= 5
+
+
+# What ends it in one line
 
 
 @pytest.mark.parametrize(
-    ("rule", "faults"),
+    ("answer", "said"),
     [
-        ("auth-wrong", {"CheckTransaction": recode(-32504, -32400)}),
-        ("auth-blank", {"CheckTransaction": recode(-32504, -31003)}),
-        ("wrong-amount", {"CreateTransaction": recode(-31001, -31008)}),
-        ("unknown-account", {"CheckPerformTransaction": recode(-31050, -31001)}),
-        ("unknown-account", {"CheckPerformTransaction": plain_message}),
-        ("check-perform", {"CheckPerformTransaction": put(allow=1)}),
-        ("create", {"CreateTransaction": put(state="1")}),
-        ("repeat-create", {"CreateTransaction": stamp("create_time")}),
-        ("busy-order", {"CreateTransaction": recode(-31008, -31050)}),
-        ("check-transaction", {"CheckTransaction": put(reason=0)}),
-        ("cancel", {"CancelTransaction": put(state=-3)}),
-        ("repeat-cancel", {"CancelTransaction": stamp("cancel_time")}),
-        ("perform-cancelled", {"PerformTransaction": recode(-31008, -31003)}),
-        ("perform", {"PerformTransaction": put(perform_time=0)}),
-        ("repeat-perform", {"PerformTransaction": stamp("perform_time")}),
-        ("unknown-transaction", {"CheckTransaction": recode(-31003, -32400)}),
-        ("statement", {"GetStatement": drop_rows}),
-        ("unknown-method", {"NoSuchMethod": recode(-32601, -32600)}),
+        (status("404 Not Found", body=b"<h1>Not Found</h1>"), "answers HTTP 404 with what is no"),
+        (status("404 Not Found", body=b'{"detail":"Not Found"}'), "answers HTTP 404"),
+        (status("500 Error", body=b"<h1>Error</h1>"), "answers HTTP 500"),
+        (status("301 Moved", "Location: /payme/"), r"redirects \(HTTP 301\) to /payme/"),
+        (status("200 OK", body=b"<h1>Log in</h1>"), "no answer of JSON-RPC: <h1>Log in</h1>"),
+        (lambda out: time.sleep(1), "does not answer: no answer within 0.2 s"),
     ],
 )
-def test_planted_fault_is_found(rule, faults):
-    with graded(edit(**faults)) as report:
-        assert rule in report.broken, report.text()
-        assert not report.passed
+def test_what_is_no_endpoint_is_told_in_one_line(answer, said):
+    with serving_raw(answer) as url, pytest.raises(PreflightError, match=said) as ended:
+        grade(url, KEY, account=ORDERS, amount=AMOUNT, timeout=0.2)
+    for language in ("uz", "ru", "en"):
+        assert "\n" not in ended.value.text(language)
 
 
-def test_answer_for_another_id_is_noticed():
-    with graded(edit(CheckPerformTransaction=other_id)) as report:
-        assert "http-200" in report.broken
-
-
-def test_blank_password_that_is_accepted_is_found():
-    endpoint = merchant()
-
-    def trusting(incoming):
-        body = endpoint.answer(incoming)
-        if json.loads(body).get("error", {}).get("code") != -32504:
-            return body
-        right = endpoint.answer(incoming._replace(authorization=None))
-        return json.dumps({**json.loads(right), "error": {"code": -31003}}).encode()
-
-    with serving(trusting) as url:
-        report = grade(url, KEY, account={"order_id": 7}, amount=AMOUNT)
-    assert {"auth-wrong", "auth-blank"} <= set(report.broken)
-
-
-class Careless(Merchant):
-    """Looks first and locks never: two simultaneous attempts both find the order free."""
-
-    def __init__(self, shop):
-        super().__init__(MemoryStore(shop.find, shop.hook), KEY)
-        self.inside = threading.Barrier(2, timeout=0.2)
-
-    def answer(self, incoming):
-        answer = json.loads(super().answer(incoming))
-        if b"CreateTransaction" in incoming.body:
-            try:
-                self.inside.wait()
-            except threading.BrokenBarrierError:
-                self.inside.reset()
-            else:
-                request = json.loads(incoming.body)
-                result = {"create_time": 1_700_000_000_000, "transaction": "x", "state": 1}
-                answer = {"id": request["id"], "result": result}
-        return json.dumps(answer).encode()
-
-
-def test_race_that_both_win_is_found():
-    with serving(Careless(Shop()).answer) as url:
-        report = grade(url, KEY, account={"order_id": 7}, amount=AMOUNT)
-    assert "race-create" in report.broken
+@pytest.mark.parametrize(
+    ("flaws", "key", "amount", "closed", "said"),
+    [
+        ((), "another-key" * 3, AMOUNT, (), "refuses the key (-32504)"),
+        ((), KEY, AMOUNT + 100, (), f"order_id=1 is not {AMOUNT + 100} tiyin"),
+        ((), KEY, AMOUNT, (1,), "order order_id=1 does not wait"),
+        ((), KEY, AMOUNT, (2,), "order order_id=2 does not wait"),
+    ],
+)
+def test_wrong_key_amount_or_order_ends_it(flaws, key, amount, closed, said):
+    shop = Shop(*flaws)
+    for number in closed:
+        shop.orders[number] = "closed"
+    with serving_shop(shop) as url, pytest.raises(PreflightError) as ended:
+        grade(url, key, account=ORDERS, amount=amount)
+    assert said in str(ended.value)
+    assert key not in str(ended.value)
+    assert shop.transactions == {}
+    assert len(shop.seen) <= 2
 
 
 def test_endpoint_that_is_not_there_is_an_error_and_no_report():
-    with pytest.raises(ConnectionError, match="payme does not answer"):
-        grade("http://127.0.0.1:9/payme", KEY, account={"order_id": 7}, amount=1, timeout=1)
+    with pytest.raises(PreflightError, match="payme does not answer"):
+        grade("http://127.0.0.1:9/payme", KEY, account=ORDERS, amount=1, timeout=1)
 
 
-def test_endpoint_that_goes_away_meanwhile_breaks_the_rest_and_does_not_hang():
-    endpoint, seen = merchant(), []
-
-    def dying(incoming):
-        seen.append(incoming)
-        if len(seen) > 20:
-            raise OSError("gone")
-        return endpoint.answer(incoming)
-
-    with serving(dying) as url:
-        report = grade(url, KEY, account={"order_id": 7}, amount=AMOUNT, timeout=1)
-    assert {"repeat-perform", "statement"} <= set(report.broken)
-    assert "auth-wrong" not in report.broken
+# Limits of an exchange
 
 
-@pytest.mark.parametrize("status", [500, 404])
-def test_other_status_than_200_is_found(status):
-    endpoint = merchant()
-    with serving(endpoint.answer, status=status) as url:
-        report = grade(url, KEY, account={"order_id": 7}, amount=AMOUNT)
-    assert "http-200" in report.broken
+def drip(out):
+    out.write(b"HTTP/1.0 200 OK\r\n\r\n")
+    for _ in range(100):
+        out.write(b" ")
+        out.flush()
+        time.sleep(0.05)
 
 
-def test_report_speaks_three_languages_and_names_source_and_exchange():
-    with graded(edit(GetStatement=drop_rows)) as report:
-        assert "GetStatement davrdagi" in report.text("uz")
-        assert "GetStatement отдаёт" in report.text("ru")
-        text = report.text("en")
-    assert "✗ statement: GetStatement lists every transaction" in text
-    assert '"method":"GetStatement"' in text
-    assert "confirmed: metody-merchant-api/getstatement" in text
+def drip_headers(out):
+    out.write(b"HTTP/1.0 200 OK\r\n")
+    for number in range(100):
+        out.write(f"X-{number}: y\r\n".encode())
+        out.flush()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("answer", [drip, drip_headers])
+def test_timeout_is_for_the_whole_exchange(answer):
+    with serving_raw(answer) as url:
+        transport = HttpTransport(url, 0.3)
+        began = time.monotonic()
+        with pytest.raises(NoAnswer, match=r"within 0\.3 s"):
+            transport.send("POST", {}, b"{}")
+        assert time.monotonic() - began < 3
+        transport.close()
+
+
+def test_endless_answer_is_not_swallowed():
+    sent = []
+
+    def flood(out):
+        out.write(b"HTTP/1.0 200 OK\r\nContent-Length: 763363328\r\n\r\n")
+        for _ in range(728):
+            out.write(b"[" * (1 << 20))
+            sent.append(1)
+
+    with serving_raw(flood) as url:
+        caller = Caller(HttpTransport(url, 30), KEY)
+        said = caller.call("CheckTransaction", {"id": "x"})
+        caller.close()
+    assert (said.status, said.response) == (0, b"the answer is longer than 8 MiB")
+    assert len(sent) < 100
+
+
+# The report
+
+
+def paid_allowed():
+    return graded(Shop("paid_allowed", escaped=True))
+
+
+def test_report_has_expected_beside_got_the_page_and_the_exchange():
+    text = paid_allowed().text("en")
+    start = text.index("✗ paid-check (money): CheckPerformTransaction refuses a paid order.")
+    lines = text[start:].splitlines()
+    assert lines[1] == "    expected: error.code = -31008 / -31050 … -31099"
+    assert lines[2] == "    got: result"
+    assert lines[3].startswith('    sent: {"jsonrpc":"2.0",')
+    assert '"method":"CheckPerformTransaction"' in lines[3]
+    assert lines[4].startswith('    came: HTTP 200 {"jsonrpc":"2.0",')
+    page = "https://developer.help.paycom.uz/metody-merchant-api/checktransaction"
+    assert lines[5] == f"    observed: {page}"
+    assert text.endswith("61 rules kept, 1 broken, 1 not seen")
     assert KEY not in text
 
 
-def test_report_for_programs_and_for_ci():
-    with graded(edit(GetStatement=drop_rows)) as report:
-        graded_rules = {rule["id"]: rule for rule in report.json()["rules"]}
-        assert graded_rules["statement"]["kept"] is False
-        assert graded_rules["statement"]["broken"][0][0]["status"] == 200
-        assert graded_rules["create"]["kept"] is True
-        json.dumps(report.json())
-        suite = ET.fromstring(report.junit("ru"))
-    assert suite.attrib["failures"] == "1"
-    failed = [case.attrib["name"] for case in suite if len(case)]
-    assert failed == ["statement"]
+def test_escaped_texts_are_decoded():
+    assert "Ошибка" in graded(Shop("refund_wrong_code", escaped=True)).text()
+    assert shown_body(rb'{"message":"\u0417\u0430\u043a\u0430\u0437"}') == '{"message":"Заказ"}'
+
+
+def test_report_speaks_three_languages():
+    report = paid_allowed()
+    assert "✗ paid-check (pul): CheckPerformTransaction toʻlangan buyurtmani" in report.text("uz")
+    assert "kutilgan: error.code" in report.text("uz")
+    assert "? cumulative (протокол): " in report.text("ru")
+    assert "не проверено: правило о накопительном счёте" in report.text("ru")
+    assert report.text("ru").endswith("правил соблюдено: 61, нарушено: 1, не проверено: 1")
+
+
+def test_without_the_kept_only_what_matters_is_listed():
+    text = paid_allowed().text("en", kept=False)
+    assert "✓" not in text
+    assert "✗ paid-check" in text
+    assert "? cumulative" in text
+
+
+def test_report_for_programs():
+    found = paid_allowed().json()
+    json.dumps(found)
+    rules = {rule["id"]: rule for rule in found["rules"]}
+    assert found["passed"] is False
+    assert len(rules) == len(RULES)
+    assert rules["create"]["result"] == "kept"
+    assert rules["cumulative"]["result"] == "unseen"
+    assert rules["cumulative"]["why"]["en"].startswith("the rule is about cumulative")
+    broken = rules["paid-check"]
+    assert (broken["result"], broken["severity"]) == ("broken", "money")
+    (compared,) = broken["broken"][0]["expected"]
+    assert compared["got"] == "result"
+    assert broken["broken"][0]["exchanges"][0]["status"] == 200
+
+
+def test_report_for_ci_has_the_three_results():
+    suite = ET.fromstring(paid_allowed().junit("ru"))
+    assert (suite.attrib["failures"], suite.attrib["skipped"]) == ("1", "1")
+    assert suite.attrib["tests"] == str(len(RULES))
+    cases = {case.attrib["name"]: case for case in suite}
+    assert cases["paid-check"].find("failure").attrib["type"] == "money"
+    assert "ожидалось: error.code" in cases["paid-check"].find("failure").text
+    assert cases["cumulative"].find("skipped") is not None
+    assert len(cases["create"]) == 0
+
+
+def test_style_fails_no_run():
+    report = graded(Shop("get_405", "application_json_only", "no_type", "plain_message"))
+    styles = {rule.id for rule in RULES if rule.severity == "style"}
+    assert {"not-post", "text-json", "content-type", "error-message"} == set(report.broken) & styles
+    assert set(report.broken) <= styles
+    assert report.passed
+    suite = ET.fromstring(report.junit())
+    assert suite.attrib["failures"] == "0"
+    assert len(suite.findall("testcase/system-out")) == 4
+
+
+def test_key_that_an_endpoint_shows_is_masked_in_every_form():
+    key = 'a"b/c&d?e<f' * 3
+
+    class Careless:
+        def send(self, verb, headers, body):
+            shown = {"php": key, "header": headers.get("Authorization", "")}
+            from payme.conformance.exchange import HttpAnswer
+
+            raw = json.dumps(shown).replace("/", "\\/") + key + json.dumps(key)
+            return HttpAnswer(500, "text/html", raw.encode())
+
+        def close(self):
+            pass
+
+    said = Caller(Careless(), key).send(b"{}")
+    assert b"a" + b'"b' not in said.response
+    assert b"<key>" in said.response
+    assert basic(key).partition(" ")[2].encode() not in said.response
 
 
 @pytest.mark.parametrize(
     ("options", "argument"),
     [
         ({"url": "shop.uz"}, "url"),
+        ({"url": "http://shop.uz/a b\n"}, "url"),
+        ({"key": ""}, "key"),
+        ({"key": "a\r\nb"}, "key"),
         ({"account": {}}, "account"),
+        ({"account": []}, "account"),
+        ({"account": [{"order_id": 1}, {}]}, "account"),
         ({"amount": 0}, "amount"),
+        ({"timeout": 0}, "timeout"),
+        ({"timeout": float("inf")}, "timeout"),
     ],
 )
 def test_bad_input_is_refused_by_name(options, argument):
-    arguments = {"url": "http://127.0.0.1:9", "account": {"order_id": 7}, "amount": 1, **options}
+    given = {"url": "http://127.0.0.1:9", "key": KEY, "account": {"order_id": 7}, "amount": 1}
+    given |= options
     with pytest.raises(InvalidArgument) as refused:
-        grade(arguments.pop("url"), KEY, **arguments)
+        grade(given.pop("url"), given.pop("key"), **given)
     assert refused.value.argument == argument
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_rule_is_told_in_three_languages(rule):
+def test_rule_is_told_in_three_languages_with_a_full_address(rule):
     assert len(set(rule.text)) == 3
     assert all(rule.text)
+    assert rule.url.startswith("https://developer.help.paycom.uz/")
+    assert BY_ID[rule.id] is rule

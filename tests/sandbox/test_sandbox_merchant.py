@@ -73,7 +73,10 @@ def test_what_goes_over_the_wire(caller: Caller, shop: Shop) -> None:
     request, headers = json.loads(shop.bodies[0]), shop.headers[0]
     assert set(request) == {"id", "method", "params"}
     assert isinstance(request["id"], int)
-    assert headers["Content-Type"] == "text/json; charset=UTF-8"
+    assert headers["Content-Type"] == "application/json; charset=UTF-8"
+    assert headers["Test-Operation"] == "Paycom"
+    assert headers["Referer"] == "http://test.paycom.uz"
+    assert "Firefox" in headers["User-Agent"]
     assert headers["Authorization"] == basic(KEY)
 
 

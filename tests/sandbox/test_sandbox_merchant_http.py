@@ -71,7 +71,7 @@ def test_a_whole_payment_and_its_refund(running: Sandbox, shop: Shop, clock: Clo
     ]
     assert [one["type"] for one in shop.of("SetFiscalData")] == ["PERFORM", "CANCEL"]
     assert shop.headers[0]["Authorization"] == basic(running.key)
-    assert shop.headers[0]["Content-Type"] == "text/json; charset=UTF-8"
+    assert shop.headers[0]["Content-Type"] == "application/json; charset=UTF-8"
     assert running.merchant.difference() == []
 
 

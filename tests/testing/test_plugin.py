@@ -221,8 +221,20 @@ def note(event, transaction):
 def serve():
     servers = []
 
-    def serve(find_state=lambda: states[0]):
-        server = make_server("127.0.0.1", 0, wsgi_app(merchant(find_state)))
+    def serve(find_state=lambda: states[0], change=lambda body: body):
+        right = wsgi_app(merchant(find_state))
+
+        def app(environ, start_response):
+            status, headers = [], []
+            def started(line, given):
+                status.append(line)
+                headers.extend(given)
+            body = change(b"".join(right(environ, started)))
+            kept = [one for one in headers if one[0].lower() != "content-length"]
+            start_response(status[0], [*kept, ("Content-Length", str(len(body)))])
+            return [body]
+
+        server = make_server("127.0.0.1", 0, app)
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}/payme"
@@ -245,15 +257,20 @@ def test_an_endpoint_is_graded(pytester):
             report = payme_check_merchant(serve(), KEY, account={"order_id": 7}, amount=50_000)
             assert report.passed
 
-        def test_that_forgets_its_orders(serve, payme_check_merchant):
+        def test_that_says_one_for_true(serve, payme_check_merchant):
+            url = serve(lambda: "waiting", lambda body: body.replace(b":true", b":1"))
+            payme_check_merchant(url, KEY, account={"order_id": 7}, amount=50_000)
+
+        def test_that_has_closed_its_order(serve, payme_check_merchant):
             url = serve(lambda: "closed")
             payme_check_merchant(url, KEY, account={"order_id": 7}, amount=50_000)
         """
     )
-    said = outcome(pytester, passed=1, failed=1).stdout
+    said = outcome(pytester, passed=1, failed=2).stdout
     said.fnmatch_lines(
         ["*✗ check-perform: *", "*отправлено: *", "*пришло: HTTP 200 *", "*нарушено: *"]
     )
+    said.fnmatch_lines(["*заказ order_id=7 не ждёт оплаты: *"])
     assert "✓" not in said.str()
     assert "Rw712wMJspZBczFvrG09" not in said.str()
     assert "raise AssertionError" not in said.str()

@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from payme.cli.accounts import accounts, new_order
 from payme.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -21,11 +22,16 @@ Language = Literal["uz", "ru", "en"]
     "--account",
     "fields",
     multiple=True,
-    required=True,
     metavar="FIELD=VALUE",
-    help="Account of an order that waits for payment; may be repeated.",
+    help="Account of an order that waits for payment; a field that comes again begins another.",
 )
-@click.option("--amount", required=True, type=int, help="Amount of the order, in tiyin.")
+@click.option(
+    "--new-order",
+    "new_order_command",
+    metavar="COMMAND",
+    help="Command that makes such an order and prints its account: FIELD=VALUE or JSON.",
+)
+@click.option("--amount", required=True, type=int, help="Amount of each order, in tiyin.")
 @click.option("--cumulative", is_flag=True, help="The account takes money any number of times.")
 @click.option(
     "--language",
@@ -34,7 +40,15 @@ Language = Literal["uz", "ru", "en"]
     show_default=True,
     help="Language of the report.",
 )
-@click.option("--timeout", type=float, default=10.0, show_default=True, help="Seconds per call.")
+@click.option("--login", default="Paycom", show_default=True, help="Login of the Basic scheme.")
+@click.option(
+    "--timeout",
+    type=float,
+    default=10.0,
+    show_default=True,
+    help="Seconds for a whole exchange.",
+)
+@click.option("--strict", is_flag=True, help="Exit with 1 when a rule was not seen, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option(
     "--junit",
@@ -46,44 +60,55 @@ def check_merchant(
     url: str,
     key: str,
     fields: tuple[str, ...],
+    new_order_command: str | None,
     amount: int,
     cumulative: bool,
     language: Language,
+    login: str,
     timeout: float,
+    strict: bool,
     as_json: bool,
     junit: Path | None,
 ) -> None:
     """Grade the endpoint at URL: the scenarios of Payme's own sandbox, and what it does not try.
 
-    Exits with 1 when a rule is broken or nobody answers. The order is paid and taken back: use a
-    test order.
+    Each rule is kept, broken or was not seen. Exits with 1 when a rule about money or the protocol
+    is broken, or when nothing can be graded: nobody answers, or the key or an order is not right.
+    The orders are paid and taken back: use test orders. With two of them every rule is seen.
 
     \b
-      payme check-merchant https://shop.uz/payme --key KEY --account order_id=7 --amount 50000
+      payme check-merchant https://shop.uz/payme --amount 50000 \\
+          --account order_id=7 --account order_id=8
+      payme check-merchant https://shop.uz/payme --amount 50000 --new-order ./make-order
     """  # noqa: D301 - click reads the backspace as "do not wrap"
     # `payme sandbox` starts 100 ms sooner without the HTTP client of the grader.
-    from payme.conformance import grade
+    from payme.conformance import PreflightError, grade
 
-    account = dict(_pair(field) for field in fields)
     try:
         report = grade(
-            url, key, account=account, amount=amount, cumulative=cumulative, timeout=timeout
+            url,
+            key,
+            account=_orders(fields, new_order_command),
+            amount=amount,
+            cumulative=cumulative,
+            login=login,
+            timeout=timeout,
         )
     except InvalidArgument as error:
         raise click.UsageError(str(error)) from None
-    except ConnectionError as error:
-        raise click.ClickException(str(error)) from None
+    except PreflightError as error:
+        raise click.ClickException(error.text(language)) from None
     if junit is not None:
         junit.write_text(report.junit(language), encoding="utf-8")
     click.echo(_written(report, language, as_json=as_json))
-    click.get_current_context().exit(0 if report.passed else 1)
+    passed = report.passed and (report.complete or not strict)
+    click.get_current_context().exit(0 if passed else 1)
 
 
-def _pair(field: str) -> tuple[str, str]:
-    name, equals, value = field.partition("=")
-    if not (name and equals and value):
-        raise click.BadParameter(f"got {field!r}, expected FIELD=VALUE", param_hint="--account")
-    return name, value
+def _orders(fields: tuple[str, ...], command: str | None) -> Any:
+    if bool(fields) == (command is not None):
+        raise click.UsageError("give --account or --new-order, not both")
+    return accounts(fields) if command is None else lambda: new_order(command)
 
 
 def _written(report: "Report", language: Language, *, as_json: bool) -> str:

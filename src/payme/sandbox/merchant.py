@@ -14,6 +14,7 @@ from functools import partial
 from threading import Event, RLock, Thread
 from typing import Any, Final, TypeVar, cast
 
+from payme.protocol.merchant_headers import HEADERS
 from payme.sandbox.carriers import Carrier, Unanswered
 from payme.sandbox.engine import Answer, Engine, Receipt, asks, billing, ledgers
 from payme.sandbox.engine.asks import Ask, Heard, MerchantRequest, credentials
@@ -180,9 +181,8 @@ class Desk:
     def _headers(self) -> dict[str, str]:
         password = self._password or self.engine.config.merchant_key
         return {
+            **HEADERS,
             "Authorization": f"Basic {credentials(password)}",
-            "Content-Type": "text/json; charset=UTF-8",
-            "User-Agent": "payme-uz-sandbox",
         }
 
 

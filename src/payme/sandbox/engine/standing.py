@@ -144,7 +144,11 @@ STANDINGS: Final[tuple[Behaviour, ...]] = (
         "confirmed",
         "format of requests page",
     ),
-    _B("`Content-Type: text/json; charset=UTF-8`", "confirmed", "format of requests page"),
+    _B(
+        "`Content-Type: application/json`, `Test-Operation: Paycom`, `Referer`, a Firefox",
+        "observed",
+        "two shops; the page prints `text/json`",
+    ),
     _B(
         "Basic authorization `Paycom:key`",
         "confirmed",

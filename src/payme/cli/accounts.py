@@ -1,0 +1,88 @@
+"""Accounts and the key, as options of the commands that call a merchant."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from os import environ
+from typing import Any, Final
+
+import click
+
+_COMMAND_S: Final = 60.0
+
+
+def accounts(fields: Iterable[str]) -> list[dict[str, str]]:
+    """Read `FIELD=VALUE` options; a field that comes again begins another account.
+
+    Args:
+        fields: Such as `order_id=1`, `order_id=2`.
+
+    Raises:
+        click.BadParameter: One is no `FIELD=VALUE`.
+    """
+    found: list[dict[str, str]] = []
+    for field in fields:
+        name, equals, value = field.partition("=")
+        if not (name and equals and value):
+            raise click.BadParameter(f"got {field!r}, expected FIELD=VALUE", param_hint="--account")
+        if not found or name in found[-1]:
+            found.append({})
+        found[-1][name] = value
+    return found
+
+
+def new_order(command: str) -> dict[str, Any]:
+    """Run a command that makes an order and prints its account.
+
+    Args:
+        command: For the shell. It prints a JSON object, or FIELD=VALUE in lines or words.
+
+    Raises:
+        click.ClickException: It failed, or printed no account.
+    """
+    try:
+        # The user's own command, as they would type it.
+        done = subprocess.run(  # noqa: S602
+            command, shell=True, stdout=subprocess.PIPE, timeout=_COMMAND_S, check=True
+        )
+        account = printed_account(done.stdout.decode())
+    except (subprocess.SubprocessError, OSError, ValueError, click.BadParameter) as error:
+        raise click.ClickException(f"--new-order: {error}") from None
+    return account
+
+
+def printed_account(printed: str) -> dict[str, Any]:
+    """Read what a command printed.
+
+    Args:
+        printed: A JSON object, or FIELD=VALUE in lines or words.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if printed.lstrip().startswith("{"):
+        account: dict[str, Any] = json.loads(printed)
+        return account
+    found = accounts(printed.split())
+    if len(found) != 1:
+        raise ValueError(f"printed {len(found)} accounts, expected one")
+    return dict(found[0])
+
+
+def secret_key() -> str:
+    """Return the key of the cash-box: `PAYME_KEY`, else what is typed without being shown.
+
+    A key in the arguments could be read by every user of the machine.
+
+    Raises:
+        click.UsageError: There is none, and nobody to ask.
+    """
+    key = environ.get("PAYME_KEY", "")
+    if not key and not _may_ask():
+        raise click.UsageError("the key of the cash-box is missing: set PAYME_KEY")
+    return key or str(click.prompt("Key of the cash-box", hide_input=True, err=True))
+
+
+def _may_ask() -> bool:
+    return sys.stdin.isatty()
