@@ -8,15 +8,21 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from charges.killing import Payme
-from payme.charges import SqlLedger
-from payme.recurring import PeriodState
-from payme.recurring.core import DAY, Notice
-from payme.recurring.ledger import notices
+from charges.kill_worker import CLIENT
+from charges.killing import MERCHANT, PAYME_KEY, Payme
+from charges.ledgers import KEY
+from payme import Payme as Client
+from payme.charges import Charges, SqlLedger
+from payme.recurring import PeriodState, Recurring
+from payme.recurring.core import DAY, Notice, SubscriptionState
+from payme.recurring.ledger import waking
+from payme.recurring.sql import notices
 from payme.sandbox import Sandbox
+from recurring.club_worker import SharedClock
 
 START = datetime(2026, 1, 31, 6, tzinfo=UTC).timestamp()  # 11:00 in Tashkent
 HOUR = 3600.0
+STUCK = {SubscriptionState.PAST_DUE, SubscriptionState.RETRYING, SubscriptionState.PARKED}
 
 
 def price_of(number):
@@ -37,15 +43,11 @@ def set_up(recurring, payme, count, poor=(), *, same_day=False):
 
 
 class Clock:
-    """The time of the club and of its sandbox: a number that processes share.
+    """The time of the club, and of its sandbox, whose clock moves along."""
 
-    Args:
-        context: Of `multiprocessing`; no lock, which a killed process would keep for ever.
-        payme: The sandbox, whose clock moves along.
-    """
-
-    def __init__(self, context, payme: Payme):
-        self.shared = context.RawValue("d", START)
+    def __init__(self, path, payme: Payme):
+        self.shared = SharedClock(path)
+        self.shared.value = START
         self._control = payme.url.replace("/api", "/_sandbox/clock")
         self._ask(freeze=datetime.fromtimestamp(START, UTC).isoformat())
         self._ask(resume=True)
@@ -61,18 +63,70 @@ class Clock:
         urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10)
 
 
-def is_quiet(recurring, ledger):
-    """Whether nothing is due, no charge is under way, and no notice waits to be sent."""
-    now = recurring._now()
-    waking = recurring._read(recurring._rows.waking, now)
-    return not waking and ledger.next_due() is None and not recurring.outbox()
+class Club:
+    """A club of which a test sees every book; who runs it are other processes.
 
+    Args:
+        database: URL of its ledger.
+        folder: Takes the sandbox and the clock.
+        members: How many there are.
+        poor: The numbers of those whose card has no money.
+    """
 
-def wait_until_quiet(recurring, ledger, seconds=120):
-    until = time.monotonic() + seconds
-    while not is_quiet(recurring, ledger):
-        assert time.monotonic() < until, "it never comes to rest"
-        time.sleep(0.05)
+    def __init__(self, database, folder, members, poor=()):
+        self.count = members
+        self._db = folder / "sandbox.db"
+        self.payme = Payme(self._db)
+        self.clock = Clock(folder / "clock", self.payme)
+        self._client = Client(MERCHANT, PAYME_KEY, base_url=self.payme.url, **CLIENT)
+        self.ledger = SqlLedger(database, keys=[KEY])
+        charges = Charges(self._client, self.ledger)
+        self.recurring = Recurring(charges, now=lambda: self.clock.shared.value)
+        set_up(self.recurring, self.payme, members, poor)
+
+    @property
+    def is_quiet(self):
+        """Nothing is due, and no charge is under way."""
+        due = self.recurring._keeper.read(waking, self.clock.shared.value)
+        return not due and self.ledger.next_due() is None
+
+    def rest(self, seconds=120):
+        until = time.monotonic() + seconds
+        while not self.is_quiet:
+            assert time.monotonic() < until, "it never comes to rest"
+            time.sleep(0.05)
+
+    def catch_up(self):
+        """Go on, with cards that have money, until everybody has paid what is due."""
+        for _ in range(20):
+            self.rest()
+            behind = [one for one in self._members() if self._is_behind(one)]
+            if not behind:
+                return
+            for one in behind:
+                if one.state in STUCK:
+                    self.recurring.use_card(one.id, self.payme.good)
+            self.rest()
+            # One missed period is opened a day, and what another card does not mend is tried again.
+            self.clock.move(30 * HOUR)
+        raise AssertionError(f"they never pay what is due: {behind}")
+
+    def _members(self):
+        return [self.recurring.get(f"club-{number}") for number in range(self.count)]
+
+    def _is_behind(self, one):
+        return one.state in STUCK or one.due(one.next_n) <= self.clock.shared.value
+
+    def check(self):
+        """Each period has one debit, and each notice was written once; gives how many were paid."""
+        paid = count_the_club(self.recurring, self._db, self.count)
+        written = written_notices(self.ledger)
+        assert written - past_due(written) == expected_notices(self.recurring, self.count)
+        return paid
+
+    def close(self):
+        self.payme.kill()
+        self._client.close()
 
 
 class Books:

@@ -7,14 +7,35 @@ import asyncio
 import os
 import threading
 
+from procrastinate import App, PsycopgConnector
+
 from charges.kill_worker import CLIENT, POLICY
 from charges.ledgers import KEY
+from charges.procrastinate_worker import WORKER
 from payme import AsyncPayme, Payme
 from payme.charges import AsyncCharges, AsyncSqlLedger, Charges, SqlLedger
 from payme.recurring import AsyncRecurring, Recurring, asked
+from payme.recurring.engines.procrastinate import ProcrastinateRecurringEngine
 
 # Seconds between two looks into the outbox.
 LOOK = 0.02
+
+
+class SharedClock:
+    """The time of the club: a file, since a killed process would keep a lock for ever."""
+
+    def __init__(self, path):
+        self._path = path
+
+    @property
+    def value(self):
+        return float(self._path.read_text(encoding="ascii"))
+
+    @value.setter
+    def value(self, moment):
+        written = self._path.with_suffix(f".{os.getpid()}")
+        written.write_text(repr(moment), encoding="ascii")
+        written.replace(self._path)
 
 
 class Post:
@@ -87,3 +108,16 @@ def tick_together(barrier, found, moments, clock, *arguments):
         done.append(recurring.tick(moment))
         recurring.run(in_flight=2, drain=True)
     found.put(done)
+
+
+def work_jobs(style, at_work, database, *arguments):
+    """Run a worker of Procrastinate's until killed; it says when its first job has begun."""
+    makers = {"threads": make_recurring, "asyncio": make_async_recurring}
+
+    def make():
+        at_work.set()
+        return makers[style](database, *arguments)
+
+    app = App(connector=PsycopgConnector(conninfo=database, min_size=1, max_size=4))
+    ProcrastinateRecurringEngine(app, make, cron="* * * * * */1", sweep_limit=50, stalled_after=3.0)
+    app.run_worker(concurrency=5, **WORKER)

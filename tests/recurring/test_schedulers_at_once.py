@@ -16,11 +16,11 @@ from payme import Payme as Client
 from payme.charges import Charges, SqlLedger
 from payme.charges.ledger.sql import charges
 from payme.recurring import Recurring
-from payme.recurring.ledger import periods
+from payme.recurring.sql import periods
 from payme.sandbox import Sandbox
 from payme.transport.memory import MemoryTransport
 from recurring.club_books import START, count_the_club, set_up, written_notices
-from recurring.club_worker import tick_together
+from recurring.club_worker import SharedClock, tick_together
 
 MEMBERS = 20
 # 11:00 in Tashkent on the last day of each month, an hour after everybody's period is due.
@@ -41,7 +41,8 @@ def payme(tmp_path):
 @pytest.mark.parametrize("count", [2, 3])
 def test_at_the_same_tick_each_period_has_one_row_and_one_debit(database, payme, tmp_path, count):
     context = multiprocessing.get_context("forkserver")
-    clock, barrier, found = context.RawValue("d", START), context.Barrier(count), context.Queue()
+    clock, barrier, found = SharedClock(tmp_path / "clock"), context.Barrier(count), context.Queue()
+    clock.value = START
     given = (database, payme.url, MERCHANT, PAYME_KEY)
     ledger = SqlLedger(database, keys=[KEY])
     with Client(MERCHANT, PAYME_KEY, base_url=payme.url, **CLIENT) as client:
