@@ -111,11 +111,12 @@ def live(zone, database, found, ticks, options):
 def opened_in(tmp_path):
     """A function: what is opened when every hour of some days is ticked through."""
 
-    def run(zone, first, days, **options):
+    def run(zone, first, days, down=0, **options):
         context = multiprocessing.get_context("spawn")
         found = context.SimpleQueue()
         # A quarter past, so that no tick falls on the moment at which a period is due.
         ticks = [int(first.timestamp()) + 900 + HOUR * hours for hours in range(24 * days)]
+        ticks = [*ticks[:1], *ticks[1 + down :]]
         options = {"missed": "latest", "at": clock_time(0, 30), **options}
         database = f"sqlite:///{tmp_path / 'payme.db'}"
         process = context.Process(target=live, args=(zone, database, found, ticks, options))
@@ -125,8 +126,9 @@ def opened_in(tmp_path):
         hour, opened, debits = found.get()
         assert hour == ZONES[zone]
         assert debits == len(opened) == len({n for n, _, _ in opened})
-        assert all(0 < at - start <= HOUR for _, start, at in opened)
-        moments = [datetime.fromtimestamp(start, UTC) for _, start, _ in opened]
+        assert down or all(0 < at - start <= HOUR for _, start, at in opened)
+        begun = [at if down else start for _, start, at in opened]
+        moments = [datetime.fromtimestamp(moment, UTC) for moment in begun]
         return [f"{moment:%Y-%m-%d %H:%M}" for moment in moments]
 
     return run
@@ -152,3 +154,15 @@ def test_one_debit_a_day_across_midnight_the_month_and_the_leap_day(zone, opened
     opened = opened_in(zone, first, 5, every=(1, "day"))
     days = ["02-26", "02-27", "02-28", "02-29", "03-01"]
     assert opened == [f"2028-{day} 19:30" for day in days]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_what_was_missed_is_opened_one_a_day_of_the_subscribers(zone, opened_in):
+    first = datetime(2028, 2, 26, 20, tzinfo=UTC)
+    opened = opened_in(zone, first, 4, down=57, every=(1, "day"), missed="all")
+    # Up again on 29 February at 12:15 in Tashkent; the next day begins at midnight there.
+    assert opened == [
+        "2028-02-26 20:15",
+        "2028-02-29 07:15",
+        "2028-02-29 19:15",
+    ]
