@@ -165,4 +165,5 @@ def test_what_was_missed_is_opened_one_a_day_of_the_subscribers(zone, opened_in)
         "2028-02-26 20:15",
         "2028-02-29 07:15",
         "2028-02-29 19:15",
+        "2028-03-01 19:15",
     ]
