@@ -66,10 +66,13 @@ class Broker:
 
 
 class Processes:
-    """Workers and beat; `folder` takes their logs."""
+    """Workers and beat of the app in `module`; `folder` takes their logs."""
 
-    def __init__(self, broker, ledger, payme_url, folder, **environment):
+    def __init__(
+        self, broker, ledger, payme_url, folder, module="charges.celery_worker", **environment
+    ):
         self.folder = folder
+        self._module = module
         self._at_work = folder / "at-work"
         self._at_work.mkdir()
         self._environment = {
@@ -90,12 +93,12 @@ class Processes:
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         return self._start("worker", "--loglevel", "INFO", *quiet, *options)
 
-    def beat(self):
-        schedule = str(self.folder / "beat")
+    def beat(self, name=""):
+        schedule = str(self.folder / f"beat{name}")
         return self._start("beat", "--schedule", schedule, "--pidfile", "")
 
     def _start(self, *arguments):
-        command = [sys.executable, "-m", "celery", "-A", "charges.celery_worker", *arguments]
+        command = [sys.executable, "-m", "celery", "-A", self._module, *arguments]
         with (self.folder / "celery.log").open("ab") as log:
             process = subprocess.Popen(
                 command, env=self._environment, cwd=self.folder,

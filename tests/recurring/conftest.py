@@ -24,8 +24,12 @@ def database(request: Any, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'payme.db'}"
     url: str = request.getfixturevalue("postgres")
+    empty(url)
+    return url
+
+
+def empty(url: str) -> None:
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"DROP TABLE IF EXISTS {TABLES}")
-    return url

@@ -180,7 +180,8 @@ def _pages(now: float) -> Generator[Step, Any, int]:
         now: Seconds since 1970.
 
     Returns:
-        A flow whose value is how many subscriptions had something due.
+        A flow whose value is how many subscriptions something was done for. One that failed does
+        not count: who ticks until nothing is due would never end.
     """
     failed: list[str] = []
     done = 0
@@ -194,7 +195,7 @@ def _pages(now: float) -> Generator[Step, Any, int]:
             yield from _one_by_one(now, ids, failed)
         done += len(ids)
         if not ids:
-            return done
+            return done - len(failed)
 
 
 def _one_by_one(now: float, ids: list[str], failed: list[str]) -> Generator[Step, Any, None]:

@@ -66,7 +66,7 @@ class CeleryEngine:
     ) -> None:
         if not isinstance(app, Celery):
             raise InvalidArgument("app", type(app).__name__, "a celery.Celery")
-        self._charges = driving.PerProcess[Charges](charges, Charges)
+        self._charges = driving.PerProcess[Charges]("charges", charges, Charges)
         self._every = arguments.seconds("sweep_every", sweep_every)
         self._limit = orders.check_limit(sweep_limit)
         name = driving.check_name(name)
@@ -79,17 +79,23 @@ class CeleryEngine:
         def advance(task: Any, charge_id: str) -> None:
             self._advance(task, charge_id)
 
-        def sweep(_task: Any) -> None:
-            self._sweep()
-
         # A message that is acknowledged late comes again when its worker is killed, where the
         # broker can tell; where it can't, and with a time limit, the sweep comes.
         options = {"bind": True, "shared": False, "ignore_result": True, "acks_late": True}
         self.advance: Any = untyped.task(name=f"{name}.advance", **options)(advance)
-        self.sweep: Any = untyped.task(name=f"{name}.sweep", **options)(sweep)
-        # Not `self.sweep.s()`, which would configure the app before its time.
-        signature = untyped.signature(f"{name}.sweep")
-        untyped.add_periodic_task(self._every, signature, name=f"{name}.sweep", expires=self._every)
+        self.sweep: Any = self._periodic(untyped, f"{name}.sweep", self._sweep)
+
+    def _periodic(self, app: Any, name: str, act: Callable[[], None]) -> Any:
+        """Make a task that beat sends."""
+
+        def run() -> None:
+            act()
+
+        task = app.task(name=name, shared=False, ignore_result=True, acks_late=True)(run)
+        # Not `task.s()`, which would configure the app before its time. A message expires with the
+        # next one, so that a queue that nobody reads does not grow.
+        app.add_periodic_task(self._every, app.signature(name), name=name, expires=self._every)
+        return task
 
     def defer(self, charge_id: str) -> None:
         """Let a worker drive a charge now; call it after the commit of `submit`.

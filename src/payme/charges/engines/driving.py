@@ -1,4 +1,4 @@
-"""What both engines share: charges of this process, and when a charge is driven."""
+"""What engines share: what drives in this process, and when a charge is driven."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from payme.charges.core import Charge
 from payme.charges.pace import since_1970
 from payme.errors import ConfigurationError, InvalidArgument
 
-T = TypeVar("T", bound=Charges | AsyncCharges)
+T = TypeVar("T")
 
 LOG: Final = logging.getLogger("payme.charges")
 
@@ -23,11 +23,12 @@ _LONGEST_NAME: Final = 100
 
 
 class PerProcess(Generic[T]):
-    """Makes charges at their first use, once in each process.
+    """Makes charges, or what has charges, at the first use and once in each process.
 
     Connections must not cross a fork: parent and child would read each other's answers.
 
     Args:
+        name: The argument that `make` was given as.
         make: Makes the client, the ledger and the charges.
         kinds: What it may make.
 
@@ -35,11 +36,12 @@ class PerProcess(Generic[T]):
         InvalidArgument: `make` can't be called.
     """
 
-    def __init__(self, make: Callable[[], T], *kinds: type[T]) -> None:
+    def __init__(self, name: str, make: Callable[[], T], *kinds: type[T]) -> None:
         if not callable(make):
             raise InvalidArgument(
-                "charges", type(make).__name__, "a function without arguments that makes them"
+                name, type(make).__name__, "a function without arguments that makes them"
             )
+        self._name = name
         self._make = make
         self._kinds = kinds
         # What a parent has made is kept: to collect it here would close connections of the parent.
@@ -49,7 +51,7 @@ class PerProcess(Generic[T]):
             os.register_at_fork(after_in_child=self._unlock)
 
     def __call__(self) -> T:
-        """Return the charges of this process.
+        """Return what was made for this process.
 
         Raises:
             ConfigurationError: The function made something else.
@@ -61,7 +63,7 @@ class PerProcess(Generic[T]):
                 if not isinstance(made, self._kinds):
                     kinds = " or ".join(kind.__name__ for kind in self._kinds)
                     raise ConfigurationError(
-                        f"charges: the function made {type(made).__name__}, expected {kinds}"
+                        f"{self._name}: the function made {type(made).__name__}, expected {kinds}"
                     )
                 self._made[process] = made
             return self._made[process]

@@ -62,7 +62,7 @@ class ProcrastinateEngine:
     def __init__(
         self,
         app: Blueprint,
-        charges: Callable[[], AsyncCharges] | Callable[[], Charges],
+        charges: Callable[[], AsyncCharges | Charges],
         *,
         queue: str = "payme",
         cron: str = EVERY_MINUTE,
@@ -70,7 +70,9 @@ class ProcrastinateEngine:
         stalled_after: float = 300.0,
         name: str = "payme.charges",
     ) -> None:
-        self._charges = driving.PerProcess[Charges | AsyncCharges](charges, AsyncCharges, Charges)
+        self._charges = driving.PerProcess[Charges | AsyncCharges](
+            "charges", charges, AsyncCharges, Charges
+        )
         self._limit = orders.check_limit(sweep_limit)
         self._stalled_after = arguments.seconds("stalled_after", stalled_after)
         name = driving.check_name(name)
@@ -79,10 +81,18 @@ class ProcrastinateEngine:
         self.advance: Task[Any, Any, Any] = app.task(name=f"{name}.advance", queue=queue)(
             self._advance
         )
-        sweep = app.task(
-            name=f"{name}.sweep", queue=queue, queueing_lock=f"{name}.sweep", pass_context=True
-        )(self._sweep)
-        self.sweep: Task[Any, Any, Any] = app.periodic(cron=cron)(sweep)
+        self._queue = queue
+        self._cron = cron
+        self._tasks: list[Task[Any, Any, Any]] = [self.advance]
+        self.sweep: Task[Any, Any, Any] = self._periodic(app, f"{name}.sweep", self._sweep)
+
+    def _periodic(
+        self, app: Blueprint, name: str, act: Callable[..., Any]
+    ) -> "Task[Any, Any, Any]":
+        """Make a task that runs every so often, and of which one job waits at most."""
+        task = app.task(name=name, queue=self._queue, queueing_lock=name, pass_context=True)(act)
+        self._tasks.append(task)
+        return app.periodic(cron=self._cron)(task)
 
     def defer(self, charge_id: str, *, connection: Any = None) -> None:
         """Let a worker drive a charge now.
@@ -160,6 +170,9 @@ class ProcrastinateEngine:
 
     async def _sweep(self, context: JobContext, timestamp: int) -> None:  # noqa: ARG002
         await self._write_off(context)
+        await self._defer_due()
+
+    async def _defer_due(self) -> None:
         charges = self._charges()
         if isinstance(charges, AsyncCharges):
             due = await charges.due(self._limit)
@@ -176,7 +189,7 @@ class ProcrastinateEngine:
         They are not run again: the ledger knows what they left, and the sweep finds it there.
         """
         manager = context.app.job_manager
-        for task in (self.advance, self.sweep):
+        for task in self._tasks:
             stalled = await manager.get_stalled_jobs(
                 task_name=task.name, seconds_since_heartbeat=self._stalled_after
             )
