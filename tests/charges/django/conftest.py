@@ -1,10 +1,12 @@
 """The Django project of the merchant's tests, on SQLite, PostgreSQL and MariaDB."""
 
+import asyncio
 import copy
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from threading import Barrier
 from urllib.parse import urlsplit
 
 import psycopg
@@ -26,12 +28,12 @@ from shopfront.models import Event, Order  # noqa: E402
 
 from payme.charges.django.configuration import forget  # noqa: E402
 from payme.charges.django.ledger import DjangoLedger  # noqa: E402
-from payme.charges.django.models import Charge, ChargeEvent  # noqa: E402
+from payme.charges.django.models import Card, Charge, ChargeEvent  # noqa: E402
 from payme.sandbox import Sandbox  # noqa: E402
 from support.mariadb import mariadb_database  # noqa: E402
 from support.postgres import postgres_database  # noqa: E402
 
-pytest.register_assert_rewrite("charges.test_ledger")
+pytest.register_assert_rewrite("charges.test_ledger", "wallet.test_card_ledger")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -94,7 +96,7 @@ def charges_mariadb():
 
 
 def empty():
-    for model in (Charge, ChargeEvent):
+    for model in (Charge, ChargeEvent, Card):
         model.rows.all().delete()
     for model in (Order, Event, LogEntry):
         model.objects.all().delete()
@@ -116,11 +118,12 @@ def alias(request):
 
 
 class InThread:
-    """A blocking ledger in a thread of its own, whose methods are awaited."""
+    """A blocking ledger in a thread of its own, or in several, whose methods are awaited."""
 
-    def __init__(self, ledger):
+    def __init__(self, ledger, threads=1):
         self._ledger = ledger
-        self._thread = ThreadPoolExecutor(1)
+        self._count = threads
+        self._threads = ThreadPoolExecutor(threads)
 
     def __getattr__(self, name):
         method = getattr(self._ledger, name)
@@ -128,20 +131,27 @@ class InThread:
             return lambda *args: self._walk(method(*args))
 
         async def call(*args):
-            import asyncio
-
-            return await asyncio.wrap_future(self._thread.submit(method, *args))
+            return await asyncio.wrap_future(self._threads.submit(method, *args))
 
         return call
 
     async def _walk(self, iterator):
         end = object()
-        while (one := self._thread.submit(next, iterator, end).result()) is not end:
+        while (one := self._threads.submit(next, iterator, end).result()) is not end:
             yield one
 
     def close(self):
-        self._thread.submit(connections.close_all).result()
-        self._thread.shutdown()
+        # Each waits for the others, so that every thread gets one of them.
+        all_of_them = Barrier(self._count)
+        ends = [self._threads.submit(self._close, all_of_them) for _ in range(self._count)]
+        for end in ends:
+            end.result()
+        self._threads.shutdown()
+
+    @staticmethod
+    def _close(all_of_them):
+        all_of_them.wait()
+        connections.close_all()
 
 
 @pytest.fixture
@@ -163,6 +173,14 @@ def ledger(alias):
     ledger = InThread(DjangoLedger(keys=[KEY]))
     yield ledger
     ledger.close()
+
+
+@pytest.fixture
+def cards(ledger):
+    """The cards of the ledger, in threads enough to get in each other's way."""
+    cards = InThread(ledger._ledger.cards, threads=6)
+    yield cards
+    cards.close()
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 """What the tests of this folder share beside fixtures."""
 
+import asyncio
+import functools
+import inspect
 from contextlib import contextmanager
 
 from django.conf import settings
@@ -41,3 +44,32 @@ def without_table(alias, name):
     finally:
         with connections[alias].cursor() as cursor:
             cursor.execute(f"ALTER TABLE payme_away RENAME TO {name}")
+
+
+def shared(contract, given, others=()):
+    """The tests of a contract that need only fixtures which this folder has, too."""
+
+    def is_shared(name, test):
+        return (
+            name.startswith("test_")
+            and name not in others
+            and inspect.iscoroutinefunction(test)
+            and {*inspect.signature(test).parameters} <= {*given, *_parameters(test)}
+        )
+
+    return {name: _blocking(test) for name, test in vars(contract).items() if is_shared(name, test)}
+
+
+def _parameters(test):
+    marks = [mark for mark in getattr(test, "pytestmark", []) if mark.name == "parametrize"]
+    for mark in marks:
+        names = mark.args[0]
+        yield from names.replace(" ", "").split(",") if isinstance(names, str) else names
+
+
+def _blocking(test):
+    @functools.wraps(test)
+    def run(**fixtures):
+        asyncio.run(test(**fixtures))
+
+    return run

@@ -1,42 +1,26 @@
 """Charges in the database of a Django project."""
 
-import functools
 import inspect
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import Any, Final, ParamSpec, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
-from django.db import DatabaseError, IntegrityError, connections, router, transaction
+from django.db import IntegrityError, connections
 from django.db.models import Q, QuerySet
 
 from payme.charges import orders
 from payme.charges.core import Charge, ChargeState, Event, Means, Overtaken, Save
 from payme.charges.django import models
+from payme.charges.django.cards import DjangoCards
+from payme.charges.django.database import Database, hiding
 from payme.charges.ledger import FARTHEST, Stored, rows
 from payme.charges.pace import since_1970
 from payme.charges.vault import Vault
-from payme.errors import ConfigurationError, InvalidArgument
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from payme.errors import InvalidArgument
 
 Changed = Callable[[Charge], Any]
 """The merchant's hook: runs once for each proven change, in the transaction that stores it."""
 
 _STORED: Final = (*rows.COLUMNS, "means")
-
-
-def _hiding(method: Callable[P, T]) -> Callable[P, T]:
-    """Keep what is stored out of the frames of a database's error: without keys it is readable."""
-
-    @functools.wraps(method)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return method(*args, **kwargs)
-        except DatabaseError as error:
-            raise error.with_traceback(None) from None
-
-    return call
 
 
 class DjangoLedger:
@@ -68,16 +52,18 @@ class DjangoLedger:
         keys: Sequence[str | bytes] = (),
         changed: Changed | None = None,
     ) -> None:
-        self._using = using
+        self._database = Database(using, models.Charge)
         self._vault = Vault(keys)
         self._changed = changed
+        self.cards = DjangoCards(self._database, self._vault)
+        """Where saved cards are kept, for `payme.wallet`."""
 
     @property
     def alias(self) -> str:
         """Alias of the database."""
-        return self._using or router.db_for_write(models.Charge)
+        return self._database.alias
 
-    @_hiding
+    @hiding
     def submit(self, charge: Charge, means: Means, connection: Any = None) -> Charge:
         """Store a charge unless its id is known, in the surrounding `atomic` if there is one."""
         if connection is not None:
@@ -85,7 +71,7 @@ class DjangoLedger:
             raise InvalidArgument("connection", type(connection).__name__, expected)
         row = {**rows.charge_row(charge), "means": self._vault.seal(means), "leased_until": 0.0}
         try:
-            with transaction.atomic(using=self.alias):
+            with self._database.joined():
                 self._charges.bulk_create([models.Charge(**row)])
                 self._note(None, charge)
         except IntegrityError:
@@ -111,8 +97,8 @@ class DjangoLedger:
             ChargeConflict: Its state does not allow it.
             Overtaken: It has another version.
         """
-        with transaction.atomic(using=self.alias):
-            self._begin()
+        with self._database.joined():
+            self._database.begin()
             charge = self._read(charge_id)
             if charge is None:
                 raise orders.ChargeNotFound(f"no charge has the id {charge_id!r}")
@@ -129,10 +115,10 @@ class DjangoLedger:
         row = self._charges.filter(pk=charge_id).values(*_STORED).first()
         return None if row is None else self._stored(row)
 
-    @_hiding
+    @hiding
     def save(self, change: Save, means: Means | None = None) -> None:
         """Store a change with its event, and call the hook."""
-        with self._committed():
+        with self._database.committed():
             self._write(change, means)
 
     def history(self, charge_id: str) -> list[Event]:
@@ -152,8 +138,8 @@ class DjangoLedger:
 
     def claim(self, owner: str, now: float, until: float, limit: int) -> list[Stored]:
         """Lease what is due; rows that somebody else is claiming are skipped."""
-        with self._committed():
-            self._begin()
+        with self._database.committed():
+            self._database.begin()
             skips = connections[self.alias].features.has_select_for_update_skip_locked
             due = self._due(now).select_for_update(skip_locked=skips)
             found = list(due.values(*_STORED)[:limit])
@@ -168,7 +154,7 @@ class DjangoLedger:
     def take(self, owner: str, charge_id: str, now: float, until: float) -> Stored | None:
         """Lease one charge."""
         free = Q(leased_until__lte=now) | Q(owner=owner)
-        with self._committed():
+        with self._database.committed():
             mine = self._charges.filter(pk=charge_id)
             if not mine.filter(free).update(owner=owner, leased_until=until):
                 return None
@@ -176,33 +162,34 @@ class DjangoLedger:
 
     def release(self, owner: str, charge_id: str) -> None:
         """Give a lease back."""
-        with self._committed():
+        with self._database.committed():
             ours = self._charges.filter(pk=charge_id, owner=owner)
             ours.update(owner=None, leased_until=0.0)
 
     def next_due(self) -> float | None:
         """Return when something can be claimed next."""
         # A few are enough: who asks looks again after a second anyway.
-        with self._committed():
+        with self._database.committed():
             first = self._charges.filter(due__isnull=False).order_by("due")
             found = first.values_list("due", "leased_until")[: rows.PAGE]
             return min((max(due, leased) for due, leased in found), default=None)
 
     def rewind(self, now: float) -> None:
         """Make due what a clock that was ahead has put off."""
-        with self._committed():
+        with self._database.committed():
             waits = self._charges.filter(due__isnull=False)
             waits.filter(due__gt=now + FARTHEST).update(due=now)
             waits.filter(leased_until__gt=now + FARTHEST).update(leased_until=0.0)
 
-    @_hiding
+    @hiding
     def rotate(self) -> None:
         """Encrypt every token with the first key, so that the others can be thrown away."""
-        after: str | None = ""
-        while after is not None:
-            with self._committed():
-                self._begin()
-                after = self._rotate(after)
+        for rotate in (self._rotate, self.cards.rotate):
+            after: str | None = ""
+            while after is not None:
+                with self._database.committed():
+                    self._database.begin()
+                    after = rotate(after)
 
     def _rotate(self, after: str) -> str | None:
         """Seal a page of tokens anew; return where the next page begins."""
@@ -215,33 +202,6 @@ class DjangoLedger:
 
     # What is inside of a transaction.
 
-    @contextmanager
-    def _committed(self) -> Generator[None]:
-        """Open a transaction that is committed at its end, whoever calls.
-
-        Raises:
-            ConfigurationError: A transaction is open that somebody else may roll back. The bytes of
-                a payment would leave before it is known whether they are remembered.
-        """
-        connection = usable(self.alias)
-        with ExitStack() as block:
-            try:
-                block.enter_context(transaction.atomic(using=self.alias, durable=True))
-            except RuntimeError:
-                raise _inside() from None
-            if not connection.commit_on_exit:
-                raise _inside()
-            yield
-
-    def _begin(self) -> None:
-        """Begin a transaction that reads before it writes.
-
-        SQLite gives its lock for writing to nobody who has read before while another wrote. So the
-        first statement is a write, of nothing.
-        """
-        if connections[self.alias].vendor == "sqlite":
-            self._charges.filter(pk="").update(owner=None)
-
     def _write(self, change: Save, means: Means | None) -> None:
         before, after = change.before, change.after
         row = rows.charge_row(after)
@@ -250,6 +210,7 @@ class DjangoLedger:
         if self._charges.filter(pk=after.id, version=before.version).update(**row) != 1:
             raise Overtaken(after.id)
         self._note(before, after)
+        self.cards.guard(change)
         if self._changed is not None and rows.is_proven(change):
             self._tell(self._changed, after)
 
@@ -281,31 +242,8 @@ class DjangoLedger:
 
     @property
     def _charges(self) -> "QuerySet[models.Charge]":
-        usable(self.alias)
-        return models.Charge.rows.using(self.alias).order_by()
+        return self._database.rows(models.Charge)
 
     @property
     def _events(self) -> "QuerySet[models.ChargeEvent]":
-        usable(self.alias)
-        return models.ChargeEvent.rows.using(self.alias).order_by()
-
-
-def usable(alias: str) -> Any:
-    """Return this thread's connection, without one that broke.
-
-    Django looks after that between two requests, and `run` has none.
-    """
-    connection: Any = connections[alias]
-    if connection.errors_occurred and not connection.in_atomic_block:
-        if not connection.is_usable():
-            connection.close()
-        connection.errors_occurred = False
-    return connection
-
-
-def _inside() -> ConfigurationError:
-    return ConfigurationError(
-        "charges are driven outside of transaction.atomic, so that what is about to be asked of "
-        "Payme is stored first: inside of it, and with ATOMIC_REQUESTS, call submit() and let "
-        "`manage.py payme_charges run` go on"
-    )
+        return self._database.rows(models.ChargeEvent)

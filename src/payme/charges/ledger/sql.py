@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from payme.charges.core import Charge, ChargeState, Event, Means, Overtaken, Save
-from payme.charges.ledger import FARTHEST, Stored, rows
+from payme.charges.ledger import FARTHEST, Stored, card_rows, rows
 from payme.charges.ledger.metadata import metadata
 from payme.charges.ledger.rows import LONGEST_ID
 from payme.charges.ledger.sql_cards import AsyncSqlCards, CardRows, SqlCards
@@ -226,7 +226,7 @@ class Rows(NamedTuple):
     def is_one_statement(self, change: Save, means: Means | None) -> bool:
         """Return whether PostgreSQL stores a change by one statement."""
         told = self.changed is not None and rows.is_proven(change)
-        return means is None and not told and not self.cards.has_to_look(change)
+        return means is None and not told and not card_rows.concerns_card(change)
 
     def history(self, connection: sa.Connection, charge_id: str) -> list[Event]:
         """See `Ledger.history`."""
