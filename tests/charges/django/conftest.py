@@ -30,6 +30,7 @@ from payme.charges.django.configuration import forget  # noqa: E402
 from payme.charges.django.ledger import DjangoLedger  # noqa: E402
 from payme.charges.django.models import Card, Charge, ChargeEvent  # noqa: E402
 from payme.sandbox import Sandbox  # noqa: E402
+from support.clients import Awaited  # noqa: E402
 from support.mariadb import mariadb_database  # noqa: E402
 from support.postgres import postgres_database  # noqa: E402
 
@@ -117,21 +118,21 @@ def alias(request):
     routing.chosen = before
 
 
-class InThread:
+class InThread(Awaited):
     """A blocking ledger in a thread of its own, or in several, whose methods are awaited."""
 
     def __init__(self, ledger, threads=1):
-        self._ledger = ledger
+        super().__init__(ledger)
         self._count = threads
         self._threads = ThreadPoolExecutor(threads)
 
     def __getattr__(self, name):
-        method = getattr(self._ledger, name)
+        method = getattr(self._inner, name)
         if name == "iterate":
             return lambda *args: self._walk(method(*args))
 
-        async def call(*args):
-            return await asyncio.wrap_future(self._threads.submit(method, *args))
+        async def call(*args, **options):
+            return await asyncio.wrap_future(self._threads.submit(method, *args, **options))
 
         return call
 
@@ -178,7 +179,7 @@ def ledger(alias):
 @pytest.fixture
 def cards(ledger):
     """The cards of the ledger, in threads enough to get in each other's way."""
-    cards = InThread(ledger._ledger.cards, threads=6)
+    cards = InThread(ledger._inner.cards, threads=6)
     yield cards
     cards.close()
 

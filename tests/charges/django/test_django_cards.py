@@ -16,7 +16,7 @@ globals().update(SHARED)
 @pytest.fixture
 def two(alias, ledger):
     """Two cards of one customer; the first is the default."""
-    add = ledger._ledger.cards.add
+    add = ledger._inner.cards.add
     second = contract.new(n=2, number=contract.OTHER_NUMBER, now=1001.0)
     return add(contract.new()), add(second)
 

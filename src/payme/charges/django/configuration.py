@@ -29,6 +29,7 @@ from payme.charges.vault import Vault
 from payme.client import Payme
 from payme.errors import ConfigurationError, InvalidArgument
 from payme.protocol import arguments
+from payme.wallet import Wallet
 
 Kind = TypeVar("Kind", bound=DjangoLedger)
 
@@ -43,6 +44,7 @@ _OPTIONS: Final = {*inspect.signature(Payme).parameters} - {*_WHO.values()}
 
 # No lock: one that another thread holds during a fork would stay locked in the child.
 _made: dict[str, DjangoCharges] = {}
+_wallets: dict[str, Wallet] = {}
 
 
 def configured() -> DjangoCharges:
@@ -61,8 +63,22 @@ def configured() -> DjangoCharges:
     return found
 
 
+def configured_wallet() -> Wallet:
+    """Return the wallet beside those charges, made once in a process.
+
+    Raises:
+        ConfigurationError: Something is missing or can't be right.
+    """
+    found = _wallets.get("wallet")
+    if found is None:
+        made = configured()
+        found = _wallets.setdefault("wallet", Wallet(made.client, made.ledger))
+    return found
+
+
 def forget() -> None:
     """Drop what was made; the next who asks gets it anew."""
+    _wallets.clear()
     made = _made.pop("charges", None)
     if made is not None:
         made.client.close()

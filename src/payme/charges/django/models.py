@@ -169,6 +169,7 @@ class Card(models.Model):
         """The table of `SqlLedger`, with its keys."""
 
         db_table = "payme_card"
+        verbose_name = "saved card"
         ordering = ("customer", "id")
         constraints = (
             models.UniqueConstraint(fields=["customer", "identity"], name="payme_card_once"),

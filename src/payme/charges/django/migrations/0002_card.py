@@ -52,6 +52,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "db_table": "payme_card",
+                "verbose_name": "saved card",
                 "ordering": ("customer", "id"),
                 "indexes": [
                     models.Index(
