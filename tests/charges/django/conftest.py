@@ -1,12 +1,9 @@
 """The Django project of the merchant's tests, on SQLite, PostgreSQL and MariaDB."""
 
-import asyncio
 import copy
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from threading import Barrier
 from urllib.parse import urlsplit
 
 import psycopg
@@ -16,7 +13,7 @@ MERCHANT = Path(__file__).parents[2] / "merchant"
 sys.path[:0] = [one for one in (str(MERCHANT), str(MERCHANT / "django")) if one not in sys.path]
 
 import shopfront_project  # noqa: E402 - before anything of the shop's
-from conftest_of_charges import KEY  # noqa: E402
+from conftest_of_charges import KEY, InThread  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.contrib.admin.models import LogEntry  # noqa: E402
 from django.core.management import call_command  # noqa: E402
@@ -30,7 +27,6 @@ from payme.charges.django.configuration import forget  # noqa: E402
 from payme.charges.django.ledger import DjangoLedger  # noqa: E402
 from payme.charges.django.models import Card, Charge, ChargeEvent  # noqa: E402
 from payme.sandbox import Sandbox  # noqa: E402
-from support.clients import Awaited  # noqa: E402
 from support.mariadb import mariadb_database  # noqa: E402
 from support.postgres import postgres_database  # noqa: E402
 
@@ -116,43 +112,6 @@ def alias(request):
     forget()
     connections[request.param].close()
     routing.chosen = before
-
-
-class InThread(Awaited):
-    """A blocking ledger in a thread of its own, or in several, whose methods are awaited."""
-
-    def __init__(self, ledger, threads=1):
-        super().__init__(ledger)
-        self._count = threads
-        self._threads = ThreadPoolExecutor(threads)
-
-    def __getattr__(self, name):
-        method = getattr(self._inner, name)
-        if name == "iterate":
-            return lambda *args: self._walk(method(*args))
-
-        async def call(*args, **options):
-            return await asyncio.wrap_future(self._threads.submit(method, *args, **options))
-
-        return call
-
-    async def _walk(self, iterator):
-        end = object()
-        while (one := self._threads.submit(next, iterator, end).result()) is not end:
-            yield one
-
-    def close(self):
-        # Each waits for the others, so that every thread gets one of them.
-        all_of_them = Barrier(self._count)
-        ends = [self._threads.submit(self._close, all_of_them) for _ in range(self._count)]
-        for end in ends:
-            end.result()
-        self._threads.shutdown()
-
-    @staticmethod
-    def _close(all_of_them):
-        all_of_them.wait()
-        connections.close_all()
 
 
 @pytest.fixture

@@ -10,13 +10,12 @@ import traceback
 import warnings
 
 import pytest
-from conftest_of_charges import KEY, shared, without_table
+from conftest_of_charges import KEY, InThread, shared, without_table
 from django.conf import settings
 from django.db import DatabaseError, connections, transaction
 from django.test.utils import CaptureQueriesContext, override_settings
 
 from charges.ledgers import new_charge, next_of
-from conftest import InThread
 from payme import Payme
 from payme.charges import Charges, ChargeState
 from payme.charges.core import Means, Save

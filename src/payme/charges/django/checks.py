@@ -148,10 +148,10 @@ def missing_tables(
     names = {(model._meta.app_label, model._meta.db_table) for model in wanted}
     try:
         missing = {table for _, table in names} - {*connection.introspection.table_names()}
-        recorded = {*MigrationRecorder(connection).applied_migrations()} if missing else set()
+        recorded = [*MigrationRecorder(connection).applied_migrations()] if missing else []
     except DatabaseError:
         return ()  # Django says that the database can't be reached
     made = {
         (label, one.name) for one in pkgutil.iter_modules(migrations.__path__) for label, _ in names
     }
-    return sorted(missing) if made <= recorded else ()
+    return sorted(missing) if made <= {*recorded} else ()
