@@ -26,11 +26,14 @@ from shopfront.models import Event, Order  # noqa: E402
 from payme.charges.django.configuration import forget  # noqa: E402
 from payme.charges.django.ledger import DjangoLedger  # noqa: E402
 from payme.charges.django.models import Card, Charge, ChargeEvent  # noqa: E402
+from payme.recurring.django.models import Notice, Period, Subscription  # noqa: E402
 from payme.sandbox import Sandbox  # noqa: E402
 from support.mariadb import mariadb_database  # noqa: E402
 from support.postgres import postgres_database  # noqa: E402
 
-pytest.register_assert_rewrite("charges.test_ledger", "wallet.test_card_ledger")
+pytest.register_assert_rewrite(
+    "charges.test_ledger", "wallet.test_card_ledger", "recurring.test_recurring"
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -93,7 +96,7 @@ def charges_mariadb():
 
 
 def empty():
-    for model in (Charge, ChargeEvent, Card):
+    for model in (Charge, ChargeEvent, Card, Subscription, Period, Notice):
         model.rows.all().delete()
     for model in (Order, Event, LogEntry):
         model.objects.all().delete()

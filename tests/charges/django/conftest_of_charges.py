@@ -49,18 +49,22 @@ def without_table(alias, name):
             cursor.execute(f"ALTER TABLE payme_away RENAME TO {name}")
 
 
-def shared(contract, given, others=()):
-    """The tests of a contract that need only fixtures which this folder has, too."""
+def shared(contract, given, others=(), *, blocking=False):
+    """The tests of a contract that need only fixtures which this folder has, too.
+
+    Those of a contract on blocking ledgers are no coroutines.
+    """
 
     def is_shared(name, test):
         return (
             name.startswith("test_")
             and name not in others
-            and inspect.iscoroutinefunction(test)
+            and inspect.iscoroutinefunction(test) is not blocking
             and {*inspect.signature(test).parameters} <= {*given, *_parameters(test)}
         )
 
-    return {name: _blocking(test) for name, test in vars(contract).items() if is_shared(name, test)}
+    found = {name: test for name, test in vars(contract).items() if is_shared(name, test)}
+    return found if blocking else {name: _blocking(test) for name, test in found.items()}
 
 
 def _parameters(test):

@@ -210,7 +210,7 @@ class CardAdmin(AskingAdmin):
     def get_queryset(self, request: HttpRequest) -> Rows:
         """Read cards without their tokens, with the default of each customer."""
         rows = super().get_queryset(request).defer("means", "fingerprint", "identity")
-        first = defaults_of(Card.rows.order_by(), OuterRef("customer")).values("pk")[:1]
+        first = defaults_of(Card.rows.order_by(), [OuterRef("customer")]).values("pk")[:1]
         return rows.annotate(first=Subquery(first))
 
     @admin.display(description="customer")

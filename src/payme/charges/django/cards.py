@@ -1,5 +1,6 @@
 """Saved cards in the database of a Django project, beside its charges."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from django.db import IntegrityError
@@ -93,7 +94,7 @@ class DjangoCards:
         if connection is not None:
             expected = "none: it joins the surrounding transaction.atomic"
             raise InvalidArgument("connection", type(connection).__name__, expected)
-        row = models.defaults_of(self._cards, customer).values(*_STORED).first()
+        row = models.defaults_of(self._cards, [customer]).values(*_STORED).first()
         return None if row is None else self._stored(row, is_default=True)
 
     def choose(self, card_id: str, now: float) -> bool:
@@ -126,6 +127,14 @@ class DjangoCards:
         return list(which.values_list("pk", flat=True)[:limit])
 
     # What is inside of a transaction.
+
+    def defaults(self, customers: Sequence[str]) -> list[StoredCard]:
+        """Read the default cards of customers."""
+        found = models.defaults_of(self._cards, customers).values(*_STORED)
+        first: dict[str, Any] = {}
+        for row in found:
+            first.setdefault(row["customer"], row)
+        return [self._stored(row, is_default=True) for row in first.values()]
 
     def guard(self, change: Save) -> None:
         """Let no payment begin with a card that must not be charged; mark one that is unknown.
@@ -161,7 +170,7 @@ class DjangoCards:
         return self._kept(pk=card_id).update(chosen=top + 1, changed=now) == 1
 
     def _default_id(self, customer: str) -> str | None:
-        ids = models.defaults_of(self._cards, customer).values_list("pk", flat=True)
+        ids = models.defaults_of(self._cards, [customer]).values_list("pk", flat=True)
         return ids.first()
 
     def _stored(self, row: Any, *, is_default: bool) -> StoredCard:

@@ -55,6 +55,7 @@ class DjangoLedger:
         self._database = Database(using, models.Charge)
         self._vault = Vault(keys)
         self._changed = changed
+        self._followers: dict[str, Changed] = {}
         self.cards = DjangoCards(self._database, self._vault)
         """Where saved cards are kept, for `payme.wallet`."""
 
@@ -62,6 +63,25 @@ class DjangoLedger:
     def alias(self) -> str:
         """Alias of the database."""
         return self._database.alias
+
+    @property
+    def database(self) -> Database:
+        """The database, for what is kept beside the charges."""
+        return self._database
+
+    @property
+    def vault(self) -> Vault:
+        """Seals and opens what charges are paid with."""
+        return self._vault
+
+    def follow(self, name: str, hook: Changed) -> None:
+        """Call a hook for each proven change, before the merchant's, in the same transaction.
+
+        Args:
+            name: Who follows; a later hook of the same name takes the place of the one before.
+            hook: Called with the charge.
+        """
+        self._followers[name] = hook
 
     @hiding
     def submit(self, charge: Charge, means: Means, connection: Any = None) -> Charge:
@@ -73,7 +93,7 @@ class DjangoLedger:
         try:
             with self._database.joined():
                 self._charges.bulk_create([models.Charge(**row)])
-                self._note(None, charge)
+                self._events.bulk_create([_event(None, charge)])
         except IntegrityError:
             known = self._read(charge.id)
             if known is None:
@@ -107,7 +127,7 @@ class DjangoLedger:
             change = orders.command(charge, word, since_1970())
             if change is None:
                 return charge
-            self._write(change, None)
+            self.save_sealed(change, None)
         return change.after
 
     def load(self, charge_id: str) -> Stored | None:
@@ -119,7 +139,7 @@ class DjangoLedger:
     def save(self, change: Save, means: Means | None = None) -> None:
         """Store a change with its event, and call the hook."""
         with self._database.committed():
-            self._write(change, means)
+            self.save_sealed(change, None if means is None else self._vault.seal(means))
 
     def history(self, charge_id: str) -> list[Event]:
         """Read the events of a charge."""
@@ -202,21 +222,38 @@ class DjangoLedger:
 
     # What is inside of a transaction.
 
-    def _write(self, change: Save, means: Means | None) -> None:
+    def save_sealed(self, change: Save, means: bytes | None) -> None:
+        """Store a change, and another card, sealed, unless it is None."""
         before, after = change.before, change.after
         row = rows.charge_row(after)
         if means is not None:
-            row["means"] = self._vault.seal(means)
+            row["means"] = means
         if self._charges.filter(pk=after.id, version=before.version).update(**row) != 1:
             raise Overtaken(after.id)
-        self._note(before, after)
+        self._events.bulk_create([_event(before, after)])
         self.cards.guard(change)
-        if self._changed is not None and rows.is_proven(change):
-            self._tell(self._changed, after)
+        if rows.is_proven(change):
+            for follower in self._followers.values():
+                follower(after)
+            if self._changed is not None:
+                self._tell(self._changed, after)
 
-    def _note(self, before: Charge | None, after: Charge) -> None:
-        event = models.ChargeEvent(**rows.event_row(before, after))
-        self._events.bulk_create([event])
+    def submit_sealed(self, pairs: Sequence[tuple[Charge, bytes]]) -> list[Charge]:
+        """Store charges with what they are paid with, sealed; gives those that are known."""
+        known = self.load_all([charge.id for charge, _ in pairs])
+        there = {charge.id for charge in known}
+        new = [pair for pair in pairs if pair[0].id not in there]
+        self._charges.bulk_create(
+            models.Charge(**rows.charge_row(charge), means=means, leased_until=0.0)
+            for charge, means in new
+        )
+        self._events.bulk_create(_event(None, charge) for charge, _ in new)
+        return known
+
+    def load_all(self, charge_ids: Sequence[str]) -> list[Charge]:
+        """Read the charges that there are, without what they are paid with."""
+        found = self._charges.filter(pk__in=charge_ids).values(*rows.COLUMNS)
+        return [rows.read_charge(row) for row in found]
 
     def _tell(self, changed: Changed, after: Charge) -> None:
         """Call the merchant's hook, after charge and event are stored."""
@@ -247,3 +284,7 @@ class DjangoLedger:
     @property
     def _events(self) -> "QuerySet[models.ChargeEvent]":
         return self._database.rows(models.ChargeEvent)
+
+
+def _event(before: Charge | None, after: Charge) -> models.ChargeEvent:
+    return models.ChargeEvent(**rows.event_row(before, after))

@@ -19,13 +19,13 @@ from payme.charges.ledger import card_rows, rows
 from payme.charges.saved import CardState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from payme.charges import core
     from payme.charges.saved import SavedCard
 
-    Rows = models.QuerySet[Any, Any]
     AnyManager = models.Manager[Any]
 else:
-    Rows = models.QuerySet
     AnyManager = models.Manager
 
 STATES = [(state.value, state.value) for state in ChargeState]
@@ -40,20 +40,29 @@ ATTENTION = Q(due__isnull=True, state__in=_MOVES)
 
 
 class ReadOnlyError(TypeError):
-    """Charges, their events and saved cards are written by the ledger alone."""
+    """What is stored is written by the ledger alone."""
 
 
-def _refuse(*_: object, **__: object) -> NoReturn:
-    raise ReadOnlyError(
-        "charges, their events and saved cards are written by the ledger alone: "
-        "use charges() and wallet() of payme.charges.django"
-    )
+def refusing(text: str) -> Callable[..., NoReturn]:
+    """Make what stands in the place of every method that would write."""
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise ReadOnlyError(text)
+
+    return refuse
 
 
-class ReadOnly(Rows):
-    """Rows to look at."""
+def read_only(refuse: Callable[..., NoReturn]) -> Any:
+    """Make a manager of rows to look at."""
+    writing = ("create", "update", "delete", "bulk_create", "bulk_update")
+    kind: Any = type("ReadOnly", (models.QuerySet,), dict.fromkeys(writing, refuse))
+    return kind.as_manager()
 
-    create = update = delete = bulk_create = bulk_update = _refuse
+
+_refuse = refusing(
+    "charges, their events and saved cards are written by the ledger alone: "
+    "use charges() and wallet() of payme.charges.django"
+)
 
 
 class Charge(models.Model):
@@ -85,7 +94,7 @@ class Charge(models.Model):
     owner: models.CharField[str | None, str | None] = models.CharField(max_length=64, null=True)
     leased_until: models.FloatField[float, float] = models.FloatField(db_default=0.0)
 
-    objects = ReadOnly.as_manager()
+    objects = read_only(_refuse)
     rows: AnyManager = models.Manager()
     """The ledger's own."""
 
@@ -128,7 +137,7 @@ class ChargeEvent(models.Model):
         max_length=64, null=True
     )
 
-    objects = ReadOnly.as_manager()
+    objects = read_only(_refuse)
     rows: AnyManager = models.Manager()
     """The ledger's own."""
 
@@ -161,7 +170,7 @@ class Card(models.Model):
     changed: models.FloatField[float, float] = models.FloatField()
     means: SealedField = SealedField()
 
-    objects = ReadOnly.as_manager()
+    objects = read_only(_refuse)
     rows: AnyManager = models.Manager()
     """The ledger's own."""
 
@@ -193,7 +202,7 @@ class Card(models.Model):
         return card_rows.read_card(row, is_default=is_default)
 
 
-def defaults_of(cards: models.QuerySet[Card], customer: Any) -> models.QuerySet[Card]:
-    """Return the cards of a customer that may be the default, the one that is it first."""
-    theirs = cards.filter(customer=customer, chosen__isnull=False)
+def defaults_of(cards: models.QuerySet[Card], customers: Any) -> models.QuerySet[Card]:
+    """Return the cards of customers that may be the default, of each the one that is it first."""
+    theirs = cards.filter(customer__in=customers, chosen__isnull=False)
     return theirs.exclude(state=card_rows.REMOVING).order_by("-chosen", "created", "id")
