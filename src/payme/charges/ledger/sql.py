@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from payme.charges.core import Charge, ChargeState, Event, Means, Overtaken, Save
-from payme.charges.ledger import FARTHEST, Stored, bulk, rows
+from payme.charges.ledger import FARTHEST, Stored, bulk, card_rows, rows
 from payme.charges.ledger.connecting import async_engine_of, engine_of
 from payme.charges.ledger.metadata import metadata
 from payme.charges.ledger.rows import LONGEST_ID
@@ -245,7 +245,7 @@ class Rows(NamedTuple):
     def is_one_statement(self, change: Save, means: Means | None) -> bool:
         """Return whether PostgreSQL stores a change by one statement."""
         told = self.changed is not None and rows.is_proven(change)
-        return means is None and not told and not self.cards.has_to_look(change)
+        return means is None and not told and not card_rows.concerns_card(change)
 
     def history(self, connection: sa.Connection, charge_id: str) -> list[Event]:
         """See `Ledger.history`."""
