@@ -322,6 +322,20 @@ def test_one_that_fails_does_not_hold_the_others_up(shop, caplog):
     assert TOKEN not in caplog.text
 
 
+def test_one_that_cannot_be_read_does_not_hold_the_others_up(shop, caplog):
+    for number in range(3):
+        shop.create(f"club-{number}", trial_until=date(2026, 2, 1))
+
+    def spoil(connection):
+        ours = subscriptions.c.id == "club-1"
+        connection.execute(sa.update(subscriptions).where(ours).values(rule="{"))
+
+    shop.ledger._do(spoil)
+    shop.later(2)
+    assert [shop.get(f"club-{number}").debt for number in (0, 2)] == [0, 0]
+    assert "subscription club-1 could not be ticked" in caplog.text
+
+
 def test_many_schedulers_open_each_period_once(open_shop):
     shops = [open_shop() for _ in range(3)]
     for number in range(40):

@@ -204,7 +204,7 @@ def tick_page(rows: Rows, now: float, limit: int, without: Collection[str]) -> l
 
 def due_ids(rows: Rows, now: float, limit: int, without: Collection[str]) -> list[str]:
     """Read the ids of what is due and nobody ticks."""
-    return [stored.subscription.id for stored in rows.due(now, limit, without)]
+    return rows.due_ids(now, limit, without)
 
 
 def tick_one(rows: Rows, now: float, subscription_id: str) -> None:

@@ -85,6 +85,10 @@ class Rows(Protocol):
         """Lock and read what is due by now and nobody has locked, the longest due first."""
         ...
 
+    def due_ids(self, now: float, limit: int, without: Collection[str]) -> list[str]:
+        """Do the same as `due`, and read ids alone: a row that can't be decoded is among them."""
+        ...
+
     # Reading.
 
     def load(self, subscription_ids: Sequence[str]) -> list[Stored]:

@@ -145,11 +145,22 @@ class SqlRows(NamedTuple):
 
     def due(self, now: float, limit: int, without: Collection[str]) -> list[Stored]:
         """Lock and read what is due."""
+        return self._stored(self._due(_STORED, now, limit, without))
+
+    def due_ids(self, now: float, limit: int, without: Collection[str]) -> list[str]:
+        """Lock what is due, and read the ids."""
+        query = self._due(sa.select(subscriptions.c.id), now, limit, without)
+        return list(self.connection.scalars(query))
+
+    def _due(
+        self, query: sa.Select[Any], now: float, limit: int, without: Collection[str]
+    ) -> sa.Select[Any]:
+        """Begin to write, and return a query of what is due, which locks."""
         self._begin_to_write()
-        query = _STORED.where(subscriptions.c.wakes <= now).order_by(subscriptions.c.wakes)
+        query = query.where(subscriptions.c.wakes <= now).order_by(subscriptions.c.wakes)
         if without:
             query = query.where(subscriptions.c.id.not_in(without))
-        return self._stored(query.limit(limit).with_for_update(skip_locked=True))
+        return query.limit(limit).with_for_update(skip_locked=True)
 
     def load(self, subscription_ids: Sequence[str]) -> list[Stored]:
         """Read subscriptions."""

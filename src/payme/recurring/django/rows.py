@@ -54,10 +54,18 @@ class DjangoRows(NamedTuple):
 
     def due(self, now: float, limit: int, without: Collection[str]) -> list[Stored]:
         """Lock and read what is due."""
+        return _stored(self._due(now, limit, without))
+
+    def due_ids(self, now: float, limit: int, without: Collection[str]) -> list[str]:
+        """Lock what is due, and read the ids."""
+        return list(self._due(now, limit, without).values_list("pk", flat=True))
+
+    def _due(self, now: float, limit: int, without: Collection[str]) -> Any:
+        """Begin to write, and return what is due, which is locked when it is read."""
         self.ledger.database.begin()
         skips = connections[self.ledger.alias].features.has_select_for_update_skip_locked
         due = self._subscriptions.filter(wakes__lte=now).exclude(pk__in=without).order_by("wakes")
-        return _stored(due.select_for_update(skip_locked=skips)[:limit])
+        return due.select_for_update(skip_locked=skips)[:limit]
 
     def load(self, subscription_ids: Sequence[str]) -> list[Stored]:
         """Read subscriptions."""
