@@ -243,7 +243,9 @@ class Shop:
         self.transactions = {}
         self.refused = {}
         self.lock = threading.RLock()
-        self.meeting = threading.Barrier(2, timeout=0.02)
+        self.meeting = threading.Barrier(2, timeout=3)
+        self.owner = threading.current_thread()
+        self.alone = False
         self.seen = []
         self.skew = traits.get("skew", 0)
 
@@ -255,11 +257,16 @@ class Shop:
         return any(self.has(flaw) for flaw in flaws)
 
     def meet(self):
-        """Let two simultaneous requests both come this far before either goes on."""
+        """Let two simultaneous requests both come this far before either goes on.
+
+        The grader sends those from threads of their own; what comes from its own thread is alone.
+        """
+        if threading.current_thread() is self.owner or self.alone:
+            return False
         try:
             self.meeting.wait()
         except threading.BrokenBarrierError:
-            self.meeting.reset()
+            self.alone = True
             return False
         return True
 

@@ -216,7 +216,7 @@ def remark(verdict: Verdict, language: Language) -> list[str]:
 
 def _named(rule: Rule, language: Language) -> str:
     severity = _WORDS[language].severities[rule.severity]
-    return f"{rule.id} ({severity}): {_in(rule.text, language)}"
+    return f"{rule.id}: {_in(rule.text, language)} ({severity})"
 
 
 def _in(text: Text, language: Language) -> str:
