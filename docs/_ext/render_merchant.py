@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from msgspec.structs import replace
 from render import COLOURS, STANDINGS, Box, Look, box, edge, marker, table
 
+from payme.conformance.report import severity
 from payme.conformance.rules import RULES
 from payme.errors.catalogue import Language
 from payme.merchant import core
@@ -197,9 +198,9 @@ def _situation_row(told: str, order: Order | None, language: Language) -> tuple[
 
 
 _RULE_HEAD: Final[dict[Language, tuple[str, ...]]] = {
-    "en": ("rule", "what the endpoint must do", "standing"),
-    "uz": ("qoida", "server nima qilishi kerak", "ishonch darajasi"),
-    "ru": ("правило", "что должен делать сервер", "достоверность"),
+    "en": ("rule", "what the endpoint must do", "standing", "costs"),
+    "uz": ("qoida", "server nima qilishi kerak", "ishonch darajasi", "taʼsiri"),
+    "ru": ("правило", "что должен делать сервер", "достоверность", "касается"),
 }
 
 
@@ -213,7 +214,12 @@ def rules(language: Language) -> str:
         A table in Markdown, a row for each rule.
     """
     rows = (
-        (f"`{rule.id}`", getattr(rule.text, language), STANDINGS[language][rule.standing])
+        (
+            f"`{rule.id}`",
+            getattr(rule.text, language),
+            STANDINGS[language][rule.standing],
+            severity(rule, language),
+        )
         for rule in RULES
     )
     return table(_RULE_HEAD[language], rows)

@@ -133,7 +133,7 @@ def test_orders_are_made_by_a_function(monkeypatch):
 )
 def test_what_is_no_endpoint_is_told_in_one_line(answer, said):
     with serving_raw(answer) as url, pytest.raises(PreflightError, match=said) as ended:
-        grade(url, KEY, account=ORDERS, amount=AMOUNT, timeout=0.2)
+        grade(url, KEY, account=ORDERS, amount=AMOUNT, timeout=0.2 if "0.2 s" in said else 20)
     for language in ("uz", "ru", "en"):
         assert "\n" not in ended.value.text(language)
 
@@ -169,7 +169,7 @@ def test_endpoint_that_is_not_there_is_an_error_and_no_report():
 
 def drip(out):
     out.write(b"HTTP/1.0 200 OK\r\n\r\n")
-    for _ in range(100):
+    for _ in range(600):
         out.write(b" ")
         out.flush()
         time.sleep(0.05)
@@ -177,7 +177,7 @@ def drip(out):
 
 def drip_headers(out):
     out.write(b"HTTP/1.0 200 OK\r\n")
-    for number in range(100):
+    for number in range(600):
         out.write(f"X-{number}: y\r\n".encode())
         out.flush()
         time.sleep(0.05)
@@ -190,7 +190,7 @@ def test_timeout_is_for_the_whole_exchange(answer):
         began = time.monotonic()
         with pytest.raises(NoAnswer, match=r"within 0\.3 s"):
             transport.send("POST", {}, b"{}")
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15
         transport.close()
 
 
@@ -220,7 +220,7 @@ def paid_allowed():
 
 def test_report_has_expected_beside_got_the_page_and_the_exchange():
     text = paid_allowed().text("en")
-    start = text.index("✗ paid-check (money): CheckPerformTransaction refuses a paid order.")
+    start = text.index("✗ paid-check: CheckPerformTransaction refuses a paid order. (money)")
     lines = text[start:].splitlines()
     assert lines[1] == "    expected: error.code = -31008 / -31050 … -31099"
     assert lines[2] == "    got: result"
@@ -240,9 +240,12 @@ def test_escaped_texts_are_decoded():
 
 def test_report_speaks_three_languages():
     report = paid_allowed()
-    assert "✗ paid-check (pul): CheckPerformTransaction toʻlangan buyurtmani" in report.text("uz")
+    assert (
+        "✗ paid-check: CheckPerformTransaction toʻlangan buyurtmani rad etadi. (pul)"
+        in report.text("uz")
+    )
     assert "kutilgan: error.code" in report.text("uz")
-    assert "? cumulative (протокол): " in report.text("ru")
+    assert "? cumulative: " in report.text("ru")
     assert "не проверено: правило о накопительном счёте" in report.text("ru")
     assert report.text("ru").endswith("правил соблюдено: 61, нарушено: 1, не проверено: 1")
 

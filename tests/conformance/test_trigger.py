@@ -91,7 +91,7 @@ def test_broken_answer_is_remarked_and_exits_with_one(method, options, flaw, rul
     with serving_shop(Shop(flaw)) as url:
         told = json.loads(run(method, url, *options, "--json").output)
     assert ended.exit_code == 1, ended.output
-    assert f"✗ {rule} (" in ended.output
+    assert f"✗ {rule}: " in ended.output
     assert "    expected: " in ended.output
     assert "https://developer.help.paycom.uz/" in ended.output
     assert rule in told["remarks"]

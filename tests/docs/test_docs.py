@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from payme.charges.core import COMMANDS, NEXT, RESTS, ChargeState
+from payme.conformance.report import severity
 from payme.conformance.rules import RULES
 from payme.errors import REJECTIONS
 from payme.errors.catalogue import ENTRIES, RECEIPT_CANCELLED, RECEIPT_NOT_FOUND
@@ -309,7 +310,8 @@ def test_rules_and_scenarios_are_told_in_the_language_of_the_page(language):
     for rule in RULES:
         standing = RENDER.STANDINGS[language][rule.standing]
         text = getattr(rule.text, language)
-        assert f"| `{rule.id}` | {text} | {standing} |" in rules
+        word = severity(rule, language)
+        assert f"| `{rule.id}` | {text} | {standing} | {word} |" in rules
     assert all(
         f"| `{name}` | {getattr(scenario, language)} |" in scenarios
         for name, scenario in SCENARIOS.items()

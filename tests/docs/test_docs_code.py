@@ -74,7 +74,7 @@ def rows(database, statement, *values):
 def check(port, project):
     """Ask about an order, then grade the endpoint by the page's own test."""
     database = project / "shop.db"
-    rows(database, "INSERT INTO shop_order (id, amount) VALUES (7, 50000)")
+    rows(database, "INSERT INTO shop_order (id, amount) VALUES (7, 50000), (9, 50000)")
     asked = {"amount": 50_000, "account": {"order_id": "7"}}
     assert payme(port, "CheckPerformTransaction", **asked)["result"] == {"allow": True}
 
@@ -84,9 +84,14 @@ def check(port, project):
     (project / "test_payme.py").write_text(source, encoding="utf-8")
     importlib.import_module("test_payme").test_the_endpoint_keeps_the_rules(check_merchant)
 
-    assert rows(database, "SELECT state FROM shop_order") == [("closed",)]
+    assert rows(database, "SELECT state FROM shop_order WHERE id = 7") == [("closed",)]
     assert payme(port, "CheckPerformTransaction", **asked)["error"]["code"] == -31053
-    events = [event for (event,) in rows(database, "SELECT event FROM shop_outbox ORDER BY id")]
+    events = [
+        event
+        for (event,) in rows(
+            database, "SELECT event FROM shop_outbox WHERE order_id = 7 ORDER BY id"
+        )
+    ]
     assert events[0] == "released"
     assert [event for event in events if event != "released"] == ["paid", "cancelled"]
 

@@ -30,13 +30,13 @@ CHECKS: Final[tuple[Callable[[Endpoint], Check], ...]] = (
     attempt,
     wrong_amount,
     unknown_account,
+    hostile,
     races,
     expiry,
     payment,
     perform_against_cancel,
     unknown_transactions,
     printed_form,
-    hostile,
 )
 
 _JSON: Final = ("application/json", "text/json")

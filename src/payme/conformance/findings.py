@@ -124,6 +124,11 @@ def refused(said: Exchange) -> Expectation:
     return Expectation("error.code", "error", _outcome(said), said.code is not None)
 
 
+def served(said: Exchange) -> Expectation:
+    """Expect a result, whatever it holds."""
+    return Expectation("answer", "result", _outcome(said), said.has_result)
+
+
 def other_than(said: Exchange, *codes: int) -> Expectation:
     """Expect an error with another code."""
     met = said.code is not None and said.code not in codes

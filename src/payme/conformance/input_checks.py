@@ -3,6 +3,8 @@
 import secrets
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from payme.conformance.attempt_checks import not_performed
 from payme.conformance.endpoint import Account, Check, Endpoint, new_transaction
 from payme.conformance.exchange import Exchange, now
@@ -123,9 +125,24 @@ _HOSTILE: Final = (
 )
 
 
+def _malformed(endpoint: Endpoint) -> _Hostile:
+    """Name an order that may be paid, with params that are no account or no amount."""
+    order, amount = endpoint.orders.given[0], endpoint.amount
+    wrong: tuple[dict[str, Any], ...] = (
+        {"amount": amount, "account": {}},
+        {"amount": amount},
+        {"amount": 0, "account": order},
+        {"amount": -amount, "account": order},
+        {"amount": amount + 0.5, "account": order},
+        {"amount": None, "account": order},
+    )
+    calls = ({"id": 1, "method": "CheckPerformTransaction", "params": params} for params in wrong)
+    return _Hostile("bad-request", tuple(map(msgspec.json.encode, calls)))
+
+
 def hostile(endpoint: Endpoint) -> Check:
     """Send what no client of the protocol sends."""
-    for kind in _HOSTILE:
+    for kind in (_malformed(endpoint), *_HOSTILE):
         for body in kind.bodies:
             said = endpoint.caller.send(body)
             yield judge(kind.rule, [said], status_200(said), kind.expected(said))

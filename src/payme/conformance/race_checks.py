@@ -83,7 +83,7 @@ def expiry(endpoint: Endpoint) -> Check:
     """Bring a transaction that Payme created more than twelve hours ago."""
     rules = ("expiry", "expiry-state", "expiry-frees")
     order = endpoint.orders.take()
-    if order is None or endpoint.check_perform(order).result.get("allow") is not True:
+    if order is None or not endpoint.check_perform(order).has_result:
         yield from (unseen(rule, NOT_FREE if order else NO_ORDER) for rule in rules)
         return
     transaction = new_transaction()

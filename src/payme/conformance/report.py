@@ -215,8 +215,17 @@ def remark(verdict: Verdict, language: Language) -> list[str]:
 
 
 def _named(rule: Rule, language: Language) -> str:
-    severity = _WORDS[language].severities[rule.severity]
-    return f"{rule.id} ({severity}): {_in(rule.text, language)}"
+    return f"{rule.id}: {_in(rule.text, language)} ({severity(rule, language)})"
+
+
+def severity(rule: Rule, language: Language) -> str:
+    """Return the word for what it costs to break a rule.
+
+    Args:
+        rule: The rule.
+        language: `uz`, `ru` or `en`.
+    """
+    return _WORDS[language].severities[rule.severity]
 
 
 def _in(text: Text, language: Language) -> str:
