@@ -128,3 +128,29 @@ def test_access_line() -> None:
         "not_payable",
     ]
     assert access_line(Answer(b""), "12:00:00").plain.split() == ["12:00:00", "-", "-", "ok"]
+
+
+def test_it_serves_and_stops_when_nobody_reads_what_it_prints() -> None:
+    body = b'{"id":1,"method":"receipts.get","params":{"id":"000000000000000000000000"}}'
+    with Process("--port", "0") as process:
+        auth = f"{process.field('Merchant ID')}:{process.field('Key')}"
+        # 2,000 lines are three times what a pipe holds; the pipe is not read in the meantime.
+        for _ in range(2000):
+            assert process.post(body, auth)["error"]["code"] == -31602
+        process.process.send_signal(signal.SIGTERM)
+        assert process.process.wait(timeout=20) == 0
+
+
+def test_it_serves_on_when_whoever_read_has_gone() -> None:
+    body = b'{"id":1,"method":"receipts.get","params":{"id":"000000000000000000000000"}}'
+    with Process("--port", "0") as process:
+        auth = f"{process.field('Merchant ID')}:{process.field('Key')}"
+        assert process.process.stdout is not None
+        process.process.stdout.close()
+        for _ in range(3):
+            assert process.post(body, auth)["error"]["code"] == -31602
+        process.process.send_signal(signal.SIGTERM)
+        assert process.process.wait(timeout=20) == 0
+        assert process.process.stderr is not None
+        assert process.process.stderr.read() == ""
+        process.process.stdout = None

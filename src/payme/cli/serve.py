@@ -4,15 +4,17 @@ import ipaddress
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Final, NamedTuple, TypedDict
+from typing import Any, Final, NamedTuple, TypedDict
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from payme.cli.printer import Printer
 from payme.sandbox import Sandbox, SandboxClock, SandboxError
 from payme.sandbox.engine import Answer
 from payme.sandbox.engine.testcards import CODE, TEST_CARDS
@@ -65,26 +67,37 @@ def run(options: Options, start: Start, *, quiet: bool) -> None:
         SandboxError: If the sandbox can't be started.
         ValueError: If an option can't be used.
     """
-    console = Console(highlight=False, soft_wrap=True)
     stopping = _signals()
     if not is_loopback(options["host"]):
         Console(stderr=True).print(
             Text(f"Warning: {options['host']} lets other computers in. The sandbox is no server.")
         )
 
-    def log(answer: Answer) -> None:
-        console.print(access_line(answer, time.strftime("%H:%M:%S")))
+    printer = None if quiet else Printer()
+    try:
+        with _sandbox(options, start, printer) as sandbox:
+            for line in start.faults:
+                sandbox.faults.add_text(line)
+            if printer is not None:
+                print_banner(printer.print, sandbox, options["db"])
+            while not stopping.wait(_POLL_S):
+                pass
+        if printer is not None:
+            printer.print("Stopped.")
+    finally:
+        if printer is not None:
+            printer.close()
 
+
+def _sandbox(options: Options, start: Start, printer: Printer | None) -> Sandbox:
     clock = SandboxClock(start=start.clock_start, frozen=start.freeze)
-    with Sandbox(**options, clock=clock, on_answer=None if quiet else log) as sandbox:
-        for line in start.faults:
-            sandbox.faults.add_text(line)
-        if not quiet:
-            print_banner(console, sandbox, options["db"])
-        while not stopping.wait(_POLL_S):
-            pass
-    if not quiet:
-        console.print("Stopped.")
+    if printer is None:
+        return Sandbox(**options, clock=clock)
+
+    def log(answer: Answer) -> None:
+        printer.print(access_line(answer, time.strftime("%H:%M:%S")))
+
+    return Sandbox(**options, clock=clock, on_answer=log)
 
 
 def access_line(answer: Answer, at: str) -> Text:
@@ -102,15 +115,15 @@ def access_line(answer: Answer, at: str) -> Text:
     return Text(line, style="" if answer.code is None else "yellow")
 
 
-def print_banner(console: Console, sandbox: Sandbox, db: Path | None) -> None:
+def print_banner(show: Callable[[Any], None], sandbox: Sandbox, db: Path | None) -> None:
     """Print where the sandbox is, who may call it and what to try.
 
     Args:
-        console: Where to print.
+        show: Prints a line or a table.
         sandbox: A sandbox that is running.
         db: File that keeps its state.
     """
-    console.print(Text("Payme sandbox. No money moves here.", style="bold"))
+    show(Text("Payme sandbox. No money moves here.", style="bold"))
     for name, value in (
         ("URL", sandbox.url),
         ("Merchant ID", sandbox.merchant_id),
@@ -118,10 +131,10 @@ def print_banner(console: Console, sandbox: Sandbox, db: Path | None) -> None:
         ("SMS code", CODE),
         ("State", str(db or "in memory")),
     ):
-        console.print(Text(f"  {name:<12} ").append(value, style="cyan"))
-    console.print(_cards())
-    console.print(Text(_example(sandbox)))
-    console.print(Text("Ctrl-C stops it."))
+        show(Text(f"  {name:<12} ").append(value, style="cyan"))
+    show(_cards())
+    show(Text(_example(sandbox)))
+    show(Text("Ctrl-C stops it."))
 
 
 def print_scenarios(console: Console) -> None:
