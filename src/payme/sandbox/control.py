@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from payme import redact
 from payme.sandbox.clock import SandboxClock
+from payme.sandbox.engine import masking
 from payme.sandbox.engine.durations import iso
 from payme.sandbox.engine.model import Card, LedgerEntry, Receipt, Sms, mask_number
 from payme.sandbox.errors import InvalidSetting, SandboxError
@@ -221,7 +222,7 @@ def _exchanges(sandbox: "Sandbox", asked: Asked) -> Any:
 
 def _difference(sandbox: "Sandbox", _asked: Asked) -> Any:
     rows = sandbox.merchant.difference()
-    return {"difference": [redact.tree(row._asdict()) for row in rows]}
+    return {"difference": [masking.tree(row._asdict()) for row in rows]}
 
 
 def _cors(sandbox: "Sandbox", _asked: Asked) -> Any:

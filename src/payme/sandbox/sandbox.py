@@ -148,7 +148,7 @@ class Sandbox:
         )
         self._first_config = self.config
         self._engine = Engine(self.config, self._rng)
-        self.traffic = Traffic((self.config.key, self.config.merchant_key))
+        self.traffic = Traffic(self._engine.secrets)
         self._desk = Desk(self._engine, self._runner, self._clock, carrier)
         self.clock.follow(self._desk.clock_moved)
         self.merchant = Merchant(self._desk)

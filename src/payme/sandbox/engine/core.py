@@ -77,7 +77,9 @@ class Engine:
         self._shapes = ReceiptShapes(config.merchant_id, config.account_fields)
         # Of this process alone: after a restart nobody is being asked.
         self._asked: set[str] = set()
-        self._secrets = [config.key]
+        self.secrets: list[str] = []
+        """What no text may show: the keys, and what a merchant is sent for them."""
+        self.keep_secret(config.key)
         self.keep_secret(config.merchant_key)
         self._handlers = {name: method.handler for name, method in METHODS.items()}
         if config.merchant or config.progression != AT_ONCE:
@@ -150,8 +152,10 @@ class Engine:
         return _go_on(asking.flow, asking.seal, (self._call(state, now), heard))
 
     def keep_secret(self, password: str) -> None:
-        """Have no record of an exchange show a password of the merchant's."""
-        self._secrets += [password, asks.credentials(password)]
+        """Have no record show a password, nor the Base64 that the merchant is sent for it."""
+        if password:
+            # Some write Base64 without its padding.
+            self.secrets += [password, asks.credentials(password).rstrip("=")]
 
     def overdue(self, state: State, now: int) -> list[str]:
         """Make every move that is due by the clock, and list the receipts that need the merchant.
@@ -192,7 +196,7 @@ class Engine:
         return self._handlers[name](self._call(state, now), args)
 
     def _call(self, state: State, now: int) -> Call:
-        return Call(state, now, self._rng, self.config, self._shapes, self._asked, self._secrets)
+        return Call(state, now, self._rng, self.config, self._shapes, self._asked, self.secrets)
 
 
 def _go_on(

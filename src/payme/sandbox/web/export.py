@@ -13,7 +13,7 @@ import msgspec
 
 from payme import redact
 from payme.protocol.states import ReceiptState as S
-from payme.sandbox.engine import Config, Reason
+from payme.sandbox.engine import Config, Reason, masking
 from payme.sandbox.engine.ids import is_object_id, is_token
 from payme.sandbox.engine.methods import METHODS
 from payme.sandbox.engine.testcards import CODE, TEST_CARDS, luhn
@@ -31,6 +31,7 @@ _UNKNOWN_CARD: Final = "8600000000000007"
 _WRONG_CARD: Final = "8600000000000008"
 _NO_CODE: Final = "000000"
 _NO_FORM: Final = "malformed"
+_SUMS: Final = frozenset({"amount", "price"})
 _PHONE: Final = "998901234567"
 _DATE: Final = "20220706221021"
 
@@ -243,8 +244,14 @@ def _plain(name: str, value: Any) -> Any:
         return {redact.scrub(key): _plain(key, one) for key, one in members.items()}
     if isinstance(value, list):
         return [_plain(name, one) for one in cast("list[Any]", value)]
-    if not isinstance(value, str):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int | float):
+        # A number where a text belongs is refused, whichever it is.
+        told = name in _BY_NAME or masking.is_secret(name) or masking.number(value) != value
+        return 0 if told and name not in _SUMS else value
+    if masking.is_secret(name):
+        return _NO_FORM
     replace = _BY_NAME.get(name)
     return replace(value) if replace else redact.scrub(value)
 

@@ -137,6 +137,7 @@ class Pages:
             "phone": redact.phone,
             "card": redact.card_number,
             "account": redact.account_value,
+            "scrub": redact.scrub,
             "pretty": pretty,
         }
         environment.filters.update(filters)
@@ -175,8 +176,11 @@ async def read_form(request: Request) -> Form:
 
 
 def format_time(ms: int) -> str:
-    """Write a moment as it is in Tashkent."""
-    moment = dt.datetime.fromtimestamp(ms / 1000, _TASHKENT)
+    """Write a moment as it is in Tashkent; what is none, such as microseconds, as it came."""
+    try:
+        moment = dt.datetime.fromtimestamp(ms / 1000, _TASHKENT)
+    except (ValueError, OverflowError, OSError):
+        return str(ms)
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
