@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
+from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
@@ -163,6 +164,8 @@ class Sandbox:
         )
         self._server: HttpServer | None = None
         self._closed = False
+        # Several threads may start one sandbox, or stop it.
+        self._turning = RLock()
         if scenario is not None:
             self.play(scenario)
 
@@ -219,24 +222,27 @@ class Sandbox:
         Raises:
             SandboxError: If the port is taken, or the sandbox was stopped before.
         """
-        if self._closed:
-            raise SandboxError("a stopped sandbox can't be started again: make a new one")
-        if self._server is None:
-            server = _http_server(self, self._service, *self._address)
-            server.start()
-            self._server = server
-            self._desk.start()
+        with self._turning:
+            if self._closed:
+                raise SandboxError("a stopped sandbox can't be started again: make a new one")
+            if self._server is None:
+                server = _http_server(self, self._service, *self._address)
+                server.start()
+                self._server = server
+                self._desk.start()
         return self
 
     def stop(self) -> None:
         """Stop listening and close the store. A second stop does nothing."""
-        server, self._server = self._server, None
-        self.clock.unfollow(self._desk.clock_moved)
-        self._desk.close()
-        if server is not None:
-            server.stop()
-        if not self._closed:
+        with self._turning:
+            if self._closed:
+                return
             self._closed = True
+            server, self._server = self._server, None
+            self.clock.unfollow(self._desk.clock_moved)
+            self._desk.close()
+            if server is not None:
+                server.stop()
             self._runner.close()
 
     def __enter__(self) -> Self:
