@@ -1,6 +1,7 @@
 """`payme sandbox`: the banner, the log of calls, and the way down."""
 
 import ipaddress
+import logging
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from payme import redact
 from payme.cli.printer import Printer
 from payme.sandbox import Sandbox, SandboxClock, SandboxError
 from payme.sandbox.engine import Answer
@@ -94,6 +96,9 @@ def _sandbox(options: Options, start: Start, printer: Printer | None) -> Sandbox
     if printer is None:
         return Sandbox(**options, clock=clock)
 
+    # What it would say stands in the line of the call.
+    logging.getLogger("payme.sandbox").addHandler(logging.NullHandler())
+
     def log(answer: Answer) -> None:
         printer.print(access_line(answer, time.strftime("%H:%M:%S")))
 
@@ -110,6 +115,8 @@ def access_line(answer: Answer, at: str) -> Text:
     outcome = "ok" if answer.code is None else f"{answer.code} {answer.reason or ''}".rstrip()
     method = answer.method or "-"
     line = f"{at}  {method:<24} {answer.receipt_id or '-':<24}  {outcome}"
+    if answer.remarks:
+        line += "".join(f"\n          {redact.scrub(remark)}" for remark in answer.remarks)
     if answer.fault:
         return Text(f"{line}  [{answer.fault}]", style="red")
     return Text(line, style="" if answer.code is None else "yellow")

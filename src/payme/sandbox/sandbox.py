@@ -13,15 +13,16 @@ from payme.sandbox import carriers
 from payme.sandbox.carriers import MerchantApp
 from payme.sandbox.clock import SandboxClock
 from payme.sandbox.engine import Answer, Card, Config, Engine, LedgerEntry, Receipt, Sms, ids
+from payme.sandbox.engine.durations import duration_ms
 from payme.sandbox.engine.progression import progression as read_progression
 from payme.sandbox.engine.testcards import TEST_CARDS
-from payme.sandbox.errors import InvalidSetting, SandboxError, SandboxFault
+from payme.sandbox.errors import InvalidSetting, SandboxError, SandboxFault, StorageError
 from payme.sandbox.faults import Faults
 from payme.sandbox.merchant import Desk, Merchant
 from payme.sandbox.runner import DirectRunner, GroupCommitRunner, Job, T
 from payme.sandbox.scenarios import Scenario, find
 from payme.sandbox.service import Listener, Service
-from payme.sandbox.store import SqliteState, connect
+from payme.sandbox.store import SqliteState, connect, unusable
 from payme.sandbox.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 
 _MAX_PAUSES: Final = 10
 _MAX_PAUSE_S: Final = 60
+_MAX_AMOUNT: Final = 2**53 - 1
+_LONGEST: Final = 2**63 - 1
 
-_LIBRARIES: Final = {"starlette", "uvicorn", "jinja2"}
+_LIBRARIES: Final = {"starlette", "uvicorn", "h11", "jinja2"}
 _INSTALL: Final = 'the sandbox needs starlette, uvicorn and jinja2: pip install "payme-uz[sandbox]"'
 
 
@@ -81,6 +84,7 @@ class Sandbox:
 
     Raises:
         SandboxError: If `db` can't be used, or holds other credentials than the ones given.
+        InvalidSetting: If a number, a scenario or a progression makes no sense.
 
     Example:
         >>> with Sandbox() as sandbox:
@@ -122,6 +126,10 @@ class Sandbox:
         _check_credentials(merchant_id, key)
         if scenario is not None:
             find(scenario)  # a misspelt name is told before anything is opened
+        _check_sums(min_amount, max_amount)
+        queued_ms = duration_ms(cancel_after_ms, "cancel_after_ms")
+        thinks_ms = duration_ms(slow_card_ms, "slow_card_ms")
+        lasts_ms = None if receipt_ttl_ms is None else duration_ms(receipt_ttl_ms, "receipt_ttl_ms")
         pace = read_progression(progression)
         pauses_ms = _pauses_ms(merchant_pauses)
         carrier = carriers.carrier(merchant_url, merchant, merchant_timeout)
@@ -129,8 +137,10 @@ class Sandbox:
         self._runner = (DirectRunner if db is None else GroupCommitRunner)(connection)
         try:
             credentials = self._run(lambda state: self._settle_credentials(state, merchant_id, key))
-        except BaseException:
+        except BaseException as error:
             self._runner.close()
+            if isinstance(error, StorageError):
+                raise SandboxError(unusable(db, error.__cause__)) from error
             raise
         self.config = Config(
             merchant_id=credentials.merchant_id,
@@ -138,9 +148,9 @@ class Sandbox:
             account_fields=dict(account_fields or {}),
             min_amount=min_amount,
             max_amount=max_amount,
-            cancel_after_ms=cancel_after_ms,
-            slow_card_ms=slow_card_ms,
-            receipt_ttl_ms=receipt_ttl_ms,
+            cancel_after_ms=queued_ms,
+            slow_card_ms=thinks_ms,
+            receipt_ttl_ms=lasts_ms,
             progression=pace,
             cors=cors,
             merchant=carrier is not None,
@@ -331,6 +341,8 @@ class Sandbox:
             count: How many at most.
             offset: How many of the newest to skip.
         """
+        # SQLite knows no larger number, and no list is longer.
+        count, offset = min(count, _LONGEST), min(offset, _LONGEST)
         return self._settled(lambda state: state.list_receipts(None, count=count, offset=offset))
 
     def receipt(self, receipt_id: str) -> Receipt | None:
@@ -343,15 +355,15 @@ class Sandbox:
 
     def cards(self, count: int = 50) -> list[Card]:
         """List cards, the one that was used last first, removed ones included."""
-        return self._run(lambda state: state.last_cards(count))
+        return self._run(lambda state: state.last_cards(min(count, _LONGEST)))
 
     def last_entries(self, count: int = 50) -> list[LedgerEntry]:
         """List the end of the ledger, the newest entry first."""
-        return self._settled(lambda state: state.last_entries(count))
+        return self._settled(lambda state: state.last_entries(min(count, _LONGEST)))
 
     def last_sms(self, count: int = 50) -> list[Sms]:
         """List the end of the outbox, the newest message first."""
-        return self._run(lambda state: state.last_sms(count))
+        return self._run(lambda state: state.last_sms(min(count, _LONGEST)))
 
     def debits(self, receipt_id: str) -> int:
         """Count how often a card was debited or held for a receipt. More than 1 is a bug."""
@@ -421,7 +433,11 @@ class Sandbox:
 
         Returns:
             The id.
+
+        Raises:
+            InvalidSetting: If the amount is none.
         """
+        _check_amount("amount", amount, least=1)
 
         def job(state: SqliteState) -> str:
             now, lasts = self._clock(), self.config.receipt_ttl_ms
@@ -485,6 +501,20 @@ def _pauses_ms(pauses: Sequence[float]) -> tuple[int, ...]:
     if len(pauses) > _MAX_PAUSES or not all(0 <= pause <= _MAX_PAUSE_S for pause in pauses):
         raise InvalidSetting("merchant_pauses", pauses, "up to 10 numbers of seconds, 0 to 60")
     return tuple(round(pause * 1000) for pause in pauses)
+
+
+def _check_sums(least: int | None, most: int | None) -> None:
+    for name, amount in (("min_amount", least), ("max_amount", most)):
+        if amount is not None:
+            _check_amount(name, amount)
+    if least is not None and most is not None and least > most:
+        raise InvalidSetting("min_amount", least, f"at most max_amount, {most}")
+
+
+def _check_amount(name: str, amount: int, *, least: int = 0) -> None:
+    whole = isinstance(amount, int) and not isinstance(amount, bool)
+    if not whole or not least <= amount <= _MAX_AMOUNT:
+        raise InvalidSetting(name, amount, f"tiyin, a whole number from {least} to {_MAX_AMOUNT}")
 
 
 def _check_credentials(merchant_id: str | None, key: str | None) -> None:

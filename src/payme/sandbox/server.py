@@ -14,7 +14,7 @@ import h11
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from payme.sandbox import control, web
@@ -247,7 +247,7 @@ def application(
     api = Api(service, stopping, hang_up, lambda: sandbox.config.cors)
     pages = Starlette(
         routes=[*control.routes(sandbox), *web.routes(sandbox, service)],
-        exception_handlers={404: _not_found},
+        exception_handlers={404: _not_found, SandboxError: _broken},
     )
 
     # Before the framework, whose middleware and routing every call would pay for.
@@ -262,6 +262,10 @@ def application(
 
 async def _not_found(_request: Request, _error: Exception) -> Response:
     return JSONResponse({"error": "not found", "api": "/api"}, status_code=404)
+
+
+async def _broken(_request: Request, error: Exception) -> Response:
+    return PlainTextResponse(f"{error}\n", status_code=503)
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes | Reason:

@@ -142,8 +142,14 @@ def connect(path: str | Path | None) -> sqlite3.Connection:
     """
     try:
         return _open(":memory:" if path is None else str(path))
-    except sqlite3.Error as error:
-        raise SandboxError(f"can't use {path} as the sandbox's database: {error}") from error
+    except (sqlite3.Error, ValueError) as error:
+        raise SandboxError(unusable(path, error)) from error
+
+
+def unusable(path: str | Path | None, error: object) -> str:
+    """Say that a file can't be used, and why."""
+    hint = " (another program has it open)" if "locked" in str(error) else ""
+    return f"can't use {path} as the sandbox's database: {error}{hint}"
 
 
 class SqliteState:

@@ -67,6 +67,7 @@ class Entry:
         remedy: What the developer should do about it; empty for a result.
         fault: The fault that struck it; empty when there was none.
         delay_ms: How long the answer was held back, in ms.
+        remarks: What a developer should know about the call although the answer does not say it.
         request: Body of the request, redacted.
         response: Body of the answer, redacted.
     """
@@ -82,6 +83,7 @@ class Entry:
     remedy: str
     fault: str
     delay_ms: int
+    remarks: tuple[str, ...]
     request: str
     response: str
 
@@ -182,6 +184,7 @@ class Traffic:
             remedy=_remedy(answer, message, language),
             fault=answer.fault,
             delay_ms=answer.delay_ms,
+            remarks=tuple(redact.scrub(one, self._secrets) for one in answer.remarks),
             request=self._text(call.request, _parsed(call.request)),
             response=self._text(call.response, response),
         )

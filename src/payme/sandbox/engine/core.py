@@ -41,6 +41,8 @@ class Answer(NamedTuple):
     """How long to wait half way through the body."""
     fault: str = ""
     """Which fault struck the call; empty for none."""
+    remarks: tuple[str, ...] = ()
+    """What a developer should know about the call although the answer does not say it."""
 
     def __repr__(self) -> str:
         # The body may hold a token.
@@ -239,15 +241,21 @@ def _as_it_is(outcome: T) -> T:
     return outcome
 
 
-def refuse(reason: Reason, request: bytes = b"") -> Answer:
+def refuse(reason: Reason, request: bytes = b"", remark: str = "") -> Answer:
     """Answer a request that never reached the engine, or broke it.
 
     Args:
         reason: Why.
         request: Body of the request if it was read; its `id` is echoed when there is one.
+        remark: What a developer should know about it; empty for nothing.
     """
     refused = Refused(reason)
-    return Answer(wire.error(_readable_id(request), refused), code=refused.code, reason=reason)
+    return Answer(
+        wire.error(_readable_id(request), refused),
+        code=refused.code,
+        reason=reason,
+        remarks=(remark,) if remark else (),
+    )
 
 
 def _readable_id(request: bytes) -> wire.CallId:

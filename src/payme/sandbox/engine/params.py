@@ -13,7 +13,10 @@ _MAX_INT = 2**63 - 1
 
 Tiyin = Annotated[int, Meta(gt=0, le=2**53 - 1)]
 Natural = Annotated[int, Meta(ge=0, le=_MAX_INT)]
-Account = dict[str, str | int | float]
+Integer = Annotated[int, Meta(ge=-(2**63), le=_MAX_INT)]
+"""JSON has no largest number; what is stored has."""
+Number = Integer | float
+Account = dict[str, str | Number]
 Phone = Annotated[str, Meta(pattern=r"^998[0-9]{9}\Z")]
 
 
@@ -39,7 +42,7 @@ class CardsCreate(Params):
     save: bool = False
     account: Account | None = None
     customer: str | None = None
-    amount: int | float | None = None
+    amount: Number | None = None
 
 
 class Token(Params):
@@ -59,26 +62,26 @@ class Shipping(Params):
     """`shipping` and `discount` of `detail`."""
 
     title: str
-    price: int | float
+    price: Number
 
 
 class Item(Params):
     """One line of `detail.items`."""
 
     title: str
-    price: int | float
-    count: int | float
+    price: Number
+    count: Number
     code: str
-    vat_percent: int | float
+    vat_percent: Number
     package_code: str
-    discount: int | float | None = None
-    units: int | float | None = None
+    discount: Number | None = None
+    units: Number | None = None
 
 
 class Detail(Params):
     """`detail` of `receipts.create`. That its sums make `amount` is not asked: no page says so."""
 
-    receipt_type: int
+    receipt_type: Integer
     shipping: Shipping | None = None
     items: list[Item] | None = None
 
@@ -137,9 +140,9 @@ class ReceiptsGetAll(Params):
 class FiscalData(Params):
     """`fiscal_data` of `receipts.set_fiscal_data`."""
 
-    receipt_id: int
+    receipt_id: Integer
     qr_code_url: str
-    status_code: int | None = None
+    status_code: Integer | None = None
     message: str | None = None
     terminal_id: str | None = None
     fiscal_sign: str | None = None
