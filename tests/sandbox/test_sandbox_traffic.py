@@ -430,3 +430,14 @@ def test_only_what_is_shown_is_redacted(
     (refused,) = sandbox.traffic.entries(5, refused=True)
     assert refused.code == -31602
     assert len(redacted) == 1
+
+
+@pytest.mark.parametrize("slow_card_ms", [10_000, 45_000, 20])
+def test_the_slow_card_is_repeated(clock: Clock, slow_card_ms: int) -> None:
+    sandbox = Sandbox(clock=clock, slow_card_ms=slow_card_ms)
+    caller = Caller(sandbox)
+    assert caller.no("receipts.pay", id=caller.receipt(), token=caller.verified(SLOW))[0] == -31630
+    source = exported(sandbox)
+    sandbox.stop()
+    assert "== -31630" in source
+    replay(source)

@@ -109,6 +109,7 @@ class _Writer:
         self._lines: list[str] = []
         self._at: int | None = None
         self._imports: set[str] = set()
+        self._slow = False
 
     def add(self, call: Recorded) -> None:
         step = _read(call)
@@ -123,7 +124,7 @@ class _Writer:
         body = self._lines or ["pass"]
         fixtures = "payme_client, payme_clock" if self._lines else "payme_client"
         start = ["payme_clock.freeze()"] if self._lines else []
-        marker = _marker(self._config)
+        marker = _marker(self._config, slow=self._slow)
         names = sorted(self._imports)
         imports = ["import pytest"] if names or marker else []
         imports += ["", f"from payme import {', '.join(names)}"] if names else []
@@ -171,6 +172,7 @@ class _Writer:
 
     def _written(self, step: _Step) -> list[str]:
         code = step.call.answer.code
+        self._slow |= step.call.answer.delay_ms > 0
         params = {name: self._safe(name, value, step) for name, value in step.params.items()}
         call = f"payme_client.call({_source(step.method)}, {{}})"
         if code is None:
@@ -314,8 +316,14 @@ def _member(value: Any, name: str) -> Any:
     return cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
 
 
-def _marker(config: Config) -> str:
-    """Write the settings that decide how calls are answered, when they are not the usual ones."""
+def _marker(config: Config, *, slow: bool) -> str:
+    """Write the settings that decide how calls are answered, when they are not the usual ones.
+
+    Args:
+        config: Settings of the sandbox that recorded them.
+        slow: Whether the slow card was used. What it answers is what is asserted, and a client
+            whose patience is shorter would not hear it: so it does not think.
+    """
     usual = Config(merchant_id="", key="")
     names = ("account_fields", "min_amount", "max_amount", "cancel_after_ms", "receipt_ttl_ms")
     chosen = {name: getattr(config, name) for name in names}
@@ -323,6 +331,8 @@ def _marker(config: Config) -> str:
     pace = config.progression
     if pace != usual.progression:
         changed["progression"] = f"{pace.kind}:{pace.amount}{'ms' * (pace.kind == 'clock')}"
+    if slow:
+        changed["slow_card_ms"] = 0
     options = ", ".join(f"{name}={_source(value)}" for name, value in changed.items())
     return f"@pytest.mark.payme_sandbox({options})" if changed else ""
 
