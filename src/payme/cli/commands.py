@@ -1,5 +1,6 @@
 """The commands, as click reads them."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import click
 from rich.console import Console
 
 from payme.cli import charges, conformance, doctor, recurring, remote, serve
+from payme.cli.remote import PASSWORD
 from payme.sandbox import InvalidSetting
 from payme.sandbox.engine import rules
 from payme.sandbox.engine.durations import duration_ms, moment_ms
@@ -198,6 +200,8 @@ def sandbox(
         cors=cors,
         scenario=scenario,
         seed=seed,
+        # Not an option: other users of this computer read the arguments of its programs.
+        password=os.environ.get(PASSWORD) or None,
     )
     try:
         serve.run(options, serve.Start(faults, clock_start, freeze), quiet=quiet)

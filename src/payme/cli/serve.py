@@ -1,6 +1,5 @@
 """`payme sandbox`: the banner, the log of calls, and the way down."""
 
-import ipaddress
 import logging
 import signal
 import threading
@@ -18,6 +17,7 @@ from rich.text import Text
 from payme import redact
 from payme.cli.printer import Printer
 from payme.sandbox import Sandbox, SandboxClock, SandboxError
+from payme.sandbox.access import is_loopback
 from payme.sandbox.engine import Answer
 from payme.sandbox.engine.testcards import CODE, TEST_CARDS
 from payme.sandbox.scenarios import SCENARIOS
@@ -46,6 +46,7 @@ class Options(TypedDict):
     cors: bool
     scenario: str | None
     seed: int | None
+    password: str | None
 
 
 class Start(NamedTuple):
@@ -71,9 +72,7 @@ def run(options: Options, start: Start, *, quiet: bool) -> None:
     """
     stopping = _signals()
     if not is_loopback(options["host"]):
-        Console(stderr=True).print(
-            Text(f"Warning: {options['host']} lets other computers in. The sandbox is no server.")
-        )
+        _warn(f"{options['host']} lets other computers in. The sandbox is no server.")
 
     printer = None if quiet else Printer()
     try:
@@ -82,6 +81,8 @@ def run(options: Options, start: Start, *, quiet: bool) -> None:
                 sandbox.faults.add_text(line)
             if printer is not None:
                 print_banner(printer.print, sandbox, options["db"])
+            elif sandbox.password is not None and options["password"] is None:
+                _warn(f"The dashboard asks for the password {sandbox.password}")
             while not stopping.wait(_POLL_S):
                 pass
         if printer is not None:
@@ -89,6 +90,10 @@ def run(options: Options, start: Start, *, quiet: bool) -> None:
     finally:
         if printer is not None:
             printer.close()
+
+
+def _warn(text: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(Text(f"Warning: {text}"))
 
 
 def _sandbox(options: Options, start: Start, printer: Printer | None) -> Sandbox:
@@ -137,7 +142,10 @@ def print_banner(show: Callable[[Any], None], sandbox: Sandbox, db: Path | None)
         ("Key", sandbox.key),
         ("SMS code", CODE),
         ("State", str(db or "in memory")),
+        ("Password", sandbox.password or ""),
     ):
+        if not value:
+            continue
         show(Text(f"  {name:<12} ").append(value, style="cyan"))
     show(_cards())
     show(Text(_example(sandbox)))
@@ -156,14 +164,6 @@ def print_scenarios(console: Console) -> None:
             console.print(Text(f"  {line}"))
         tried = f"{scenario.card}, {scenario.amount} tiyin; merchant: {scenario.merchant}"
         console.print(Text(f"  try it with {tried}", style="dim"))
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this computer can reach an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _cards() -> Table:

@@ -73,7 +73,7 @@ class Desk:
         """
         while isinstance(step, Asking):
             try:
-                heard = None if step.ask is None else self._hear(step.ask)
+                heard = None if step.ask is None else self._hear(step, step.ask)
                 step = self._resume(step, heard)
             except BaseException:
                 step.flow.close()
@@ -161,9 +161,11 @@ class Desk:
 
         return self.runner.run(job)
 
-    def _hear(self, ask: Ask) -> Heard:
+    def _hear(self, asking: Asking, ask: Ask) -> Heard | None:
         if self._closing.wait(ask.pause_ms / 1000):
             raise SandboxError("the sandbox is closed")
+        if self.engine.has_forgotten(asking):
+            return None
         began = time.perf_counter()
         heard = self._send(ask.request)
         return heard._replace(elapsed_ms=round((time.perf_counter() - began) * 1000))
@@ -312,10 +314,10 @@ class Merchant:
 
     def _ask(self, method: str, params: dict[str, Any], receipt_id: str = "") -> Heard:
         self._require()
-        return cast(
-            "Heard",
-            self._desk.flow(lambda call: billing.inquire(call, method, params, receipt_id)),
-        )
+        heard = self._desk.flow(lambda call: billing.inquire(call, method, params, receipt_id))
+        if isinstance(heard, Refused):
+            raise SandboxError(heard.message)
+        return heard
 
     def _require(self) -> None:
         if not self.asked:

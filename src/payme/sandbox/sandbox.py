@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from payme.protocol.states import ReceiptState
-from payme.sandbox import carriers
+from payme.sandbox import access, carriers
 from payme.sandbox.carriers import MerchantApp
 from payme.sandbox.clock import SandboxClock
 from payme.sandbox.engine import Answer, Card, Config, Engine, LedgerEntry, Receipt, Sms, ids
@@ -81,6 +81,8 @@ class Sandbox:
         scenario: Name of a scenario to play from the start, such as `declined`.
         seed: Makes ids, tokens, credentials and the chance in faults the same in every run.
         on_answer: Called with every `Answer`, from the thread that serves it.
+        password: What the dashboard and the control API ask for. By default they ask for none on
+            loopback, and for a random one elsewhere: see `password`.
 
     Raises:
         SandboxError: If `db` can't be used, or holds other credentials than the ones given.
@@ -116,8 +118,10 @@ class Sandbox:
         scenario: str | None = None,
         seed: int | None = None,
         on_answer: Listener | None = None,
+        password: str | None = None,
     ) -> None:
         self._address = host, port
+        self._password = _password(host, password)
         self.clock = clock if isinstance(clock, SandboxClock) else SandboxClock(clock)
         self._clock = self.clock.now
         self._seed = seed
@@ -159,6 +163,7 @@ class Sandbox:
         )
         self._first_config = self.config
         self._engine = Engine(self.config, self._rng)
+        self._engine.keep_secret(self._password or "")
         self.traffic = Traffic(self._engine.secrets)
         self._desk = Desk(self._engine, self._runner, self._clock, carrier)
         self.clock.follow(self._desk.clock_moved)
@@ -210,6 +215,11 @@ class Sandbox:
     def host(self) -> str:
         """Address that it was told to listen on."""
         return self._address[0]
+
+    @property
+    def password(self) -> str | None:
+        """What the dashboard and the control API ask for; None for nothing."""
+        return self._password
 
     @property
     def url(self) -> str:
@@ -323,6 +333,7 @@ class Sandbox:
         """
 
         def job(state: SqliteState) -> None:
+            self._engine.forget()
             state.clear()
             self._rng.seed(self._seed)
             self._settle_credentials(state, None, None)
@@ -515,6 +526,12 @@ def _check_amount(name: str, amount: int, *, least: int = 0) -> None:
     whole = isinstance(amount, int) and not isinstance(amount, bool)
     if not whole or not least <= amount <= _MAX_AMOUNT:
         raise InvalidSetting(name, amount, f"tiyin, a whole number from {least} to {_MAX_AMOUNT}")
+
+
+def _password(host: str, given: str | None) -> str | None:
+    if given is not None and not given.strip():
+        raise ValueError("password must not be empty")
+    return access.password_for(host, given)
 
 
 def _check_credentials(merchant_id: str | None, key: str | None) -> None:

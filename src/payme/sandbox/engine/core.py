@@ -60,6 +60,8 @@ class Asking(NamedTuple):
     flow: billing.Flow[Any]
     seal: Callable[[Any], Any]
     """Turns what the flow returns, or the `Refused` that ends it, into the outcome."""
+    life: int
+    """The life of the sandbox in which the flow began; a reset begins a new one."""
 
     def __repr__(self) -> str:
         return f"Asking({self.ask!r})"
@@ -79,6 +81,7 @@ class Engine:
         self._shapes = ReceiptShapes(config.merchant_id, config.account_fields)
         # Of this process alone: after a restart nobody is being asked.
         self._asked: set[str] = set()
+        self._life = 0
         self.secrets: list[str] = []
         """What no text may show: the keys, and what a merchant is sent for them."""
         self.keep_secret(config.key)
@@ -116,7 +119,7 @@ class Engine:
             if type(result) is GeneratorType:
                 flow = cast("billing.Flow[Any]", result)
                 seal = partial(_seal, call_id, method, document)
-                return cast("Answer | Asking", _go_on(flow, seal, None))
+                return cast("Answer | Asking", _go_on(flow, seal, self._life, None))
             return Answer(
                 wire.result(call_id, result), method=method, receipt_id=_subject(document, result)
             )
@@ -137,7 +140,7 @@ class Engine:
             What the flow returns, or what refused it; or what `resume` goes on with.
         """
         flow = start(self._call(state, now))
-        return cast("T | Refused | Asking", _go_on(flow, _as_it_is, None))
+        return cast("T | Refused | Asking", _go_on(flow, _as_it_is, self._life, None))
 
     def resume(self, asking: Asking, heard: Heard | None, state: State, now: int) -> Any:
         """Go on with a flow.
@@ -151,7 +154,21 @@ class Engine:
         Returns:
             The outcome, or what to ask next.
         """
-        return _go_on(asking.flow, asking.seal, (self._call(state, now), heard))
+        if self.has_forgotten(asking):
+            # What it would write now, no receipt would belong to.
+            asking.flow.close()
+            return asking.seal(Refused(Reason.SYSTEM_ERROR, detail="The sandbox was reset."))
+        return _go_on(asking.flow, asking.seal, asking.life, (self._call(state, now), heard))
+
+    def forget(self) -> None:
+        """End every flow that waits for the merchant: a reset takes away what it is about."""
+        self._life += 1
+        # Another set: a flow that ends late takes its receipt out of the old one.
+        self._asked = set()
+
+    def has_forgotten(self, asking: Asking) -> bool:
+        """Return whether a flow began before the last reset."""
+        return asking.life != self._life
 
     def keep_secret(self, password: str) -> None:
         """Have no record show a password, nor the Base64 that the merchant is sent for it."""
@@ -204,6 +221,7 @@ class Engine:
 def _go_on(
     flow: billing.Flow[Any],
     seal: Callable[[Any], Any],
+    life: int,
     message: tuple[Call, Heard | None] | None,
 ) -> Any:
     # One step and no loop, so not `payme.flow.run`: between two steps the transaction is committed
@@ -214,7 +232,7 @@ def _go_on(
         return seal(done.value)
     except Refused as refused:
         return seal(refused)
-    return Asking(ask, flow, seal)
+    return Asking(ask, flow, seal, life)
 
 
 def _seal(call_id: wire.CallId, method: str, document: dict[str, Any], outcome: Any) -> Answer:

@@ -94,7 +94,6 @@ class Dashboard:
             "/dashboard/faults": self.faults,
             "/dashboard/clock": self.clock,
             "/dashboard/ledgers": self.ledgers,
-            "/dashboard/static/{name}": self.static,
         }
         acts = {
             "/dashboard/receipts/{id}/pay": self.pay,
@@ -109,8 +108,10 @@ class Dashboard:
             "/dashboard/clock": self.move_clock,
         }
         return [
-            *(route(path, handler) for path, handler in looks.items()),
-            *(route(path, handler, post=True) for path, handler in acts.items()),
+            # The checkout page needs it, too.
+            route("/dashboard/static/{name}", self.static),
+            *(route(path, handler, guarded=True) for path, handler in looks.items()),
+            *(route(path, handler, post=True, guarded=True) for path, handler in acts.items()),
         ]
 
     async def overview(self, request: Request, _form: Form) -> Response:
