@@ -115,6 +115,11 @@ payme.add_command(doctor.doctor)
     "--merchant-key", help="Password that your billing is called with; --key if left out."
 )
 @click.option(
+    "--strict",
+    is_flag=True,
+    help="Refuse params that Payme lets pass although its pages do not have them.",
+)
+@click.option(
     "--progression",
     default="at_once",
     show_default=True,
@@ -174,6 +179,7 @@ def sandbox(
     receipt_ttl: str | None,
     merchant_url: str | None,
     merchant_key: str | None,
+    strict: bool,
     progression: str,
     cors: bool,
     faults: tuple[str, ...],
@@ -196,6 +202,7 @@ def sandbox(
         receipt_ttl_ms=None if receipt_ttl is None else duration_ms(receipt_ttl),
         merchant_url=merchant_url,
         merchant_key=merchant_key,
+        strict=strict,
         progression=progression,
         cors=cors,
         scenario=scenario,

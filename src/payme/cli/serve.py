@@ -42,6 +42,7 @@ class Options(TypedDict):
     receipt_ttl_ms: int | None
     merchant_url: str | None
     merchant_key: str | None
+    strict: bool
     progression: str
     cors: bool
     scenario: str | None

@@ -52,10 +52,11 @@ class SandboxClock:
         self._first = _Setting(0, None)
         # Read without the lock by every call, and only ever replaced whole.
         self._setting = self._first
-        if start is not None:
-            self._set(moment_ms(start, "start"))
+        begin = None if start is None else moment_ms(start, "start")
+        if begin is not None:
+            self._set(begin)
         if frozen:
-            self.freeze()
+            self.freeze(begin)
         self._first = self._setting
 
     def __call__(self) -> int:

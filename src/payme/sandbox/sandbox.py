@@ -72,6 +72,8 @@ class Sandbox:
         merchant_timeout: Longest time that a request to the merchant may take, in seconds.
         merchant_pauses: How long to wait before each repetition of a request that was not answered,
             in seconds. When there are no more, the clock takes over: `merchant.run_due`.
+        strict: Refuse params that Payme's pages do not have. By default they are let pass, as Payme
+            does, and the traffic has a remark.
         progression: How a paid receipt comes to its end: `at_once`; `after_checks:N`, by the N-th
             `receipts.check` or `receipts.get`; or `clock:2s`, which takes that long for each step.
         cors: Whether web pages of other origins are answered, as `payme.card_form` needs; see
@@ -112,6 +114,7 @@ class Sandbox:
         merchant: MerchantApp | None = None,
         merchant_timeout: float = 10.0,
         merchant_pauses: Sequence[float] = (0.5, 2.0),
+        strict: bool = False,
         progression: str = "at_once",
         cors: bool = True,
         clock: Callable[[], int] | None = None,
@@ -155,6 +158,7 @@ class Sandbox:
             cancel_after_ms=queued_ms,
             slow_card_ms=thinks_ms,
             receipt_ttl_ms=lasts_ms,
+            strict=strict,
             progression=pace,
             cors=cors,
             merchant=carrier is not None,

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from payme.sandbox.engine import asks, billing, ids, receipts, steps, wire
 from payme.sandbox.engine.asks import Ask, Heard
-from payme.sandbox.engine.auth import authenticate
+from payme.sandbox.engine.auth import UNPROVEN, authenticate, explain
 from payme.sandbox.engine.call import Call, Config
 from payme.sandbox.engine.methods import FLOWS, METHODS
 from payme.sandbox.engine.model import State
@@ -111,20 +111,26 @@ class Engine:
         call_id: wire.CallId = None
         method = ""
         document: dict[str, Any] = {}
+        remarks: tuple[str, ...] = ()
         try:
             document = wire.decode(request)
             call_id = wire.identifier(document)
-            method = self._permit(wire.method_name(document), x_auth, page=page)
-            result = self._serve(method, document, state, now)
+            name = wire.method_name(document)
+            method = name if name in METHODS else ""
+            self._permit(name, x_auth, page=page)
+            args, remarks = wire.params(document, METHODS[name].params, strict=self.config.strict)
+            result = self._handlers[name](self._call(state, now), args)
             if type(result) is GeneratorType:
                 flow = cast("billing.Flow[Any]", result)
-                seal = partial(_seal, call_id, method, document)
+                seal = partial(_seal, call_id, method, document, remarks)
                 return cast("Answer | Asking", _go_on(flow, seal, self._life, None))
-            return Answer(
-                wire.result(call_id, result), method=method, receipt_id=_subject(document, result)
-            )
+            subject = _subject(document, result)
+            body = wire.result(call_id, result)
+            return Answer(body, method=method, receipt_id=subject, remarks=remarks)
         except Refused as refused:
-            return _refusal(call_id, method, document, refused)
+            if refused.reason in UNPROVEN:
+                remarks = (explain(x_auth, self.config.merchant_id),)
+            return _refusal(call_id, method, document, remarks, refused)
 
     def begin(
         self, start: Callable[[Call], billing.Flow[T]], state: State, now: int
@@ -196,7 +202,7 @@ class Engine:
         """
         self.overdue(state, now)
 
-    def _permit(self, name: str, x_auth: str | None, *, page: bool) -> str:
+    def _permit(self, name: str, x_auth: str | None, *, page: bool) -> None:
         # Before the key is looked at: a page must not learn whether it is the right one.
         if page and ":" in (x_auth or ""):
             raise Refused(Reason.KEY_IN_PAGE, "key_in_page")
@@ -208,11 +214,6 @@ class Engine:
             raise Refused(Reason.KEY_NEEDED)
         if page and not method.for_pages:
             raise Refused(Reason.NOT_FOR_PAGES, "not_for_pages")
-        return name
-
-    def _serve(self, name: str, document: dict[str, Any], state: State, now: int) -> Any:
-        args = wire.params(document, METHODS[name].params)
-        return self._handlers[name](self._call(state, now), args)
 
     def _call(self, state: State, now: int) -> Call:
         return Call(state, now, self._rng, self.config, self._shapes, self._asked, self.secrets)
@@ -235,15 +236,25 @@ def _go_on(
     return Asking(ask, flow, seal, life)
 
 
-def _seal(call_id: wire.CallId, method: str, document: dict[str, Any], outcome: Any) -> Answer:
+def _seal(
+    call_id: wire.CallId,
+    method: str,
+    document: dict[str, Any],
+    remarks: tuple[str, ...],
+    outcome: Any,
+) -> Answer:
     if isinstance(outcome, Refused):
-        return _refusal(call_id, method, document, outcome)
+        return _refusal(call_id, method, document, remarks, outcome)
     body, receipt_id = wire.result(call_id, outcome), _subject(document, outcome)
-    return Answer(body, method=method, receipt_id=receipt_id)
+    return Answer(body, method=method, receipt_id=receipt_id, remarks=remarks)
 
 
 def _refusal(
-    call_id: wire.CallId, method: str, document: dict[str, Any], refused: Refused
+    call_id: wire.CallId,
+    method: str,
+    document: dict[str, Any],
+    remarks: tuple[str, ...],
+    refused: Refused,
 ) -> Answer:
     return Answer(
         wire.error(call_id, refused),
@@ -252,6 +263,7 @@ def _refusal(
         _subject(document),
         refused.code,
         refused.reason,
+        remarks=remarks,
     )
 
 

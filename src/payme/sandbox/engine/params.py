@@ -1,13 +1,12 @@
 """Params of each method: names, types and which may be left out.
 
-A param that is not listed here is refused, because on the real Payme a misspelt one is silently
-ignored and found much later.
+What becomes of one that is not listed here, `leniency` says.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 _MAX_INT = 2**63 - 1
 
@@ -22,6 +21,9 @@ Phone = Annotated[str, Meta(pattern=r"^998[0-9]{9}\Z")]
 
 class Params(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Base of every specification."""
+
+    never_let_pass: ClassVar[frozenset[str]] = frozenset()
+    """Unknown names that are refused even by a lenient sandbox: they would change the money."""
 
     def __repr__(self) -> str:
         # Nearly all of them hold a card number, a token, a code or a phone.
@@ -61,19 +63,19 @@ class CardsVerify(Params):
 class Shipping(Params):
     """`shipping` and `discount` of `detail`."""
 
-    title: str
-    price: Number
+    title: str | UnsetType = UNSET
+    price: Number | UnsetType = UNSET
 
 
 class Item(Params):
     """One line of `detail.items`."""
 
-    title: str
-    price: Number
-    count: Number
-    code: str
-    vat_percent: Number
-    package_code: str
+    title: str | UnsetType = UNSET
+    price: Number | UnsetType = UNSET
+    count: Number | UnsetType = UNSET
+    code: str | UnsetType = UNSET
+    vat_percent: Number | UnsetType = UNSET
+    package_code: str | UnsetType = UNSET
     discount: Number | None = None
     units: Number | None = None
 
@@ -81,7 +83,7 @@ class Item(Params):
 class Detail(Params):
     """`detail` of `receipts.create`. That its sums make `amount` is not asked: no page says so."""
 
-    receipt_type: Integer
+    receipt_type: Integer | UnsetType = UNSET
     shipping: Shipping | None = None
     items: list[Item] | None = None
 
@@ -126,6 +128,18 @@ class ReceiptId(Params):
     """Params of the methods that take a receipt's id and nothing else."""
 
     id: str
+
+
+class ReceiptsCancel(ReceiptId):
+    """Params of `receipts.cancel`."""
+
+    never_let_pass: ClassVar[frozenset[str]] = frozenset({"partially", "amount"})
+
+
+class ReceiptsConfirmHold(ReceiptId):
+    """Params of `receipts.confirm_hold`."""
+
+    never_let_pass: ClassVar[frozenset[str]] = frozenset({"partially", "amount"})
 
 
 class ReceiptsGetAll(Params):
