@@ -1,4 +1,4 @@
-"""Clients that others wrote, from PyPI and in an environment of their own, are served to the end."""
+"""Clients that others wrote, from PyPI and in an environment of their own, are served."""
 
 import os
 import subprocess

@@ -127,6 +127,17 @@ class Desk:
         if self._worker is None or not _in_event_loop():
             self.run_due()
 
+    def next_due(self, after: int, until: int) -> int | None:
+        """Find the first moment after another at which the clock must stop; None for none.
+
+        Without a merchant it need not: what is due is done at its own time when somebody looks.
+        """
+        if self._carrier is None or self._closing.is_set():
+            return None
+        if self._worker is not None and _in_event_loop():
+            return None
+        return self.runner.run(lambda state: self.engine.next_due(state, after, until))
+
     def catch_up(self) -> None:
         """Take every step that is due, unless the sandbox is at it or does so by itself."""
         if self._worker is None and self._passing.acquire(blocking=False):

@@ -170,7 +170,7 @@ class Sandbox:
         self._engine.keep_secret(self._password or "")
         self.traffic = Traffic(self._engine.secrets)
         self._desk = Desk(self._engine, self._runner, self._clock, carrier)
-        self.clock.follow(self._desk.clock_moved)
+        self.clock.follow(self._desk.clock_moved, self._desk.next_due)
         self.merchant = Merchant(self._desk)
         self._service = Service(
             self._engine,

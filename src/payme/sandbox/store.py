@@ -225,10 +225,17 @@ class SqliteState:
         number, create_time = last
         return receipt.number == number + 1 and receipt.create_time >= create_time
 
-    def due_receipts(self, now: int) -> list[Receipt]:
-        """List the receipts whose `due_at` has come."""
-        rows = self._execute("SELECT record FROM receipt WHERE due_at <= ? ORDER BY due_at", (now,))
+    def due_receipts(self, now: int, since: int | None = None) -> list[Receipt]:
+        """List the receipts whose `due_at` has come, from a moment on or from the beginning."""
+        query = "SELECT record FROM receipt WHERE due_at BETWEEN ? AND ? ORDER BY due_at, number"
+        rows = self._execute(query, (_ALWAYS[0] if since is None else since, now))
         return [_read_receipt(record) for (record,) in rows]
+
+    def next_due(self, after: int, until: int) -> int | None:
+        """Find the first `due_at` after a moment, up to another; None if there is none."""
+        query = "SELECT min(due_at) FROM receipt WHERE due_at > ? AND due_at <= ?"
+        found: tuple[int | None] = self._execute(query, (after, until)).fetchone()
+        return found[0]
 
     def add_entry(self, entry: LedgerEntry) -> None:
         """Append to the ledger."""

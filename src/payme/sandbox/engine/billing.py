@@ -142,7 +142,7 @@ def _step(call: Call, receipt: Receipt) -> Flow[tuple[Call, Receipt]]:
         # Whoever looks between the merchant's answer and the debit sees the receipt in state 2.
         call, _ = yield None
         receipt = _again(call, receipt)
-    return call, _put(call, steps.take(call, receipt))
+    return call, _put(call, steps.take(steps.at_its_time(call, receipt), receipt))
 
 
 def _exchange(ask: Ask) -> Flow[tuple[Call, Heard]]:

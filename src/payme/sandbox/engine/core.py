@@ -185,13 +185,26 @@ class Engine:
     def overdue(self, state: State, now: int) -> list[str]:
         """Make every move that is due by the clock, and list the receipts that need the merchant.
 
+        Each move is made at its own time, and the earlier before the later ones, whichever receipt
+        they are about: so the ledger is the same, whether the clock came here at once or by and by.
+        With a merchant, who is asked now, it is the clock that stops on its way.
+
         Args:
             state: Storage, inside one transaction.
             now: Time in ms.
         """
-        call = self._call(state, now)
-        due = [receipts.settled(call, receipt) for receipt in state.due_receipts(now)]
+        moment = -1
+        while (found := state.next_due(moment, now)) is not None:
+            moment = found
+            call = self._call(state, now if self.config.merchant else moment)
+            for receipt in state.due_receipts(moment, moment):
+                receipts.settled(call, receipt)
+        due = state.due_receipts(now)
         return [one.id for one in due if steps.is_due(one, now) and one.id not in self._asked]
+
+    def next_due(self, state: State, after: int, until: int) -> int | None:
+        """Find the first moment after another at which something becomes due; None for none."""
+        return state.next_due(after, until)
 
     def settle(self, state: State, now: int) -> None:
         """Make every move that is due by the clock, of receipts that nobody asks about too.

@@ -211,8 +211,12 @@ class State(Protocol):
         """
         ...
 
-    def due_receipts(self, now: int) -> list[Receipt]:
-        """List the receipts whose `due_at` has come."""
+    def due_receipts(self, now: int, since: int | None = None) -> list[Receipt]:
+        """List the receipts whose `due_at` has come, from a moment on or from the beginning."""
+        ...
+
+    def next_due(self, after: int, until: int) -> int | None:
+        """Find the first `due_at` after a moment, up to another; None if there is none."""
         ...
 
     def add_entry(self, entry: LedgerEntry) -> None:
