@@ -66,6 +66,7 @@ def cancel(call: Call, args: params.ReceiptId) -> Flow[dict[str, Any]]:
     busy = receipt.state in steps.UNDERWAY or receipt.id in call.asked
     if busy or receipt.billing is None or receipt.state in steps.CANCELLING:
         return receipts.cancel(call, args)
+    receipts.require_cancellable(call, receipt)
     receipt = steps.cancel(call, receipt)
     call.state.put_receipt(receipt)
     call, receipt = yield from run(call, receipt)
