@@ -19,5 +19,12 @@ def sandbox(clock: Clock) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
+def strict(clock: Clock) -> Iterator[Caller]:
+    sandbox = Sandbox(clock=clock, strict=True)
+    yield Caller(sandbox)
+    sandbox.stop()
+
+
+@pytest.fixture
 def caller(sandbox: Sandbox) -> Caller:
     return Caller(sandbox)

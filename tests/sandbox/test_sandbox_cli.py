@@ -1,6 +1,7 @@
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from sandbox_tools import GOOD, Process
 
+from payme.cli.serve import access_line
 from payme.sandbox.engine import Answer, Reason
 
 
@@ -117,8 +119,6 @@ def test_without_its_libraries(missing: str) -> None:
 
 
 def test_access_line() -> None:
-    from payme.cli.serve import access_line
-
     refused = Answer(b"", 0, "receipts.pay", "a" * 24, -31602, Reason.NOT_PAYABLE)
     assert access_line(refused, "12:00:00").plain.split() == [
         "12:00:00",
@@ -128,3 +128,48 @@ def test_access_line() -> None:
         "not_payable",
     ]
     assert access_line(Answer(b""), "12:00:00").plain.split() == ["12:00:00", "-", "-", "ok"]
+
+
+def test_it_serves_and_stops_when_nobody_reads_what_it_prints() -> None:
+    body = b'{"id":1,"method":"receipts.get","params":{"id":"000000000000000000000000"}}'
+    with Process("--port", "0") as process:
+        auth = f"{process.field('Merchant ID')}:{process.field('Key')}"
+        # 2,000 lines are three times what a pipe holds; the pipe is not read in the meantime.
+        for _ in range(2000):
+            assert process.post(body, auth)["error"]["code"] == -31602
+        process.process.send_signal(signal.SIGTERM)
+        assert process.process.wait(timeout=20) == 0
+
+
+def test_it_serves_on_when_whoever_read_has_gone() -> None:
+    body = b'{"id":1,"method":"receipts.get","params":{"id":"000000000000000000000000"}}'
+    with Process("--port", "0") as process:
+        auth = f"{process.field('Merchant ID')}:{process.field('Key')}"
+        assert process.process.stdout is not None
+        process.process.stdout.close()
+        for _ in range(3):
+            assert process.post(body, auth)["error"]["code"] == -31602
+        process.process.send_signal(signal.SIGTERM)
+        assert process.process.wait(timeout=20) == 0
+        assert process.process.stderr is not None
+        assert process.process.stderr.read() == ""
+        process.process.stdout = None
+
+
+def test_a_remark_stands_below_its_call_without_secrets() -> None:
+    answer = Answer(b"", remarks=("the disk is full", f"not {GOOD}"))
+    first, second, third = access_line(answer, "12:00:00").plain.splitlines()
+    assert first.endswith("ok")
+    assert second.strip() == "the disk is full"
+    assert third.strip() == "not 860006******6311"
+
+
+def test_a_file_that_another_program_holds_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    done = payme("sandbox", "--port", "0", "--db", str(path))
+    other.close()
+    assert done.returncode != 0
+    assert "another program has it open" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -308,3 +308,88 @@ FUZZED = Sandbox()
 def _fuzzed() -> Iterator[None]:
     with FUZZED:
         yield
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Wait until the other side has closed; only then is nothing read."""
+    while connection.recv(1000):
+        pass
+    return True
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"", b"POST /api HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Auth: "],
+    ids=["nothing", "the first line", "half a header"],
+)
+def test_a_request_whose_headers_do_not_end_is_ended(
+    monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr("payme.sandbox.server._HEAD_TIMEOUT_S", 0.3)
+    with Sandbox() as sandbox:
+        address = urlsplit(sandbox.url)
+        with socket.create_connection((address.hostname or "", address.port or 0), 20) as half:
+            half.sendall(begun)
+            assert is_closed(half)
+        with socket.create_connection((address.hostname or "", address.port or 0), 20) as second:
+            # After a request that was served, too.
+            second.sendall(b"GET /api HTTP/1.1\r\nHost: localhost\r\n\r\n" + begun)
+            assert second.recv(15) == b"HTTP/1.1 200 OK"
+            assert is_closed(second)
+
+
+def test_requests_that_follow_one_another_are_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("payme.sandbox.server._HEAD_TIMEOUT_S", 0.5)
+    with Sandbox() as sandbox:
+        connection = connect(sandbox)
+        ends = time.monotonic() + 1.5
+        while time.monotonic() < ends:
+            connection.request("POST", "/api", b"{}")
+            assert connection.getresponse().read()
+            time.sleep(0.02)
+        connection.close()
+
+
+def test_threads_that_start_one_sandbox_start_one() -> None:
+    sandbox = Sandbox()
+    others = set(threading.enumerate())
+    urls: list[str] = []
+    gate = threading.Barrier(8)
+
+    def start() -> None:
+        gate.wait()
+        urls.append(sandbox.start().url)
+
+    threads = [threading.Thread(target=start) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    new = set(threading.enumerate()) - others
+    servers = [one for one in new if one.name == "payme-sandbox-http"]
+    assert len(set(urls)) == len(servers) == 1
+    sandbox.stop()
+    assert not servers[0].is_alive()
+
+
+@pytest.mark.parametrize("where", ["none", "in this process", "by http"])
+def test_a_second_stop_does_nothing(where: str) -> None:
+    def merchant(_body: bytes, _headers: dict[str, str]) -> tuple[int, bytes]:
+        return 200, b'{"result":{"allow":true}}'
+
+    with (
+        Sandbox(merchant_url="http://127.0.0.1:9/", merchant_pauses=())
+        if where == "by http"
+        else Sandbox(
+            merchant=merchant if where == "in this process" else None, merchant_pauses=()
+        ) as sandbox
+    ):
+        params = {"amount": 500, "account": {"order_id": 1}}
+        call = json.dumps({"method": "receipts.create", "params": params}).encode()
+        post(sandbox, call, f"{sandbox.merchant_id}:{sandbox.key}")
+    sandbox.stop()
+    threads = [threading.Thread(target=sandbox.stop) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()

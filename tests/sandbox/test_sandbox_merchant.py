@@ -425,7 +425,7 @@ def test_moving_the_clock_does_what_becomes_due_at_the_merchants(
     caller.sandbox.clock.advance("11h59m")
     assert shop.of("CancelTransaction") == []
     assert len(shop.of("PerformTransaction")) == 4
-    shop.fail("PerformTransaction", *["timeout"] * 3)
+    shop.fail("PerformTransaction", *["timeout"] * 100)
     second = caller.receipt(account={"order_id": 2})
     pay(caller, second)
     caller.sandbox.clock.freeze(caller.sandbox.clock.now() + HALF_DAY)
@@ -588,14 +588,6 @@ def test_fiscal_data_that_comes_while_the_merchant_is_asked_is_kept(
     stored = caller.sandbox.receipt(receipt)
     assert stored is not None
     assert (stored.fiscal, stored.state) == (data, 4)
-
-
-def test_a_reset_while_the_merchant_is_asked_leaves_nothing(caller: Caller, shop: Shop) -> None:
-    shop.fail("PerformTransaction", caller.sandbox.reset)
-    assert pay(caller, caller.receipt())["error"]["code"] == -31602
-    assert (caller.all(), caller.sandbox.ledger()) == ([], [])
-    shop.transactions.clear()
-    assert pay(caller, caller.receipt())["result"]["receipt"]["state"] == 4
 
 
 def test_racing_payments_debit_once(caller: Caller, shop: Shop) -> None:
@@ -1094,3 +1086,81 @@ def test_the_merchant_may_look_at_the_ledger_while_it_is_asked(
     clock.advance(MINUTE)
     caller.sandbox.merchant.run_due()
     assert (seen, states(caller, receipt)) == ([1], (4, 2))
+
+
+# A reset in the middle of it
+
+
+def nothing_is_left(sandbox: Sandbox) -> bool:
+    merchant = sandbox.merchant
+    kept = [sandbox.receipts(), sandbox.ledger(), merchant.exchanges(), merchant.ledger()]
+    return kept == [[], [], [], []]
+
+
+@pytest.mark.parametrize(
+    ("method", "asked"),
+    [
+        ("receipts.create", "CheckPerformTransaction"),
+        ("receipts.pay", "CreateTransaction"),
+        ("receipts.pay", "PerformTransaction"),
+        ("receipts.cancel", "CancelTransaction"),
+    ],
+)
+@pytest.mark.parametrize("fate", ["answered", "lost", "refused"])
+def test_a_reset_while_the_merchant_is_asked_leaves_nothing(
+    clock: Clock, shop: Shop, method: str, asked: str, fate: str
+) -> None:
+    def reset() -> None:
+        sandbox.reset()
+        if fate == "lost":
+            raise ConnectionResetError
+        if fate == "refused":
+            raise No(-31008)
+
+    sandbox = Sandbox(clock=clock, merchant=shop, merchant_pauses=(0, 0), seed=7)
+    caller = Caller(sandbox)
+    params: dict[str, Any] = {"amount": 500, "account": {"order_id": 1}}
+    if method != "receipts.create":
+        params = {"id": caller.receipt(), "token": caller.verified()}
+    if method == "receipts.cancel":
+        caller.ok("receipts.pay", **params)
+        del params["token"]
+    shop.fail(asked, reset)
+    code, message, _ = caller.no(method, **params)
+    assert (code, "reset" in message) == (-32400, True)
+    assert nothing_is_left(sandbox)
+    # Nobody asks the merchant about it any more, and the same ids come again.
+    calls = len(shop.calls)
+    clock.advance(HALF_DAY * 3)
+    sandbox.merchant.run_due()
+    assert (len(shop.calls), nothing_is_left(sandbox)) == (calls, True)
+    shop.transactions.clear()
+    assert caller.state(caller.paid()) == 4
+    sandbox.stop()
+
+
+def test_a_reset_during_a_pause_keeps_the_repetition_from_being_sent(
+    clock: Clock, shop: Shop
+) -> None:
+    sandbox = Sandbox(clock=clock, merchant=shop, merchant_pauses=(0.2, 0.2))
+    caller = Caller(sandbox)
+    params = {"id": caller.receipt(), "token": caller.verified()}
+
+    def reset() -> None:
+        sandbox.reset()
+        raise ConnectionResetError
+
+    shop.fail("CreateTransaction", reset)
+    caller.no("receipts.pay", **params)
+    assert shop.methods().count("CreateTransaction") == 1
+    assert shop.transactions == {}
+    sandbox.stop()
+
+
+def test_a_reset_during_an_inquiry_is_told(clock: Clock, shop: Shop) -> None:
+    sandbox = Sandbox(clock=clock, merchant=shop)
+    shop.fail("CheckTransaction", lambda: sandbox.reset())
+    with pytest.raises(SandboxError, match="reset"):
+        sandbox.merchant.check("0" * 24)
+    assert nothing_is_left(sandbox)
+    sandbox.stop()

@@ -79,7 +79,7 @@ def test_a_moved_clock_waits_for_the_merchant_but_not_in_an_event_loop(
     running: Sandbox, shop: Shop
 ) -> None:
     def unperformed(order: int) -> str:
-        shop.fail("PerformTransaction", "lost", "lost")
+        shop.fail("PerformTransaction", *["lost"] * 100)
         account = {"order_id": order}
         made = over_http(running, "receipts.create", amount=5, account=account)
         receipt: str = made["result"]["receipt"]["_id"]

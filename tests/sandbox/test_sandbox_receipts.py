@@ -54,9 +54,9 @@ def test_create_keeps_what_was_sent(caller: Caller) -> None:
         ({"acount": {}}, "acount"),
     ],
 )
-def test_create_refuses_params(caller: Caller, params: dict[str, object], name: str) -> None:
+def test_create_refuses_params(strict: Caller, params: dict[str, object], name: str) -> None:
     whole = {"amount": 1000, "account": {"order_id": 1}, **params}
-    code, message, data = caller.no("receipts.create", **whole)
+    code, message, data = strict.no("receipts.create", **whole)
     assert (code, data) == (-32602, name)
     assert name in message
 
@@ -197,9 +197,9 @@ def test_pay_with_a_malformed_token(caller: Caller, token: str) -> None:
     assert caller.no("receipts.pay", id=caller.receipt(), token=token)[0] == -32500
 
 
-def test_pay_refuses_unknown_payer_fields(caller: Caller) -> None:
-    params = {"id": caller.receipt(), "token": caller.verified(), "payer": {"fax": "1"}}
-    assert caller.no("receipts.pay", **params)[::2] == (-32602, "payer.fax")
+def test_pay_refuses_unknown_payer_fields(strict: Caller) -> None:
+    params = {"id": strict.receipt(), "token": strict.verified(), "payer": {"fax": "1"}}
+    assert strict.no("receipts.pay", **params)[::2] == (-32602, "payer.fax")
 
 
 @pytest.mark.parametrize(("made", "paid"), [(True, False), (False, True)])
@@ -333,8 +333,8 @@ def test_send(caller: Caller) -> None:
         assert caller.no("receipts.send", id=receipt, phone=phone)[::2] == (-32602, "phone")
 
 
-def test_set_fiscal_data(caller: Caller) -> None:
-    receipt = caller.paid()
+def test_set_fiscal_data(strict: Caller) -> None:
+    receipt = strict.paid()
     data = {
         "receipt_id": 121,
         "qr_code_url": "https://ofd.soliq.uz/check?t=EP000000000025",
@@ -344,9 +344,9 @@ def test_set_fiscal_data(caller: Caller) -> None:
         "fiscal_sign": "800031554082",
         "date": "20220706221021",
     }
-    answer = caller.ok("receipts.set_fiscal_data", id=receipt, fiscal_data=data)
+    answer = strict.ok("receipts.set_fiscal_data", id=receipt, fiscal_data=data)
     assert answer == {"success": True}
-    stored = caller.sandbox._run(lambda state: state.get_receipt(receipt))
+    stored = strict.sandbox._run(lambda state: state.get_receipt(receipt))
     assert stored is not None
     assert stored.fiscal == data
     for wrong, name in (
@@ -354,7 +354,7 @@ def test_set_fiscal_data(caller: Caller) -> None:
         ({"date": "2022-07-06"}, "date"),
         ({"x": 1}, "x"),
     ):
-        error = caller.no("receipts.set_fiscal_data", id=receipt, fiscal_data={**data, **wrong})
+        error = strict.no("receipts.set_fiscal_data", id=receipt, fiscal_data={**data, **wrong})
         assert error[::2] == (-32602, f"fiscal_data.{name}")
 
 
@@ -406,9 +406,9 @@ def test_get_all_settles_what_is_due(caller: Caller, clock: Clock) -> None:
         ({"_from": 1}, "_from"),
     ],
 )
-def test_get_all_refuses(caller: Caller, changed: dict[str, object], name: str) -> None:
+def test_get_all_refuses(strict: Caller, changed: dict[str, object], name: str) -> None:
     params = {"count": 1, "from": 0, "to": 0, "offset": 0, **changed}
-    assert caller.no("receipts.get_all", **params)[::2] == (-32602, name)
+    assert strict.no("receipts.get_all", **params)[::2] == (-32602, name)
 
 
 @pytest.mark.parametrize("name", ["count", "from", "to", "offset"])

@@ -14,10 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sandbox_tools import Caller, Clock, Process
+from web_tools import Browser
 
 from payme.protocol.states import ReceiptState
-from payme.sandbox import Sandbox, SandboxError
+from payme.sandbox import InvalidSetting, Sandbox, SandboxError
 from payme.sandbox.engine.model import Receipt
+from payme.sandbox.errors import StorageError
 from payme.sandbox.runner import GroupCommitRunner
 from payme.sandbox.store import SCHEMA_VERSION, SqliteState, connect
 
@@ -274,7 +276,7 @@ class FailingCommit:
 
 def test_nobody_is_answered_before_the_commit(path: Path) -> None:
     runner = GroupCommitRunner(FailingCommit(connect(path)))
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(StorageError, match="disk I/O error"):
         runner.run(lambda state: state.put_setting("a", "x"))
     runner.close()
     after = connect(path)
@@ -510,3 +512,141 @@ def test_a_page_far_down_reads_no_more_than_one_at_the_top(path: Path) -> None:
     connection.set_progress_handler(count, 1)
     assert cost(4900) > 10 * top  # so the measure does see a walk
     connection.close()
+
+
+# A file that can't be used is said to be so
+
+
+def test_a_file_that_another_program_holds_is_refused(path: Path) -> None:
+    Sandbox(db=path).stop()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with patched_patience(), pytest.raises(SandboxError, match="another program has it open"):
+        Sandbox(db=path)
+    other.close()
+    Sandbox(db=path).stop()
+
+
+@contextmanager
+def patched_patience() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("payme.sandbox.store._BUSY_TIMEOUT_S", 0.05)
+        yield
+
+
+def damage(path: Path, table: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(f"UPDATE {table} SET record = x'c1'")
+    connection.commit()
+    connection.close()
+
+
+def test_a_damaged_file_is_told_wherever_it_is_read(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = Sandbox(db=path)
+    receipt = Caller(first).paid()
+    first.stop()
+    damage(path, "receipt")
+    damage(path, "sms")
+    with Sandbox(db=path) as sandbox:
+        code, _, _ = Caller(sandbox).no("receipts.get", id=receipt)
+        assert code == -32400
+        (remark,) = sandbox.traffic.entries()[0].remarks
+        assert "the sandbox's database failed" in remark
+        assert remark in caplog.text
+        for look in (sandbox.receipts, lambda: sandbox.receipt(receipt), sandbox.sent_sms):
+            with pytest.raises(SandboxError, match="database failed"):
+                look()
+        browser = Browser(sandbox)
+        page = browser.get(f"/dashboard/receipts/{receipt}")
+        assert (page.status, "database failed" in page.body) == (503, True)
+        page = browser.get("/_sandbox/receipts")
+        assert (page.status, "database failed" in page.body) == (409, True)
+
+
+def test_a_file_whose_pages_are_damaged_is_refused(path: Path) -> None:
+    sandbox = Sandbox(db=path)
+    Caller(sandbox).paid()
+    sandbox.stop()
+    size = path.stat().st_size
+    path.write_bytes(path.read_bytes()[:100] + b"\xff" * (size - 100))
+    with pytest.raises(SandboxError, match="can't use"):
+        Sandbox(db=path)
+
+
+@pytest.mark.parametrize("name", ["nowhere/at/all.db", ".", "a\0b"])
+def test_a_path_that_leads_nowhere_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SandboxError, match="can't use"):
+        Sandbox(db=str(tmp_path / name))
+
+
+def test_a_full_disk_is_told(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    sandbox = Sandbox(db=path)
+    connection = sandbox._runner._connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages + 1}")
+    Caller(sandbox).call("receipts.create", {"amount": 1, "account": {"a": "x" * 20_000}})
+    (entry,) = sandbox.traffic.entries()
+    assert entry.remarks == ("the sandbox's database failed: database or disk is full",)
+    assert "disk is full" in caplog.text
+    with pytest.raises(SandboxError, match="disk is full"):
+        sandbox._run(lambda state: [state.put_setting(str(n), "x" * 9000) for n in range(9)])
+    sandbox.stop()
+
+
+# Numbers that can't be stored
+
+BEYOND = 2**64
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("receipts.create", {"amount": 5, "account": {"a": BEYOND}}),
+        ("receipts.create", {"amount": 5, "account": {"a": -BEYOND}}),
+        ("receipts.create", {"amount": BEYOND, "account": {"a": 1}}),
+        ("receipts.create", {"amount": 5, "account": {}, "detail": {"receipt_type": BEYOND}}),
+        (
+            "receipts.set_fiscal_data",
+            {"id": "0" * 24, "fiscal_data": {"receipt_id": BEYOND, "qr_code_url": "x"}},
+        ),
+        (
+            "cards.create",
+            {"card": {"number": "8600069195406311", "expire": "0399"}, "account": {"a": BEYOND}},
+        ),
+    ],
+)
+def test_an_integer_beyond_63_bits_is_an_invalid_param(
+    caller: Caller, method: str, params: dict[str, object]
+) -> None:
+    assert caller.no(method, **params)[0] == -32602
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"min_amount": BEYOND},
+        {"max_amount": -1},
+        {"min_amount": 10, "max_amount": 9},
+        {"cancel_after_ms": BEYOND},
+        {"slow_card_ms": -1},
+        {"receipt_ttl_ms": BEYOND},
+        {"receipt_ttl_ms": 1.5},
+    ],
+    ids=str,
+)
+def test_settings_that_make_no_sense_are_refused(options: dict[str, int]) -> None:
+    with pytest.raises(InvalidSetting) as refused:
+        Sandbox(**options)
+    assert refused.value.argument in options
+
+
+def test_lists_of_any_length_may_be_asked_for(sandbox: Sandbox) -> None:
+    receipt = sandbox.add_receipt()
+    assert [one.id for one in sandbox.receipts(BEYOND)] == [receipt]
+    assert sandbox.receipts(5, BEYOND) == []
+    assert sandbox.cards(BEYOND) == sandbox.last_sms(BEYOND) == sandbox.last_entries(BEYOND) == []
+    for amount in (BEYOND, 0, -1):
+        with pytest.raises(InvalidSetting, match="amount"):
+            sandbox.add_receipt(amount=amount)

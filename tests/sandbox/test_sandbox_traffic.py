@@ -392,3 +392,52 @@ def _do(
     else:
         name = {"confirm": "confirm_hold"}.get(step, step)
         caller.call(f"receipts.{name}", {"id": receipt})
+
+
+# Memory and time
+
+
+def test_an_answer_that_is_too_long_is_not_kept_anywhere() -> None:
+    traffic = Traffic()
+    long = b'{"jsonrpc":"2.0","result":"' + b"x" * 1_000_000 + b'"}'
+    traffic.record(1, b"{}", None, Answer(long, 7, "receipts.get", fault="fault 1"))
+    (call,) = traffic.recorded()
+    assert (call.answer.delay_ms, call.answer.method, call.answer.fault) == (
+        7,
+        "receipts.get",
+        "fault 1",
+    )
+    assert not any(isinstance(one, bytes) and len(one) > MAX_KEPT for one in (*call, *call.answer))
+
+
+def test_only_what_is_shown_is_redacted(
+    caller: Caller, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receipt = caller.paid()
+    for _ in range(20):
+        caller.state(receipt)
+    caller.no("receipts.get", id="0" * 24)
+    redacted: list[object] = []
+    original = Traffic._shown
+
+    def counted(self: Traffic, call: Any, language: Any) -> Any:
+        redacted.append(call)
+        return original(self, call, language)
+
+    monkeypatch.setattr(Traffic, "_shown", counted)
+    assert len(sandbox.traffic.entries(5)) == len(redacted) == 5
+    redacted.clear()
+    (refused,) = sandbox.traffic.entries(5, refused=True)
+    assert refused.code == -31602
+    assert len(redacted) == 1
+
+
+@pytest.mark.parametrize("slow_card_ms", [10_000, 45_000, 20])
+def test_the_slow_card_is_repeated(clock: Clock, slow_card_ms: int) -> None:
+    sandbox = Sandbox(clock=clock, slow_card_ms=slow_card_ms)
+    caller = Caller(sandbox)
+    assert caller.no("receipts.pay", id=caller.receipt(), token=caller.verified(SLOW))[0] == -31630
+    source = exported(sandbox)
+    sandbox.stop()
+    assert "== -31630" in source
+    replay(source)

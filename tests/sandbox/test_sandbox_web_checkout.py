@@ -7,11 +7,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from merchant_tools import Shop
 from sandbox_tools import BLOCKED, BROKEN, EXPIRED, GOOD, HUMO, NO_SMS, POOR, SLOW
 from web_tools import Browser, Page, api
 
 from payme import checkout
 from payme.sandbox import Sandbox
+from payme.sandbox.clock import system_ms
 from payme.sandbox.web.payment import Attempt, Attempts
 from payme.sandbox.web.texts import TEXTS, language
 
@@ -476,3 +478,22 @@ def test_the_texts_are_whole_in_every_language() -> None:
         assert "{seconds}" in texts["returning"]
         # U+02BB and U+02BC, as Uzbek is written, and not an apostrophe.
         assert spoken != "uz" or not any(mark in text for text in texts.values() for mark in "'`’‘")
+
+
+@pytest.mark.parametrize("spoken", ["uz", "ru", "en"])
+def test_a_decline_that_ends_the_receipt_offers_no_other_card(spoken: str) -> None:
+    t = TEXTS[language(spoken)]
+    with Sandbox(merchant=Shop(system_ms), account_fields={"order_id": "Order"}) as sandbox:
+        browser = Browser(sandbox)
+        page = browser.get(link(sandbox, language=spoken, callback=BACK))
+        page = give_code(browser, give_card(browser, page, POOR))
+        receipt = only(sandbox)
+        assert api(sandbox, "receipts.check", id=receipt) == {"state": 50}
+        assert page.status == 422
+        assert t["new_order"] in page.text
+        assert not page.reader.forms
+        # Nothing but the way back to the shop, which knows the transaction by its id.
+        assert f"https://shop.uz/paid/{receipt}?o=7&x=:account.other" in page.body.replace(
+            "&amp;", "&"
+        )
+        assert sandbox.debits(receipt) == 0

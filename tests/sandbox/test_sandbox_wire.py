@@ -134,11 +134,11 @@ def test_of_duplicate_keys_the_last_counts(caller: Caller) -> None:
     assert code(caller.raw(body)) == -32500
 
 
-def test_a_param_that_is_no_param(caller: Caller) -> None:
-    answer = caller.call("cards.check", {"token": "x", "tokne": "y"})
+def test_a_param_that_is_no_param(strict: Caller) -> None:
+    answer = strict.call("cards.check", {"token": "x", "tokne": "y"})
     assert (code(answer), answer["error"]["data"]) == (-32602, "tokne")
     assert "tokne" in answer["error"]["message"]
-    long = caller.call("cards.check", {"token": "x", "y" * 10_000: 1})
+    long = strict.call("cards.check", {"token": "x", "y" * 10_000: 1})
     assert len(json.dumps(long)) < 1000
 
 

@@ -1,5 +1,6 @@
 """The commands, as click reads them."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import click
 from rich.console import Console
 
 from payme.cli import charges, conformance, doctor, recurring, remote, serve, trigger
+from payme.cli.remote import PASSWORD
 from payme.sandbox import InvalidSetting
 from payme.sandbox.engine import rules
 from payme.sandbox.engine.durations import duration_ms, moment_ms
@@ -114,6 +116,11 @@ payme.add_command(doctor.doctor)
     "--merchant-key", help="Password that your billing is called with; --key if left out."
 )
 @click.option(
+    "--strict",
+    is_flag=True,
+    help="Refuse params that Payme lets pass although its pages do not have them.",
+)
+@click.option(
     "--progression",
     default="at_once",
     show_default=True,
@@ -173,6 +180,7 @@ def sandbox(
     receipt_ttl: str | None,
     merchant_url: str | None,
     merchant_key: str | None,
+    strict: bool,
     progression: str,
     cors: bool,
     faults: tuple[str, ...],
@@ -195,10 +203,13 @@ def sandbox(
         receipt_ttl_ms=None if receipt_ttl is None else duration_ms(receipt_ttl),
         merchant_url=merchant_url,
         merchant_key=merchant_key,
+        strict=strict,
         progression=progression,
         cors=cors,
         scenario=scenario,
         seed=seed,
+        # Not an option: other users of this computer read the arguments of its programs.
+        password=os.environ.get(PASSWORD) or None,
     )
     try:
         serve.run(options, serve.Start(faults, clock_start, freeze), quiet=quiet)

@@ -1,6 +1,8 @@
 """`payme faults` and `payme clock`: commands that act on a sandbox that is running."""
 
+import base64
 import json
+import os
 import shlex
 import urllib.error
 import urllib.request
@@ -15,6 +17,9 @@ from payme.sandbox.engine.faults import Rule
 # Moving the clock waits for the merchant, who may be down.
 _TIMEOUT_S: Final = 60.0
 _PREFIX: Final = "/_sandbox"
+
+PASSWORD: Final = "PAYME_SANDBOX_PASSWORD"  # noqa: S105 - the name of a variable
+"""Variable of the environment with the password of the sandbox's dashboard and control API."""
 
 # The sandbox is on this computer or beside it, never behind the proxy of the environment.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -125,7 +130,7 @@ def request(url: str, method: str, path: str, body: dict[str, Any] | None = None
         click.ClickException: If no sandbox answers there.
     """
     data = None if body is None else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", **_credentials()}
     # `_base` lets http and https pass and nothing else.
     asked = urllib.request.Request(  # noqa: S310
         _base(url) + _PREFIX + quote(path), data, headers, method=method
@@ -139,6 +144,14 @@ def request(url: str, method: str, path: str, body: dict[str, Any] | None = None
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise click.ClickException(f"no sandbox answers at {url}: {reason}") from None
+
+
+def _credentials() -> dict[str, str]:
+    password = os.environ.get(PASSWORD)
+    if not password:
+        return {}
+    encoded = base64.b64encode(f"sandbox:{password}".encode()).decode()
+    return {"Authorization": f"Basic {encoded}"}
 
 
 def described(fault: dict[str, Any]) -> str:
@@ -203,6 +216,8 @@ def _refusal(error: urllib.error.HTTPError, url: str) -> click.ClickException:
         message = json.load(error)["error"]["message"]
     except (ValueError, KeyError, TypeError):
         return click.ClickException(f"what answers at {url} is no sandbox of payme-uz")
+    if error.code == 401:
+        return click.ClickException(f"{message}; {PASSWORD} must hold it")
     if error.code == 400:
         return click.UsageError(message)
     return click.ClickException(message)

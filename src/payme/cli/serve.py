@@ -1,19 +1,23 @@
 """`payme sandbox`: the banner, the log of calls, and the way down."""
 
-import ipaddress
+import logging
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Final, NamedTuple, TypedDict
+from typing import Any, Final, NamedTuple, TypedDict
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from payme import redact
+from payme.cli.printer import Printer
 from payme.sandbox import Sandbox, SandboxClock, SandboxError
+from payme.sandbox.access import is_loopback
 from payme.sandbox.engine import Answer
 from payme.sandbox.engine.testcards import CODE, TEST_CARDS
 from payme.sandbox.scenarios import SCENARIOS
@@ -38,10 +42,12 @@ class Options(TypedDict):
     receipt_ttl_ms: int | None
     merchant_url: str | None
     merchant_key: str | None
+    strict: bool
     progression: str
     cors: bool
     scenario: str | None
     seed: int | None
+    password: str | None
 
 
 class Start(NamedTuple):
@@ -65,26 +71,44 @@ def run(options: Options, start: Start, *, quiet: bool) -> None:
         SandboxError: If the sandbox can't be started.
         ValueError: If an option can't be used.
     """
-    console = Console(highlight=False, soft_wrap=True)
     stopping = _signals()
     if not is_loopback(options["host"]):
-        Console(stderr=True).print(
-            Text(f"Warning: {options['host']} lets other computers in. The sandbox is no server.")
-        )
+        _warn(f"{options['host']} lets other computers in. The sandbox is no server.")
+
+    printer = None if quiet else Printer()
+    try:
+        with _sandbox(options, start, printer) as sandbox:
+            for line in start.faults:
+                sandbox.faults.add_text(line)
+            if printer is not None:
+                print_banner(printer.print, sandbox, options["db"])
+            elif sandbox.password is not None and options["password"] is None:
+                _warn(f"The dashboard asks for the password {sandbox.password}")
+            while not stopping.wait(_POLL_S):
+                pass
+        if printer is not None:
+            printer.print("Stopped.")
+    finally:
+        if printer is not None:
+            printer.close()
+
+
+def _warn(text: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(Text(f"Warning: {text}"))
+
+
+def _sandbox(options: Options, start: Start, printer: Printer | None) -> Sandbox:
+    clock = SandboxClock(start=start.clock_start, frozen=start.freeze)
+    if printer is None:
+        return Sandbox(**options, clock=clock)
+
+    # What it would say stands in the line of the call.
+    logging.getLogger("payme.sandbox").addHandler(logging.NullHandler())
 
     def log(answer: Answer) -> None:
-        console.print(access_line(answer, time.strftime("%H:%M:%S")))
+        printer.print(access_line(answer, time.strftime("%H:%M:%S")))
 
-    clock = SandboxClock(start=start.clock_start, frozen=start.freeze)
-    with Sandbox(**options, clock=clock, on_answer=None if quiet else log) as sandbox:
-        for line in start.faults:
-            sandbox.faults.add_text(line)
-        if not quiet:
-            print_banner(console, sandbox, options["db"])
-        while not stopping.wait(_POLL_S):
-            pass
-    if not quiet:
-        console.print("Stopped.")
+    return Sandbox(**options, clock=clock, on_answer=log)
 
 
 def access_line(answer: Answer, at: str) -> Text:
@@ -97,31 +121,36 @@ def access_line(answer: Answer, at: str) -> Text:
     outcome = "ok" if answer.code is None else f"{answer.code} {answer.reason or ''}".rstrip()
     method = answer.method or "-"
     line = f"{at}  {method:<24} {answer.receipt_id or '-':<24}  {outcome}"
+    if answer.remarks:
+        line += "".join(f"\n          {redact.scrub(remark)}" for remark in answer.remarks)
     if answer.fault:
         return Text(f"{line}  [{answer.fault}]", style="red")
     return Text(line, style="" if answer.code is None else "yellow")
 
 
-def print_banner(console: Console, sandbox: Sandbox, db: Path | None) -> None:
+def print_banner(show: Callable[[Any], None], sandbox: Sandbox, db: Path | None) -> None:
     """Print where the sandbox is, who may call it and what to try.
 
     Args:
-        console: Where to print.
+        show: Prints a line or a table.
         sandbox: A sandbox that is running.
         db: File that keeps its state.
     """
-    console.print(Text("Payme sandbox. No money moves here.", style="bold"))
+    show(Text("Payme sandbox. No money moves here.", style="bold"))
     for name, value in (
         ("URL", sandbox.url),
         ("Merchant ID", sandbox.merchant_id),
         ("Key", sandbox.key),
         ("SMS code", CODE),
         ("State", str(db or "in memory")),
+        ("Password", sandbox.password or ""),
     ):
-        console.print(Text(f"  {name:<12} ").append(value, style="cyan"))
-    console.print(_cards())
-    console.print(Text(_example(sandbox)))
-    console.print(Text("Ctrl-C stops it."))
+        if not value:
+            continue
+        show(Text(f"  {name:<12} ").append(value, style="cyan"))
+    show(_cards())
+    show(Text(_example(sandbox)))
+    show(Text("Ctrl-C stops it."))
 
 
 def print_scenarios(console: Console) -> None:
@@ -136,14 +165,6 @@ def print_scenarios(console: Console) -> None:
             console.print(Text(f"  {line}"))
         tried = f"{scenario.card}, {scenario.amount} tiyin; merchant: {scenario.merchant}"
         console.print(Text(f"  try it with {tried}", style="dim"))
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this computer can reach an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _cards() -> Table:

@@ -1,7 +1,8 @@
 """The control API: what a test or a script may see and change in a running sandbox, as JSON.
 
-It lives under `/_sandbox/`, answers this computer alone, and wants every POST to be JSON, which no
-form on a foreign page can send. Nothing that it says holds a secret.
+It lives under `/_sandbox/`, answers this computer alone or whoever has the password, and wants
+every POST to be JSON, which no form on a foreign page can send. Nothing that it says holds a
+secret.
 """
 
 import asyncio
@@ -15,7 +16,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from payme import redact
+from payme.sandbox import access
 from payme.sandbox.clock import SandboxClock
+from payme.sandbox.engine import masking
 from payme.sandbox.engine.durations import iso
 from payme.sandbox.engine.model import Card, LedgerEntry, Receipt, Sms, mask_number
 from payme.sandbox.errors import InvalidSetting, SandboxError
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "/_sandbox"
 
+_NO_PASSWORD: Final = 401
 _MAX_BODY: Final = 64 * 1024
 _BODY_TIMEOUT_S: Final = 30.0
 _PAGE: Final = 50
@@ -106,7 +110,9 @@ def _endpoint(sandbox: "Sandbox", handlers: Mapping[str, Handler]) -> Callable[.
             # A thread of its own: a database in a file makes the handler wait for the disk.
             value = await run_in_threadpool(handler, sandbox, asked)
         except Refusal as refusal:
-            return _json({"error": {"message": refusal.message}}, refusal.status)
+            answer = _json({"error": {"message": refusal.message}}, refusal.status)
+            answer.headers.update(access.CHALLENGE if refusal.status == _NO_PASSWORD else {})
+            return answer
         except InvalidSetting as error:
             return _json({"error": _explained(error)}, 400)
         except SandboxError as error:
@@ -119,6 +125,8 @@ def _endpoint(sandbox: "Sandbox", handlers: Mapping[str, Handler]) -> Callable[.
 async def _asked(sandbox: "Sandbox", request: Request) -> Asked:
     if not allowed_host(request.scope, sandbox.host):
         raise Refusal(403, "the Host header must name this computer")
+    if not access.knows(sandbox.password, request.scope["headers"]):
+        raise Refusal(_NO_PASSWORD, "this sandbox asks for the password that it printed at start")
     body: Mapping[str, Any] = await _document(request) if request.method == "POST" else {}
     return Asked(body, request.path_params, request.query_params)
 
@@ -221,7 +229,7 @@ def _exchanges(sandbox: "Sandbox", asked: Asked) -> Any:
 
 def _difference(sandbox: "Sandbox", _asked: Asked) -> Any:
     rows = sandbox.merchant.difference()
-    return {"difference": [redact.tree(row._asdict()) for row in rows]}
+    return {"difference": [masking.tree(row._asdict()) for row in rows]}
 
 
 def _cors(sandbox: "Sandbox", _asked: Asked) -> Any:

@@ -11,6 +11,13 @@ class SandboxError(RuntimeError):
     """The sandbox can't be started as asked; the text says what to change."""
 
 
+class StorageError(SandboxError):
+    """The sandbox's database failed: it is locked, full, damaged or gone. Nothing was written."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(f"the sandbox's database failed: {reason}")
+
+
 class SandboxFault(Exception):
     """A fault that was asked for: `Sandbox.handle` has no whole answer to return.
 

@@ -74,7 +74,7 @@ class Desk:
         """
         while isinstance(step, Asking):
             try:
-                heard = None if step.ask is None else self._hear(step.ask)
+                heard = None if step.ask is None else self._hear(step, step.ask)
                 step = self._resume(step, heard)
             except BaseException:
                 step.flow.close()
@@ -128,6 +128,17 @@ class Desk:
         if self._worker is None or not _in_event_loop():
             self.run_due()
 
+    def next_due(self, after: int, until: int) -> int | None:
+        """Find the first moment after another at which the clock must stop; None for none.
+
+        Without a merchant it need not: what is due is done at its own time when somebody looks.
+        """
+        if self._carrier is None or self._closing.is_set():
+            return None
+        if self._worker is not None and _in_event_loop():
+            return None
+        return self.runner.run(lambda state: self.engine.next_due(state, after, until))
+
     def catch_up(self) -> None:
         """Take every step that is due, unless the sandbox is at it or does so by itself."""
         if self._worker is None and self._passing.acquire(blocking=False):
@@ -162,9 +173,11 @@ class Desk:
 
         return self.runner.run(job)
 
-    def _hear(self, ask: Ask) -> Heard:
+    def _hear(self, asking: Asking, ask: Ask) -> Heard | None:
         if self._closing.wait(ask.pause_ms / 1000):
             raise SandboxError("the sandbox is closed")
+        if self.engine.has_forgotten(asking):
+            return None
         began = time.perf_counter()
         heard = self._send(ask.request)
         return heard._replace(elapsed_ms=round((time.perf_counter() - began) * 1000))
@@ -312,10 +325,10 @@ class Merchant:
 
     def _ask(self, method: str, params: dict[str, Any], receipt_id: str = "") -> Heard:
         self._require()
-        return cast(
-            "Heard",
-            self._desk.flow(lambda call: billing.inquire(call, method, params, receipt_id)),
-        )
+        heard = self._desk.flow(lambda call: billing.inquire(call, method, params, receipt_id))
+        if isinstance(heard, Refused):
+            raise SandboxError(heard.message)
+        return heard
 
     def _require(self) -> None:
         if not self.asked:

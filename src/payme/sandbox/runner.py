@@ -14,13 +14,18 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
-from payme.sandbox.errors import SandboxError
+import msgspec
+
+from payme.sandbox.errors import SandboxError, StorageError
 from payme.sandbox.store import SqliteState
 
 T = TypeVar("T")
 Job = Callable[[SqliteState], T]
 
 _MAX_GROUP: Final = 256
+
+_FAILURES: Final = (sqlite3.Error, msgspec.MsgspecError)
+"""The disk, the lock or what is stored: a record that can't be read was damaged."""
 
 
 class Runner(Protocol):
@@ -57,7 +62,10 @@ class DirectRunner:
         with self._lock:
             if not self._open:
                 raise SandboxError("the sandbox is closed")
-            return _isolated(self._connection, self._state, job)
+            try:
+                return _isolated(self._connection, self._state, job)
+            except _FAILURES as error:
+                raise _named(error) from error
 
     async def arun(self, job: Job[T]) -> T:
         """Run a job from an event loop."""
@@ -151,7 +159,7 @@ class GroupCommitRunner:
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            outcomes = [(None, error)] * len(taken)
+            outcomes = [(None, _named(error))] * len(taken)
         _tell(taken, outcomes)
 
 
@@ -187,7 +195,15 @@ def _outcome(connection: sqlite3.Connection, state: SqliteState, job: Job[Any]) 
         # The disk or the lock failed, and with it the whole group.
         raise
     except Exception as error:  # noqa: BLE001 - one job's failure is handed to whoever waits for it
-        return None, error
+        return None, _named(error)
+
+
+def _named(error: Exception) -> Exception:
+    if not isinstance(error, _FAILURES):
+        return error
+    named = StorageError(error)
+    named.__cause__ = error
+    return named
 
 
 def _isolated(connection: sqlite3.Connection, state: SqliteState, job: Job[T]) -> T:

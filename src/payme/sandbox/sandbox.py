@@ -4,23 +4,25 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
+from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from payme.protocol.states import ReceiptState
-from payme.sandbox import carriers
+from payme.sandbox import access, carriers
 from payme.sandbox.carriers import MerchantApp
 from payme.sandbox.clock import SandboxClock
 from payme.sandbox.engine import Answer, Card, Config, Engine, LedgerEntry, Receipt, Sms, ids
+from payme.sandbox.engine.durations import duration_ms
 from payme.sandbox.engine.progression import progression as read_progression
 from payme.sandbox.engine.testcards import TEST_CARDS
-from payme.sandbox.errors import InvalidSetting, SandboxError, SandboxFault
+from payme.sandbox.errors import InvalidSetting, SandboxError, SandboxFault, StorageError
 from payme.sandbox.faults import Faults
 from payme.sandbox.merchant import Desk, Merchant
 from payme.sandbox.runner import DirectRunner, GroupCommitRunner, Job, T
 from payme.sandbox.scenarios import Scenario, find
 from payme.sandbox.service import Listener, Service
-from payme.sandbox.store import SqliteState, connect
+from payme.sandbox.store import SqliteState, connect, unusable
 from payme.sandbox.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
 
 _MAX_PAUSES: Final = 10
 _MAX_PAUSE_S: Final = 60
+_MAX_AMOUNT: Final = 2**53 - 1
+_LONGEST: Final = 2**63 - 1
 
-_LIBRARIES: Final = {"starlette", "uvicorn", "jinja2"}
+_LIBRARIES: Final = {"starlette", "uvicorn", "h11", "jinja2"}
 _INSTALL: Final = 'the sandbox needs starlette, uvicorn and jinja2: pip install "payme-uz[sandbox]"'
 
 
@@ -68,6 +72,8 @@ class Sandbox:
         merchant_timeout: Longest time that a request to the merchant may take, in seconds.
         merchant_pauses: How long to wait before each repetition of a request that was not answered,
             in seconds. When there are no more, the clock takes over: `merchant.run_due`.
+        strict: Refuse params that Payme's pages do not have. By default they are let pass, as Payme
+            does, and the traffic has a remark.
         progression: How a paid receipt comes to its end: `at_once`; `after_checks:N`, by the N-th
             `receipts.check` or `receipts.get`; or `clock:2s`, which takes that long for each step.
         cors: Whether web pages of other origins are answered, as `payme.card_form` needs; see
@@ -77,9 +83,12 @@ class Sandbox:
         scenario: Name of a scenario to play from the start, such as `declined`.
         seed: Makes ids, tokens, credentials and the chance in faults the same in every run.
         on_answer: Called with every `Answer`, from the thread that serves it.
+        password: What the dashboard and the control API ask for. By default they ask for none on
+            loopback, and for a random one elsewhere: see `password`.
 
     Raises:
         SandboxError: If `db` can't be used, or holds other credentials than the ones given.
+        InvalidSetting: If a number, a scenario or a progression makes no sense.
 
     Example:
         >>> with Sandbox() as sandbox:
@@ -105,14 +114,17 @@ class Sandbox:
         merchant: MerchantApp | None = None,
         merchant_timeout: float = 10.0,
         merchant_pauses: Sequence[float] = (0.5, 2.0),
+        strict: bool = False,
         progression: str = "at_once",
         cors: bool = True,
         clock: Callable[[], int] | None = None,
         scenario: str | None = None,
         seed: int | None = None,
         on_answer: Listener | None = None,
+        password: str | None = None,
     ) -> None:
         self._address = host, port
+        self._password = _password(host, password)
         self.clock = clock if isinstance(clock, SandboxClock) else SandboxClock(clock)
         self._clock = self.clock.now
         self._seed = seed
@@ -121,6 +133,10 @@ class Sandbox:
         _check_credentials(merchant_id, key)
         if scenario is not None:
             find(scenario)  # a misspelt name is told before anything is opened
+        _check_sums(min_amount, max_amount)
+        queued_ms = duration_ms(cancel_after_ms, "cancel_after_ms")
+        thinks_ms = duration_ms(slow_card_ms, "slow_card_ms")
+        lasts_ms = None if receipt_ttl_ms is None else duration_ms(receipt_ttl_ms, "receipt_ttl_ms")
         pace = read_progression(progression)
         pauses_ms = _pauses_ms(merchant_pauses)
         carrier = carriers.carrier(merchant_url, merchant, merchant_timeout)
@@ -128,8 +144,10 @@ class Sandbox:
         self._runner = (DirectRunner if db is None else GroupCommitRunner)(connection)
         try:
             credentials = self._run(lambda state: self._settle_credentials(state, merchant_id, key))
-        except BaseException:
+        except BaseException as error:
             self._runner.close()
+            if isinstance(error, StorageError):
+                raise SandboxError(unusable(db, error.__cause__)) from error
             raise
         self.config = Config(
             merchant_id=credentials.merchant_id,
@@ -137,9 +155,10 @@ class Sandbox:
             account_fields=dict(account_fields or {}),
             min_amount=min_amount,
             max_amount=max_amount,
-            cancel_after_ms=cancel_after_ms,
-            slow_card_ms=slow_card_ms,
-            receipt_ttl_ms=receipt_ttl_ms,
+            cancel_after_ms=queued_ms,
+            slow_card_ms=thinks_ms,
+            receipt_ttl_ms=lasts_ms,
+            strict=strict,
             progression=pace,
             cors=cors,
             merchant=carrier is not None,
@@ -148,9 +167,10 @@ class Sandbox:
         )
         self._first_config = self.config
         self._engine = Engine(self.config, self._rng)
-        self.traffic = Traffic((self.config.key, self.config.merchant_key))
+        self._engine.keep_secret(self._password or "")
+        self.traffic = Traffic(self._engine.secrets)
         self._desk = Desk(self._engine, self._runner, self._clock, carrier)
-        self.clock.follow(self._desk.clock_moved)
+        self.clock.follow(self._desk.clock_moved, self._desk.next_due)
         self.merchant = Merchant(self._desk)
         self._service = Service(
             self._engine,
@@ -163,6 +183,8 @@ class Sandbox:
         )
         self._server: HttpServer | None = None
         self._closed = False
+        # Several threads may start one sandbox, or stop it.
+        self._turning = RLock()
         if scenario is not None:
             self.play(scenario)
 
@@ -199,6 +221,11 @@ class Sandbox:
         return self._address[0]
 
     @property
+    def password(self) -> str | None:
+        """What the dashboard and the control API ask for; None for nothing."""
+        return self._password
+
+    @property
     def url(self) -> str:
         """Where to send calls to; ends in `/api`.
 
@@ -219,24 +246,27 @@ class Sandbox:
         Raises:
             SandboxError: If the port is taken, or the sandbox was stopped before.
         """
-        if self._closed:
-            raise SandboxError("a stopped sandbox can't be started again: make a new one")
-        if self._server is None:
-            server = _http_server(self, self._service, *self._address)
-            server.start()
-            self._server = server
-            self._desk.start()
+        with self._turning:
+            if self._closed:
+                raise SandboxError("a stopped sandbox can't be started again: make a new one")
+            if self._server is None:
+                server = _http_server(self, self._service, *self._address)
+                server.start()
+                self._server = server
+                self._desk.start()
         return self
 
     def stop(self) -> None:
         """Stop listening and close the store. A second stop does nothing."""
-        server, self._server = self._server, None
-        self.clock.unfollow(self._desk.clock_moved)
-        self._desk.close()
-        if server is not None:
-            server.stop()
-        if not self._closed:
+        with self._turning:
+            if self._closed:
+                return
             self._closed = True
+            server, self._server = self._server, None
+            self.clock.unfollow(self._desk.clock_moved)
+            self._desk.close()
+            if server is not None:
+                server.stop()
             self._runner.close()
 
     def __enter__(self) -> Self:
@@ -307,6 +337,7 @@ class Sandbox:
         """
 
         def job(state: SqliteState) -> None:
+            self._engine.forget()
             state.clear()
             self._rng.seed(self._seed)
             self._settle_credentials(state, None, None)
@@ -325,6 +356,8 @@ class Sandbox:
             count: How many at most.
             offset: How many of the newest to skip.
         """
+        # SQLite knows no larger number, and no list is longer.
+        count, offset = min(count, _LONGEST), min(offset, _LONGEST)
         return self._settled(lambda state: state.list_receipts(None, count=count, offset=offset))
 
     def receipt(self, receipt_id: str) -> Receipt | None:
@@ -337,15 +370,15 @@ class Sandbox:
 
     def cards(self, count: int = 50) -> list[Card]:
         """List cards, the one that was used last first, removed ones included."""
-        return self._run(lambda state: state.last_cards(count))
+        return self._run(lambda state: state.last_cards(min(count, _LONGEST)))
 
     def last_entries(self, count: int = 50) -> list[LedgerEntry]:
         """List the end of the ledger, the newest entry first."""
-        return self._settled(lambda state: state.last_entries(count))
+        return self._settled(lambda state: state.last_entries(min(count, _LONGEST)))
 
     def last_sms(self, count: int = 50) -> list[Sms]:
         """List the end of the outbox, the newest message first."""
-        return self._run(lambda state: state.last_sms(count))
+        return self._run(lambda state: state.last_sms(min(count, _LONGEST)))
 
     def debits(self, receipt_id: str) -> int:
         """Count how often a card was debited or held for a receipt. More than 1 is a bug."""
@@ -415,7 +448,11 @@ class Sandbox:
 
         Returns:
             The id.
+
+        Raises:
+            InvalidSetting: If the amount is none.
         """
+        _check_amount("amount", amount, least=1)
 
         def job(state: SqliteState) -> str:
             now, lasts = self._clock(), self.config.receipt_ttl_ms
@@ -479,6 +516,26 @@ def _pauses_ms(pauses: Sequence[float]) -> tuple[int, ...]:
     if len(pauses) > _MAX_PAUSES or not all(0 <= pause <= _MAX_PAUSE_S for pause in pauses):
         raise InvalidSetting("merchant_pauses", pauses, "up to 10 numbers of seconds, 0 to 60")
     return tuple(round(pause * 1000) for pause in pauses)
+
+
+def _check_sums(least: int | None, most: int | None) -> None:
+    for name, amount in (("min_amount", least), ("max_amount", most)):
+        if amount is not None:
+            _check_amount(name, amount)
+    if least is not None and most is not None and least > most:
+        raise InvalidSetting("min_amount", least, f"at most max_amount, {most}")
+
+
+def _check_amount(name: str, amount: int, *, least: int = 0) -> None:
+    whole = isinstance(amount, int) and not isinstance(amount, bool)
+    if not whole or not least <= amount <= _MAX_AMOUNT:
+        raise InvalidSetting(name, amount, f"tiyin, a whole number from {least} to {_MAX_AMOUNT}")
+
+
+def _password(host: str, given: str | None) -> str | None:
+    if given is not None and not given.strip():
+        raise ValueError("password must not be empty")
+    return access.password_for(host, given)
 
 
 def _check_credentials(merchant_id: str | None, key: str | None) -> None:

@@ -8,12 +8,13 @@ import socket
 import threading
 from collections.abc import Callable, Generator
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
+import h11
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from payme.sandbox import control, web
@@ -31,6 +32,7 @@ HangUp = Callable[[Scope], None]
 Headers = tuple[tuple[bytes, bytes], ...]
 
 _BODY_TIMEOUT_S: Final = 30.0
+_HEAD_TIMEOUT_S: Final = 30.0
 _START_TIMEOUT_S: Final = 10.0
 _TICK_S: Final = 0.1
 _BACKLOG: Final = 1024
@@ -187,6 +189,8 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._stopping = stopping
         self._ready = ready
+        # Since when each connection waits for the head of a request, and after which request.
+        self._waiting: dict[Any, tuple[Any, float]] = {}
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -196,8 +200,25 @@ class _Server(uvicorn.Server):
         counter = 0
         while not self._stopping.is_set() and not await self.on_tick(counter):
             counter += 1
+            self._end_unfinished(asyncio.get_running_loop().time())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _TICK_S)
+
+    def _end_unfinished(self, now: float) -> None:
+        """Close the connections whose request has begun and never gets as far as its body.
+
+        uvicorn has a limit only for the time between requests.
+        """
+        waiting: dict[Any, tuple[Any, float]] = {}
+        for connection in cast("list[Any]", [*self.server_state.connections]):
+            if not _waits_for_head(connection):
+                continue
+            cycle, since = self._waiting.get(connection, (connection.cycle, now))
+            since = since if cycle is connection.cycle else now
+            waiting[connection] = connection.cycle, since
+            if now - since > _HEAD_TIMEOUT_S:
+                connection.transport.close()
+        self._waiting = waiting
 
     def hang_up(self, scope: Scope) -> None:
         """Close the connection that a request came in on, once what was written has left."""
@@ -205,6 +226,11 @@ class _Server(uvicorn.Server):
             peer: tuple[Any, ...] = connection.transport.get_extra_info("peername") or ()
             if peer[:2] == tuple(scope["client"] or ()):
                 connection.transport.close()
+
+
+def _waits_for_head(connection: Any) -> bool:
+    between_requests = connection.timeout_keep_alive_task is not None
+    return connection.conn.their_state is h11.IDLE and not between_requests
 
 
 def application(
@@ -221,7 +247,7 @@ def application(
     api = Api(service, stopping, hang_up, lambda: sandbox.config.cors)
     pages = Starlette(
         routes=[*control.routes(sandbox), *web.routes(sandbox, service)],
-        exception_handlers={404: _not_found},
+        exception_handlers={404: _not_found, SandboxError: _broken},
     )
 
     # Before the framework, whose middleware and routing every call would pay for.
@@ -236,6 +262,10 @@ def application(
 
 async def _not_found(_request: Request, _error: Exception) -> Response:
     return JSONResponse({"error": "not found", "api": "/api"}, status_code=404)
+
+
+async def _broken(_request: Request, error: Exception) -> Response:
+    return PlainTextResponse(f"{error}\n", status_code=503)
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes | Reason:

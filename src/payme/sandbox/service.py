@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from payme.flow import arun, run
 from payme.sandbox.clock import SandboxClock
@@ -10,12 +12,14 @@ from payme.sandbox.engine import Answer, Engine, Reason
 from payme.sandbox.engine import faults as engine_faults
 from payme.sandbox.engine.core import Asking, refuse
 from payme.sandbox.engine.faults import Facts, Step, Steps, Wait
-from payme.sandbox.errors import InvalidSetting
+from payme.sandbox.errors import InvalidSetting, SandboxError
 from payme.sandbox.faults import Faults
 from payme.sandbox.merchant import Desk
 from payme.sandbox.runner import Job, Runner
 from payme.sandbox.store import SqliteState
 from payme.sandbox.traffic import Traffic
+
+_LOG: Final = logging.getLogger("payme.sandbox")
 
 Listener = Callable[[Answer], None]
 Sleep = Callable[[float], Awaitable[object]]
@@ -96,15 +100,15 @@ class Service:
         try:
             step = self._runner.run(self._job(body, x_auth))
             return self._desk.drive(step) if isinstance(step, Asking) else step
-        except Exception:  # noqa: BLE001 - a caller always gets an answer of the protocol
-            return refuse(Reason.SYSTEM_ERROR, body)
+        except Exception as error:  # noqa: BLE001 - a caller always gets an answer of the protocol
+            return _failed(error, body)
 
     async def _aserved(self, body: bytes, x_auth: str | None, *, page: bool) -> Answer:
         try:
             step = await self._runner.arun(self._job(body, x_auth, page=page))
             return await self._desk.adrive(step) if isinstance(step, Asking) else step
-        except Exception:  # noqa: BLE001
-            return refuse(Reason.SYSTEM_ERROR, body)
+        except Exception as error:  # noqa: BLE001
+            return _failed(error, body)
 
     def _disturbed(self, body: bytes, x_auth: str | None) -> Answer:
         try:
@@ -169,6 +173,14 @@ class Service:
             with contextlib.suppress(Exception):
                 self._listener(answer)
         return answer
+
+
+def _failed(error: Exception, body: bytes) -> Answer:
+    # Of other errors only the kind is told: their texts may hold what was sent.
+    known = isinstance(error, SandboxError)
+    remark = str(error) if known else f"{type(error).__name__} in the sandbox: please report it"
+    _LOG.error("a call was answered with -32400: %s", remark)
+    return refuse(Reason.SYSTEM_ERROR, body, remark)
 
 
 def _facts(body: bytes) -> Job[Facts]:

@@ -142,8 +142,14 @@ def connect(path: str | Path | None) -> sqlite3.Connection:
     """
     try:
         return _open(":memory:" if path is None else str(path))
-    except sqlite3.Error as error:
-        raise SandboxError(f"can't use {path} as the sandbox's database: {error}") from error
+    except (sqlite3.Error, ValueError) as error:
+        raise SandboxError(unusable(path, error)) from error
+
+
+def unusable(path: str | Path | None, error: object) -> str:
+    """Say that a file can't be used, and why."""
+    hint = " (another program has it open)" if "locked" in str(error) else ""
+    return f"can't use {path} as the sandbox's database: {error}{hint}"
 
 
 class SqliteState:
@@ -219,10 +225,17 @@ class SqliteState:
         number, create_time = last
         return receipt.number == number + 1 and receipt.create_time >= create_time
 
-    def due_receipts(self, now: int) -> list[Receipt]:
-        """List the receipts whose `due_at` has come."""
-        rows = self._execute("SELECT record FROM receipt WHERE due_at <= ? ORDER BY due_at", (now,))
+    def due_receipts(self, now: int, since: int | None = None) -> list[Receipt]:
+        """List the receipts whose `due_at` has come, from a moment on or from the beginning."""
+        query = "SELECT record FROM receipt WHERE due_at BETWEEN ? AND ? ORDER BY due_at, number"
+        rows = self._execute(query, (_ALWAYS[0] if since is None else since, now))
         return [_read_receipt(record) for (record,) in rows]
+
+    def next_due(self, after: int, until: int) -> int | None:
+        """Find the first `due_at` after a moment, up to another; None if there is none."""
+        query = "SELECT min(due_at) FROM receipt WHERE due_at > ? AND due_at <= ?"
+        found: tuple[int | None] = self._execute(query, (after, until)).fetchone()
+        return found[0]
 
     def add_entry(self, entry: LedgerEntry) -> None:
         """Append to the ledger."""

@@ -8,7 +8,7 @@ import itertools
 import json
 import re
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Final, Literal, NamedTuple, cast
@@ -17,7 +17,7 @@ import msgspec
 
 from payme import redact
 from payme.errors.catalogue import Language, lookup
-from payme.sandbox.engine import Answer
+from payme.sandbox.engine import Answer, masking
 
 Credential = Literal["none", "id", "id:key"]
 
@@ -45,6 +45,7 @@ class Recorded(NamedTuple):
     response: bytes | None
     """None when it was too long to keep."""
     answer: Answer
+    """Without its body, which may be too long to keep."""
 
     def __repr__(self) -> str:
         return f"Recorded({self.number}, {self.answer.method!r})"
@@ -66,6 +67,7 @@ class Entry:
         remedy: What the developer should do about it; empty for a result.
         fault: The fault that struck it; empty when there was none.
         delay_ms: How long the answer was held back, in ms.
+        remarks: What a developer should know about the call although the answer does not say it.
         request: Body of the request, redacted.
         response: Body of the answer, redacted.
     """
@@ -81,6 +83,7 @@ class Entry:
     remedy: str
     fault: str
     delay_ms: int
+    remarks: tuple[str, ...]
     request: str
     response: str
 
@@ -94,12 +97,13 @@ class Traffic:
     """A ring of the last calls.
 
     Args:
-        secrets: Strings that are secret here whatever they look like, such as the key.
+        secrets: Strings that are secret here whatever they look like, such as the key. The
+            collection may grow.
         capacity: How many calls are remembered.
     """
 
-    def __init__(self, secrets: Iterable[str] = (), *, capacity: int = CAPACITY) -> None:
-        self._secrets = tuple(secrets)
+    def __init__(self, secrets: Collection[str] = (), *, capacity: int = CAPACITY) -> None:
+        self._secrets = secrets
         self._ring: deque[Recorded] = deque(maxlen=capacity)
         self._numbers = itertools.count(1)
         self._lock = Lock()
@@ -125,7 +129,7 @@ class Traffic:
                     "none" if x_auth is None else "id:key" if ":" in x_auth else "id",
                     request if len(request) <= MAX_KEPT else None,
                     body if len(body) <= MAX_KEPT else None,
-                    answer,
+                    Answer(b"", *answer[1:]),
                 )
             )
 
@@ -135,19 +139,27 @@ class Traffic:
             return list(self._ring)
 
     def entries(
-        self, count: int = CAPACITY, *, receipt_id: str = "", language: Language = "en"
+        self,
+        count: int = CAPACITY,
+        *,
+        receipt_id: str = "",
+        refused: bool = False,
+        language: Language = "en",
     ) -> list[Entry]:
         """List the calls, the newest first, without secrets.
 
         Args:
             count: How many at most.
             receipt_id: Only the calls about this receipt; empty for all.
+            refused: Only the calls that were refused or struck by a fault.
             language: Language of the remedies.
         """
+        # Chosen before they are redacted, which takes a thousand times as long.
         found = (
             call
             for call in reversed(self.recorded())
-            if not receipt_id or call.answer.receipt_id == receipt_id
+            if (not receipt_id or call.answer.receipt_id == receipt_id)
+            and (not refused or call.answer.code is not None or call.answer.fault)
         )
         return [self._shown(call, language) for call in itertools.islice(found, count)]
 
@@ -170,8 +182,9 @@ class Traffic:
             reason=answer.reason or "",
             message=message,
             remedy=_remedy(answer, message, language),
-            fault=str(getattr(answer, "fault", "") or ""),
+            fault=answer.fault,
             delay_ms=answer.delay_ms,
+            remarks=tuple(redact.scrub(one, self._secrets) for one in answer.remarks),
             request=self._text(call.request, _parsed(call.request)),
             response=self._text(call.response, response),
         )
@@ -196,8 +209,8 @@ def _parsed(body: bytes | None) -> Any:
         return None
 
 
-def _redacted(document: Any, secrets: Iterable[str]) -> Any:
-    clean = _without_payers(redact.tree(document, secrets=secrets))
+def _redacted(document: Any, secrets: Collection[str]) -> Any:
+    clean = _without_payers(masking.tree(document, secrets))
     # `code` is masked wherever it stands, because SMS codes are called so; an error's is no secret.
     code = _member(_member(document, "error"), "code")
     if isinstance(code, int):

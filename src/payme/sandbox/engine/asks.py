@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, cast
 import msgspec
 
 from payme import redact
+from payme.sandbox.engine import masking
 from payme.sandbox.engine.model import Exchange, Outcome, Receipt
 
 MAX_ANSWER: Final = 1024 * 1024
@@ -201,7 +202,7 @@ def exchange(ask: Ask, heard: Heard, time: int, secrets: Sequence[str]) -> Excha
         receipt_id=ask.receipt_id,
         method=ask.request.method,
         attempt=ask.attempt,
-        request=redact.tree(ask.request.params, secrets=secrets),
+        request=_short(masking.tree(ask.request.params, secrets)),
         outcome=heard.outcome,
         # A statement of a whole year would fill the store.
         answer=shown if kept else None,
@@ -212,8 +213,13 @@ def exchange(ask: Ask, heard: Heard, time: int, secrets: Sequence[str]) -> Excha
     )
 
 
+def _short(params: dict[str, Any]) -> dict[str, Any]:
+    size = len(_encode(params))
+    return params if size <= _MAX_KEPT else {"not kept": f"{size} bytes"}
+
+
 def _shown(heard: Heard, secrets: Sequence[str]) -> dict[str, Any] | None:
-    shown = redact.tree(heard.result if heard.agreed else heard.error, secrets=secrets)
+    shown = masking.tree(heard.result if heard.agreed else heard.error, secrets)
     if heard.code is not None:
         # To the redaction a member called `code` is an SMS code; this one names an error.
         shown["code"] = heard.code

@@ -66,6 +66,7 @@ def cancel(call: Call, args: params.ReceiptId) -> Flow[dict[str, Any]]:
     busy = receipt.state in steps.UNDERWAY or receipt.id in call.asked
     if busy or receipt.billing is None or receipt.state in steps.CANCELLING:
         return receipts.cancel(call, args)
+    receipts.require_cancellable(call, receipt)
     receipt = steps.cancel(call, receipt)
     call.state.put_receipt(receipt)
     call, receipt = yield from run(call, receipt)
@@ -142,7 +143,7 @@ def _step(call: Call, receipt: Receipt) -> Flow[tuple[Call, Receipt]]:
         # Whoever looks between the merchant's answer and the debit sees the receipt in state 2.
         call, _ = yield None
         receipt = _again(call, receipt)
-    return call, _put(call, steps.take(call, receipt))
+    return call, _put(call, steps.take(steps.at_its_time(call, receipt), receipt))
 
 
 def _exchange(ask: Ask) -> Flow[tuple[Call, Heard]]:

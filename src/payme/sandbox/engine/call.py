@@ -32,6 +32,8 @@ class Config:
     """How a paid receipt comes to its end."""
     cors: bool = True
     """Whether web pages of other origins are answered."""
+    strict: bool = False
+    """Whether params are refused that Payme lets pass."""
     merchant: bool = False
     """Whether there is a merchant's billing to ask."""
     merchant_key: str = field(default="", repr=False)

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from payme.sandbox.engine import asks, billing, ids, receipts, steps, wire
 from payme.sandbox.engine.asks import Ask, Heard
-from payme.sandbox.engine.auth import authenticate
+from payme.sandbox.engine.auth import UNPROVEN, authenticate, explain
 from payme.sandbox.engine.call import Call, Config
 from payme.sandbox.engine.methods import FLOWS, METHODS
 from payme.sandbox.engine.model import State
@@ -41,6 +41,8 @@ class Answer(NamedTuple):
     """How long to wait half way through the body."""
     fault: str = ""
     """Which fault struck the call; empty for none."""
+    remarks: tuple[str, ...] = ()
+    """What a developer should know about the call although the answer does not say it."""
 
     def __repr__(self) -> str:
         # The body may hold a token.
@@ -58,6 +60,8 @@ class Asking(NamedTuple):
     flow: billing.Flow[Any]
     seal: Callable[[Any], Any]
     """Turns what the flow returns, or the `Refused` that ends it, into the outcome."""
+    life: int
+    """The life of the sandbox in which the flow began; a reset begins a new one."""
 
     def __repr__(self) -> str:
         return f"Asking({self.ask!r})"
@@ -77,7 +81,10 @@ class Engine:
         self._shapes = ReceiptShapes(config.merchant_id, config.account_fields)
         # Of this process alone: after a restart nobody is being asked.
         self._asked: set[str] = set()
-        self._secrets = [config.key]
+        self._life = 0
+        self.secrets: list[str] = []
+        """What no text may show: the keys, and what a merchant is sent for them."""
+        self.keep_secret(config.key)
         self.keep_secret(config.merchant_key)
         self._handlers = {name: method.handler for name, method in METHODS.items()}
         if config.merchant or config.progression != AT_ONCE:
@@ -104,20 +111,26 @@ class Engine:
         call_id: wire.CallId = None
         method = ""
         document: dict[str, Any] = {}
+        remarks: tuple[str, ...] = ()
         try:
             document = wire.decode(request)
             call_id = wire.identifier(document)
-            method = self._permit(wire.method_name(document), x_auth, page=page)
-            result = self._serve(method, document, state, now)
+            name = wire.method_name(document)
+            method = name if name in METHODS else ""
+            self._permit(name, x_auth, page=page)
+            args, remarks = wire.params(document, METHODS[name].params, strict=self.config.strict)
+            result = self._handlers[name](self._call(state, now), args)
             if type(result) is GeneratorType:
                 flow = cast("billing.Flow[Any]", result)
-                seal = partial(_seal, call_id, method, document)
-                return cast("Answer | Asking", _go_on(flow, seal, None))
-            return Answer(
-                wire.result(call_id, result), method=method, receipt_id=_subject(document, result)
-            )
+                seal = partial(_seal, call_id, method, document, remarks)
+                return cast("Answer | Asking", _go_on(flow, seal, self._life, None))
+            subject = _subject(document, result)
+            body = wire.result(call_id, result)
+            return Answer(body, method=method, receipt_id=subject, remarks=remarks)
         except Refused as refused:
-            return _refusal(call_id, method, document, refused)
+            if refused.reason in UNPROVEN:
+                remarks = (explain(x_auth, self.config.merchant_id),)
+            return _refusal(call_id, method, document, remarks, refused)
 
     def begin(
         self, start: Callable[[Call], billing.Flow[T]], state: State, now: int
@@ -133,7 +146,7 @@ class Engine:
             What the flow returns, or what refused it; or what `resume` goes on with.
         """
         flow = start(self._call(state, now))
-        return cast("T | Refused | Asking", _go_on(flow, _as_it_is, None))
+        return cast("T | Refused | Asking", _go_on(flow, _as_it_is, self._life, None))
 
     def resume(self, asking: Asking, heard: Heard | None, state: State, now: int) -> Any:
         """Go on with a flow.
@@ -147,22 +160,51 @@ class Engine:
         Returns:
             The outcome, or what to ask next.
         """
-        return _go_on(asking.flow, asking.seal, (self._call(state, now), heard))
+        if self.has_forgotten(asking):
+            # What it would write now, no receipt would belong to.
+            asking.flow.close()
+            return asking.seal(Refused(Reason.SYSTEM_ERROR, detail="The sandbox was reset."))
+        return _go_on(asking.flow, asking.seal, asking.life, (self._call(state, now), heard))
+
+    def forget(self) -> None:
+        """End every flow that waits for the merchant: a reset takes away what it is about."""
+        self._life += 1
+        # Another set: a flow that ends late takes its receipt out of the old one.
+        self._asked = set()
+
+    def has_forgotten(self, asking: Asking) -> bool:
+        """Return whether a flow began before the last reset."""
+        return asking.life != self._life
 
     def keep_secret(self, password: str) -> None:
-        """Have no record of an exchange show a password of the merchant's."""
-        self._secrets += [password, asks.credentials(password)]
+        """Have no record show a password, nor the Base64 that the merchant is sent for it."""
+        if password:
+            # Some write Base64 without its padding.
+            self.secrets += [password, asks.credentials(password).rstrip("=")]
 
     def overdue(self, state: State, now: int) -> list[str]:
         """Make every move that is due by the clock, and list the receipts that need the merchant.
+
+        Each move is made at its own time, and the earlier before the later ones, whichever receipt
+        they are about: so the ledger is the same, whether the clock came here at once or by and by.
+        With a merchant, who is asked now, it is the clock that stops on its way.
 
         Args:
             state: Storage, inside one transaction.
             now: Time in ms.
         """
-        call = self._call(state, now)
-        due = [receipts.settled(call, receipt) for receipt in state.due_receipts(now)]
+        moment = -1
+        while (found := state.next_due(moment, now)) is not None:
+            moment = found
+            call = self._call(state, now if self.config.merchant else moment)
+            for receipt in state.due_receipts(moment, moment):
+                receipts.settled(call, receipt)
+        due = state.due_receipts(now)
         return [one.id for one in due if steps.is_due(one, now) and one.id not in self._asked]
+
+    def next_due(self, state: State, after: int, until: int) -> int | None:
+        """Find the first moment after another at which something becomes due; None for none."""
+        return state.next_due(after, until)
 
     def settle(self, state: State, now: int) -> None:
         """Make every move that is due by the clock, of receipts that nobody asks about too.
@@ -173,7 +215,7 @@ class Engine:
         """
         self.overdue(state, now)
 
-    def _permit(self, name: str, x_auth: str | None, *, page: bool) -> str:
+    def _permit(self, name: str, x_auth: str | None, *, page: bool) -> None:
         # Before the key is looked at: a page must not learn whether it is the right one.
         if page and ":" in (x_auth or ""):
             raise Refused(Reason.KEY_IN_PAGE, "key_in_page")
@@ -185,19 +227,15 @@ class Engine:
             raise Refused(Reason.KEY_NEEDED)
         if page and not method.for_pages:
             raise Refused(Reason.NOT_FOR_PAGES, "not_for_pages")
-        return name
-
-    def _serve(self, name: str, document: dict[str, Any], state: State, now: int) -> Any:
-        args = wire.params(document, METHODS[name].params)
-        return self._handlers[name](self._call(state, now), args)
 
     def _call(self, state: State, now: int) -> Call:
-        return Call(state, now, self._rng, self.config, self._shapes, self._asked, self._secrets)
+        return Call(state, now, self._rng, self.config, self._shapes, self._asked, self.secrets)
 
 
 def _go_on(
     flow: billing.Flow[Any],
     seal: Callable[[Any], Any],
+    life: int,
     message: tuple[Call, Heard | None] | None,
 ) -> Any:
     # One step and no loop, so not `payme.flow.run`: between two steps the transaction is committed
@@ -208,18 +246,28 @@ def _go_on(
         return seal(done.value)
     except Refused as refused:
         return seal(refused)
-    return Asking(ask, flow, seal)
+    return Asking(ask, flow, seal, life)
 
 
-def _seal(call_id: wire.CallId, method: str, document: dict[str, Any], outcome: Any) -> Answer:
+def _seal(
+    call_id: wire.CallId,
+    method: str,
+    document: dict[str, Any],
+    remarks: tuple[str, ...],
+    outcome: Any,
+) -> Answer:
     if isinstance(outcome, Refused):
-        return _refusal(call_id, method, document, outcome)
+        return _refusal(call_id, method, document, remarks, outcome)
     body, receipt_id = wire.result(call_id, outcome), _subject(document, outcome)
-    return Answer(body, method=method, receipt_id=receipt_id)
+    return Answer(body, method=method, receipt_id=receipt_id, remarks=remarks)
 
 
 def _refusal(
-    call_id: wire.CallId, method: str, document: dict[str, Any], refused: Refused
+    call_id: wire.CallId,
+    method: str,
+    document: dict[str, Any],
+    remarks: tuple[str, ...],
+    refused: Refused,
 ) -> Answer:
     return Answer(
         wire.error(call_id, refused),
@@ -228,6 +276,7 @@ def _refusal(
         _subject(document),
         refused.code,
         refused.reason,
+        remarks=remarks,
     )
 
 
@@ -235,15 +284,21 @@ def _as_it_is(outcome: T) -> T:
     return outcome
 
 
-def refuse(reason: Reason, request: bytes = b"") -> Answer:
+def refuse(reason: Reason, request: bytes = b"", remark: str = "") -> Answer:
     """Answer a request that never reached the engine, or broke it.
 
     Args:
         reason: Why.
         request: Body of the request if it was read; its `id` is echoed when there is one.
+        remark: What a developer should know about it; empty for nothing.
     """
     refused = Refused(reason)
-    return Answer(wire.error(_readable_id(request), refused), code=refused.code, reason=reason)
+    return Answer(
+        wire.error(_readable_id(request), refused),
+        code=refused.code,
+        reason=reason,
+        remarks=(remark,) if remark else (),
+    )
 
 
 def _readable_id(request: bytes) -> wire.CallId:

@@ -12,7 +12,11 @@ from payme.protocol.states import TRANSITIONS, ReceiptState
 from payme.sandbox.engine.model import Card, EntryKind, LedgerEntry, Receipt, mask_number
 
 HOLD_MS: Final = 30 * 24 * 60 * 60 * 1000
-"""A hold is released after 30 days (CONFIRMED for Uzcard; taken for every card here)."""
+"""How long a hold can be cancelled. After that an Uzcard's is released by itself, and a Humo card's
+can only be confirmed (both CONFIRMED)."""
+
+HUMO: Final = "9860"
+"""First digits of Humo cards."""
 
 EXPIRED: Final = "expired"
 """`cancel_source` of a receipt that was not paid in time (our choice)."""
@@ -34,10 +38,27 @@ def pay(
     bound = bind(receipt, card, payer)
     if receipt.hold:
         held = walk(bound, S.BILLING_CREATE, S.HOLDING, S.HELD)
-        return with_entry(replace(held, due_at=now + HOLD_MS), "hold", now)
+        return with_entry(hold_until(held, now + HOLD_MS), "hold", now)
     paid = walk(bound, S.BILLING_CREATE, S.DEBITING, S.BILLING_PERFORM, S.PAID)
     due_at = _due(now, cancel_paid_after_ms)
     return with_entry(replace(paid, pay_time=now, taken_at=now, due_at=due_at), "debit", now)
+
+
+def hold_until(receipt: Receipt, moment: int) -> Receipt:
+    """Note on a held receipt until when its hold can be cancelled, and what comes then."""
+    due_at = None if stays_held(receipt) else moment
+    return replace(receipt, held_until=moment, due_at=due_at)
+
+
+def stays_held(receipt: Receipt) -> bool:
+    """Return whether a hold on the receipt's card outlives its 30 days: on a Humo card it does."""
+    return (receipt.card_number or "").startswith(HUMO)
+
+
+def may_cancel(receipt: Receipt, now: int) -> bool:
+    """Return whether a receipt can be cancelled as far as its hold is concerned."""
+    over = receipt.state is S.HELD and 0 < receipt.held_until <= now
+    return not (over and stays_held(receipt))
 
 
 def bind(receipt: Receipt, card: Card, payer: dict[str, str] | None) -> Receipt:

@@ -40,11 +40,11 @@ METHODS: Final[dict[str, Method]] = {
     "receipts.create": _receipts(receipts.create, params.ReceiptsCreate),
     "receipts.pay": _receipts(receipts.pay, params.ReceiptsPay),
     "receipts.send": _receipts(receipts.send, params.ReceiptsSend),
-    "receipts.cancel": _receipts(receipts.cancel, params.ReceiptId),
+    "receipts.cancel": _receipts(receipts.cancel, params.ReceiptsCancel),
     "receipts.check": _receipts(receipts.check, params.ReceiptId),
     "receipts.get": _receipts(receipts.get, params.ReceiptId),
     "receipts.get_all": _receipts(receipts.get_all, params.ReceiptsGetAll),
-    "receipts.confirm_hold": _receipts(receipts.confirm_hold, params.ReceiptId),
+    "receipts.confirm_hold": _receipts(receipts.confirm_hold, params.ReceiptsConfirmHold),
     "receipts.set_fiscal_data": _receipts(receipts.set_fiscal_data, params.ReceiptsSetFiscalData),
 }
 

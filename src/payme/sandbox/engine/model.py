@@ -99,6 +99,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fiscal: dict[str, Any] | None = None
     taken_at: int = 0
     """When the money left the card, in ms; 0 while it is there or on hold."""
+    held_until: int = 0
+    """Until when a hold can be cancelled, in ms; 0 for a payment without one."""
     error: dict[str, Any] | None = None
     """Why the payment failed, as the receipt shows it."""
     billing: Billing | None = None
@@ -211,8 +213,12 @@ class State(Protocol):
         """
         ...
 
-    def due_receipts(self, now: int) -> list[Receipt]:
-        """List the receipts whose `due_at` has come."""
+    def due_receipts(self, now: int, since: int | None = None) -> list[Receipt]:
+        """List the receipts whose `due_at` has come, from a moment on or from the beginning."""
+        ...
+
+    def next_due(self, after: int, until: int) -> int | None:
+        """Find the first `due_at` after a moment, up to another; None if there is none."""
         ...
 
     def add_entry(self, entry: LedgerEntry) -> None:

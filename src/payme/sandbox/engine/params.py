@@ -1,24 +1,29 @@
 """Params of each method: names, types and which may be left out.
 
-A param that is not listed here is refused, because on the real Payme a misspelt one is silently
-ignored and found much later.
+What becomes of one that is not listed here, `leniency` says.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 _MAX_INT = 2**63 - 1
 
 Tiyin = Annotated[int, Meta(gt=0, le=2**53 - 1)]
 Natural = Annotated[int, Meta(ge=0, le=_MAX_INT)]
-Account = dict[str, str | int | float]
+Integer = Annotated[int, Meta(ge=-(2**63), le=_MAX_INT)]
+"""JSON has no largest number; what is stored has."""
+Number = Integer | float
+Account = dict[str, str | Number]
 Phone = Annotated[str, Meta(pattern=r"^998[0-9]{9}\Z")]
 
 
 class Params(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """Base of every specification."""
+
+    never_let_pass: ClassVar[frozenset[str]] = frozenset()
+    """Unknown names that are refused even by a lenient sandbox: they would change the money."""
 
     def __repr__(self) -> str:
         # Nearly all of them hold a card number, a token, a code or a phone.
@@ -39,7 +44,7 @@ class CardsCreate(Params):
     save: bool = False
     account: Account | None = None
     customer: str | None = None
-    amount: int | float | None = None
+    amount: Number | None = None
 
 
 class Token(Params):
@@ -58,27 +63,27 @@ class CardsVerify(Params):
 class Shipping(Params):
     """`shipping` and `discount` of `detail`."""
 
-    title: str
-    price: int | float
+    title: str | UnsetType = UNSET
+    price: Number | UnsetType = UNSET
 
 
 class Item(Params):
     """One line of `detail.items`."""
 
-    title: str
-    price: int | float
-    count: int | float
-    code: str
-    vat_percent: int | float
-    package_code: str
-    discount: int | float | None = None
-    units: int | float | None = None
+    title: str | UnsetType = UNSET
+    price: Number | UnsetType = UNSET
+    count: Number | UnsetType = UNSET
+    code: str | UnsetType = UNSET
+    vat_percent: Number | UnsetType = UNSET
+    package_code: str | UnsetType = UNSET
+    discount: Number | None = None
+    units: Number | None = None
 
 
 class Detail(Params):
     """`detail` of `receipts.create`. That its sums make `amount` is not asked: no page says so."""
 
-    receipt_type: int
+    receipt_type: Integer | UnsetType = UNSET
     shipping: Shipping | None = None
     items: list[Item] | None = None
 
@@ -125,6 +130,18 @@ class ReceiptId(Params):
     id: str
 
 
+class ReceiptsCancel(ReceiptId):
+    """Params of `receipts.cancel`."""
+
+    never_let_pass: ClassVar[frozenset[str]] = frozenset({"partially", "amount"})
+
+
+class ReceiptsConfirmHold(ReceiptId):
+    """Params of `receipts.confirm_hold`."""
+
+    never_let_pass: ClassVar[frozenset[str]] = frozenset({"partially", "amount"})
+
+
 class ReceiptsGetAll(Params):
     """Params of `receipts.get_all`."""
 
@@ -137,9 +154,9 @@ class ReceiptsGetAll(Params):
 class FiscalData(Params):
     """`fiscal_data` of `receipts.set_fiscal_data`."""
 
-    receipt_id: int
+    receipt_id: Integer
     qr_code_url: str
-    status_code: int | None = None
+    status_code: Integer | None = None
     message: str | None = None
     terminal_id: str | None = None
     fiscal_sign: str | None = None

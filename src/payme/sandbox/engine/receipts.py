@@ -83,9 +83,16 @@ def cancel(call: Call, args: params.ReceiptId) -> dict[str, Any]:
     receipt = find(call, args.id)
     if receipt.state in steps.UNDERWAY or receipt.id in call.asked:
         raise Refused(Reason.IN_PROGRESS)
+    require_cancellable(call, receipt)
     if receipt.billing is None or receipt.state in steps.CANCELLING:
         return store(call, lifecycle.cancel(receipt, call.now, call.config.cancel_after_ms))
     return _settle(call, steps.cancel(call, receipt))
+
+
+def require_cancellable(call: Call, receipt: Receipt) -> None:
+    """Refuse to cancel a hold that can only be confirmed by now."""
+    if not lifecycle.may_cancel(receipt, call.now):
+        raise Refused(Reason.NOT_CANCELLABLE, detail="This hold can only be confirmed by now.")
 
 
 def check(call: Call, args: params.ReceiptId) -> dict[str, Any]:

@@ -55,7 +55,9 @@ STANDINGS: Final[tuple[Behaviour, ...]] = (
         "Unknown method: -32601 with its name in data", "observed", "confirmed for the Merchant API"
     ),
     _B("Missing or mistyped params: -32602, data names the param", "observed", "data: our choice"),
-    _B("Unknown params: -32602", "our choice", "finds a misspelt one; Payme may ignore it"),
+    _B("Unknown params are let pass, with a remark", "observed", "clients; `strict`: -32602"),
+    _B("A `detail` with members missing is let pass, too", "observed", "clients; `strict`: -32602"),
+    _B("null in place of a param that may be left out: let pass", "our choice", "unknown"),
     _B("`10000.0` counts as an integer", "our choice", "Payme's Android SDK sends doubles"),
     # Cards
     _B("`expire`: MMYY in, MM/YY out, YYMM in receipts", "observed", "recorded answers"),
@@ -111,8 +113,10 @@ STANDINGS: Final[tuple[Behaviour, ...]] = (
     _B("`hold` on one of them only: -32602", "our choice", "unknown"),
     _B("Held receipt: state 5, `pay_time` 0 until confirmed", "inferred", "hold page"),
     _B("confirm_hold of what is not held: -31602", "our choice", "unknown"),
-    _B("confirm_hold takes no `amount`", "our choice", "one client sends it, no page has it"),
-    _B("Hold is released after 30 days, state 50", "our choice", "Uzcard's rule, for every card"),
+    _B("`amount` of confirm_hold: -32602", "our choice", "one client sends it, no page has it"),
+    _B("Hold on an Uzcard is released after 30 days", "confirmed", "hold page; state 50: inferred"),
+    _B("Hold on a Humo card: after 30 days it can only be confirmed", "confirmed", "hold page"),
+    _B("Its cancellation after that: -31800", "our choice", "the code is unknown"),
     _B("Unpaid receipt: cancelled at once, state 50", "observed", "recorded answers"),
     _B("Paid or held receipt: 21, `cancel_time` 0, later 50", "observed", "recorded answers"),
     _B("From 21 to 50 takes 1 second", "our choice", "`cancel_after_ms`"),

@@ -13,6 +13,7 @@ Like those of `lifecycle`, these functions compute the receipt as it will be; th
 the ledger and the card.
 """
 
+import dataclasses
 from typing import Final, Literal
 
 from msgspec.structs import replace
@@ -139,9 +140,20 @@ def settled(call: Call, receipt: Receipt) -> Receipt:
     if receipt.id in call.asked:
         return receipt
     while is_due(receipt, call.now) and not needs_merchant(call, receipt):
-        receipt = take(call, receipt)
+        receipt = take(at_its_time(call, receipt), receipt)
         call.state.put_receipt(receipt)
     return receipt
+
+
+def at_its_time(call: Call, receipt: Receipt) -> Call:
+    """Go back to when a step became due, so that what follows from it follows from there.
+
+    With a merchant nothing goes back: it is asked now, and has its twelve hours from now on.
+    """
+    due_at = receipt.due_at
+    if call.config.merchant or due_at is None or due_at >= call.now:
+        return call
+    return dataclasses.replace(call, now=due_at)
 
 
 def take(call: Call, receipt: Receipt) -> Receipt:
@@ -477,8 +489,9 @@ def _rest(call: Call, receipt: Receipt) -> Receipt:
         waiting = replace(billing, step="withdraw", attempts=0, until=None)
         return replace(receipt, billing=waiting, due_at=receipt.pay_time + withdraw_ms)
     if receipt.state is S.HELD:
-        waiting = replace(billing, step="release", attempts=0, until=None)
-        return replace(receipt, billing=waiting, due_at=billing.held_until)
+        stays = lifecycle.stays_held(receipt)
+        waiting = replace(billing, step=None if stays else "release", attempts=0, until=None)
+        return lifecycle.hold_until(replace(receipt, billing=waiting), billing.held_until)
     return replace(receipt, billing=replace(billing, step=None, attempts=0), due_at=None)
 
 

@@ -4,6 +4,8 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
+from payme.sandbox.engine import leniency
+from payme.sandbox.engine.params import Params
 from payme.sandbox.engine.refusals import Reason, Refused
 
 MAX_BODY: Final = 1024 * 1024
@@ -14,7 +16,7 @@ _MAX_ECHO: Final = 100
 CallId = str | int | float | None | msgspec.UnsetType
 """`id` of a call: None for null, UNSET when the call carries none."""
 
-P = TypeVar("P", bound=msgspec.Struct)
+P = TypeVar("P", bound=Params)
 
 _decode = msgspec.json.Decoder[Any](Any).decode
 _encode = msgspec.json.Encoder().encode
@@ -73,22 +75,27 @@ def method_name(document: dict[str, Any]) -> str:
     return name
 
 
-def params(document: dict[str, Any], spec: type[P]) -> P:
+def params(document: dict[str, Any], spec: type[P], *, strict: bool) -> tuple[P, tuple[str, ...]]:
     """Take `params` out of a call and hold them against a method's specification.
 
     Args:
         document: The call.
         spec: Struct that names every param of the method.
+        strict: Refuse what Payme lets pass.
+
+    Returns:
+        The params, and what was let pass.
 
     Raises:
-        Refused: If params are not an object, or one is missing, unknown or of the wrong type.
+        Refused: If params are not an object, or one is missing or of the wrong type; if strict,
+            also if one is unknown.
     """
     raw = document.get("params")
     if not isinstance(raw, dict):
         raise Refused(Reason.INVALID_REQUEST, "params", detail="`params` must be an object.")
     named = {name: _integral(value) for name, value in cast("dict[str, Any]", raw).items()}
     try:
-        return msgspec.convert(named, spec)
+        return leniency.read(named, spec, strict=strict)
     except msgspec.ValidationError as error:
         text, name = _explain(str(error))
         raise Refused(Reason.INVALID_PARAMS, name, detail=text) from None

@@ -24,5 +24,5 @@ def routes(sandbox: "Sandbox", service: "Service") -> "list[Route]":
         service: Serves its calls.
     """
     backend = Backend(sandbox, service)
-    pages = Pages(sandbox.host)
+    pages = Pages(sandbox.host, sandbox.password)
     return [*Dashboard(backend, pages).routes(), *Checkout(backend, pages).routes()]

@@ -16,7 +16,7 @@ from payme.sandbox.engine.faults import ACTIONS, WHENS
 from payme.sandbox.engine.methods import METHODS
 from payme.sandbox.engine.testcards import TEST_CARDS
 from payme.sandbox.errors import InvalidSetting
-from payme.sandbox.traffic import CAPACITY, Entry
+from payme.sandbox.traffic import Entry
 from payme.sandbox.web.backend import Backend, History
 from payme.sandbox.web.calls import Calls, Reply
 from payme.sandbox.web.export import pytest_file
@@ -94,7 +94,6 @@ class Dashboard:
             "/dashboard/faults": self.faults,
             "/dashboard/clock": self.clock,
             "/dashboard/ledgers": self.ledgers,
-            "/dashboard/static/{name}": self.static,
         }
         acts = {
             "/dashboard/receipts/{id}/pay": self.pay,
@@ -109,8 +108,10 @@ class Dashboard:
             "/dashboard/clock": self.move_clock,
         }
         return [
-            *(route(path, handler) for path, handler in looks.items()),
-            *(route(path, handler, post=True) for path, handler in acts.items()),
+            # The checkout page needs it, too.
+            route("/dashboard/static/{name}", self.static),
+            *(route(path, handler, guarded=True) for path, handler in looks.items()),
+            *(route(path, handler, post=True, guarded=True) for path, handler in acts.items()),
         ]
 
     async def overview(self, request: Request, _form: Form) -> Response:
@@ -181,10 +182,8 @@ class Dashboard:
     async def traffic(self, request: Request, _form: Form) -> Response:
         """List the last calls."""
         chosen = request.query_params.get("show", "")
-        calls = await self._calls_in(request)
-        if chosen == "refused":
-            calls = [call for call in calls if call.refused or call.fault]
-        return self._page(request, "traffic.html", calls=calls[:_PAGE], chosen=chosen)
+        calls = await self._calls_in(request, _PAGE, refused=chosen == "refused")
+        return self._page(request, "traffic.html", calls=calls, chosen=chosen)
 
     async def export(self, _request: Request, _form: Form) -> Response:
         """Write the traffic as a test."""
@@ -315,9 +314,11 @@ class Dashboard:
         reply = await self._calls.back(method, id=receipt.id)
         return _back_to_receipt(receipt.id, reply, done, "no")
 
-    async def _calls_in(self, request: Request, count: int = CAPACITY) -> list[Entry]:
-        language = preferred(request)
-        return await self._backend.read(self._sandbox.traffic.entries, count, language=language)
+    async def _calls_in(
+        self, request: Request, count: int, *, refused: bool = False
+    ) -> list[Entry]:
+        language, entries = preferred(request), self._sandbox.traffic.entries
+        return await self._backend.read(entries, count, refused=refused, language=language)
 
     def _page(
         self, request: Request, template: str, *, error: str = "", **context: Any

@@ -13,7 +13,7 @@ import msgspec
 
 from payme import redact
 from payme.protocol.states import ReceiptState as S
-from payme.sandbox.engine import Config, Reason
+from payme.sandbox.engine import Config, Reason, masking
 from payme.sandbox.engine.ids import is_object_id, is_token
 from payme.sandbox.engine.methods import METHODS
 from payme.sandbox.engine.testcards import CODE, TEST_CARDS, luhn
@@ -31,6 +31,7 @@ _UNKNOWN_CARD: Final = "8600000000000007"
 _WRONG_CARD: Final = "8600000000000008"
 _NO_CODE: Final = "000000"
 _NO_FORM: Final = "malformed"
+_SUMS: Final = frozenset({"amount", "price"})
 _PHONE: Final = "998901234567"
 _DATE: Final = "20220706221021"
 
@@ -108,6 +109,7 @@ class _Writer:
         self._lines: list[str] = []
         self._at: int | None = None
         self._imports: set[str] = set()
+        self._slow = False
 
     def add(self, call: Recorded) -> None:
         step = _read(call)
@@ -122,7 +124,7 @@ class _Writer:
         body = self._lines or ["pass"]
         fixtures = "payme_client, payme_clock" if self._lines else "payme_client"
         start = ["payme_clock.freeze()"] if self._lines else []
-        marker = _marker(self._config)
+        marker = _marker(self._config, slow=self._slow)
         names = sorted(self._imports)
         imports = ["import pytest"] if names or marker else []
         imports += ["", f"from payme import {', '.join(names)}"] if names else []
@@ -170,6 +172,7 @@ class _Writer:
 
     def _written(self, step: _Step) -> list[str]:
         code = step.call.answer.code
+        self._slow |= step.call.answer.delay_ms > 0
         params = {name: self._safe(name, value, step) for name, value in step.params.items()}
         call = f"payme_client.call({_source(step.method)}, {{}})"
         if code is None:
@@ -243,8 +246,14 @@ def _plain(name: str, value: Any) -> Any:
         return {redact.scrub(key): _plain(key, one) for key, one in members.items()}
     if isinstance(value, list):
         return [_plain(name, one) for one in cast("list[Any]", value)]
-    if not isinstance(value, str):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int | float):
+        # A number where a text belongs is refused, whichever it is.
+        told = name in _BY_NAME or masking.is_secret(name) or masking.number(value) != value
+        return 0 if told and name not in _SUMS else value
+    if masking.is_secret(name):
+        return _NO_FORM
     replace = _BY_NAME.get(name)
     return replace(value) if replace else redact.scrub(value)
 
@@ -307,8 +316,14 @@ def _member(value: Any, name: str) -> Any:
     return cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
 
 
-def _marker(config: Config) -> str:
-    """Write the settings that decide how calls are answered, when they are not the usual ones."""
+def _marker(config: Config, *, slow: bool) -> str:
+    """Write the settings that decide how calls are answered, when they are not the usual ones.
+
+    Args:
+        config: Settings of the sandbox that recorded them.
+        slow: Whether the slow card was used. What it answers is what is asserted, and a client
+            whose patience is shorter would not hear it: so it does not think.
+    """
     usual = Config(merchant_id="", key="")
     names = ("account_fields", "min_amount", "max_amount", "cancel_after_ms", "receipt_ttl_ms")
     chosen = {name: getattr(config, name) for name in names}
@@ -316,6 +331,8 @@ def _marker(config: Config) -> str:
     pace = config.progression
     if pace != usual.progression:
         changed["progression"] = f"{pace.kind}:{pace.amount}{'ms' * (pace.kind == 'clock')}"
+    if slow:
+        changed["slow_card_ms"] = 0
     options = ", ".join(f"{name}={_source(value)}" for name, value in changed.items())
     return f"@pytest.mark.payme_sandbox({options})" if changed else ""
 

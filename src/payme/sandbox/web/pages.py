@@ -17,6 +17,7 @@ from starlette.types import Scope
 from payme import redact
 from payme.money import format_som
 from payme.protocol.states import ReceiptState
+from payme.sandbox import access
 from payme.sandbox.web.security import FIELD, Guard, allowed_host
 from payme.sandbox.web.words import Say
 
@@ -43,6 +44,8 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 
+_LOCKED: Final = "This sandbox asks for the password that it printed at its start.\n"
+
 # Tashkent keeps one time all year round.
 _TASHKENT: Final = dt.timezone(dt.timedelta(hours=5))
 
@@ -66,10 +69,12 @@ class Pages:
 
     Args:
         bound: Host that the server was told to listen on.
+        password: What guarded pages ask for; None for nothing.
     """
 
-    def __init__(self, bound: str = "") -> None:
+    def __init__(self, bound: str = "", password: str | None = None) -> None:
         self._bound = bound
+        self._password = password
         self._guard = Guard()
 
     def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
@@ -92,6 +97,7 @@ class Pages:
         *,
         post: bool = False,
         open_to_all: bool = False,
+        guarded: bool = False,
         kind: type[Route] = Route,
     ) -> Route:
         """Make a route whose requests are checked first.
@@ -101,12 +107,15 @@ class Pages:
             handler: Called with the request and the form; the form is empty for GET.
             post: Serve POST in place of GET.
             open_to_all: Take forms without our token: the merchant's own page posts them.
+            guarded: Ask for the password: the page shows what is not the payer's.
             kind: Class of the route.
         """
 
         async def endpoint(request: Request) -> Response:
             if not allowed_host(request.scope, self._bound):
                 return refused("This sandbox answers under the names of this computer only.")
+            if guarded and not access.knows(self._password, request.scope["headers"]):
+                return PlainTextResponse(_LOCKED, 401, HEADERS | access.CHALLENGE)
             form = await read_form(request) if post else {}
             if (
                 post
@@ -137,6 +146,7 @@ class Pages:
             "phone": redact.phone,
             "card": redact.card_number,
             "account": redact.account_value,
+            "scrub": redact.scrub,
             "pretty": pretty,
         }
         environment.filters.update(filters)
@@ -175,8 +185,11 @@ async def read_form(request: Request) -> Form:
 
 
 def format_time(ms: int) -> str:
-    """Write a moment as it is in Tashkent."""
-    moment = dt.datetime.fromtimestamp(ms / 1000, _TASHKENT)
+    """Write a moment as it is in Tashkent; what is none, such as microseconds, as it came."""
+    try:
+        moment = dt.datetime.fromtimestamp(ms / 1000, _TASHKENT)
+    except (ValueError, OverflowError, OSError):
+        return str(ms)
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 

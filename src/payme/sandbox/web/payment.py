@@ -240,7 +240,7 @@ class Checkout:
                 return self._ask_code(receipt, name, attempt, visit, wrong)
             refusal = await self._pay(receipt, attempt, visit.language)
             if refusal:
-                return self._ask_card(receipt, visit, refusal)
+                return await self._after_refusal(receipt, visit, refusal)
         return see_other(f"/checkout/{receipt_id}/{name}", visit.query())
 
     async def resend(self, request: Request, _form: Form) -> Response:
@@ -287,6 +287,23 @@ class Checkout:
             return ""
         attempt.submitted = False
         return _reason(reply, spoken)
+
+    async def _after_refusal(self, receipt: Receipt, visit: Visit, refusal: str) -> Response:
+        """Ask for another card, if the receipt can still be paid.
+
+        With a merchant it can't: the transaction was cancelled there, and a receipt has only one.
+        """
+        now = await self._backend.receipt(receipt.id)
+        if now is not None and now.state is S.CREATED:
+            return self._ask_card(now, visit, refusal)
+        return self._pages.page(
+            "message.html",
+            status=HTTPStatus.UNPROCESSABLE_ENTITY,
+            heading=TEXTS[visit.language]["new_order"],
+            detail=refusal,
+            return_to=_return_to(now or receipt, visit.back),
+            **_frame(visit, None),
+        )
 
     async def _checked(self, receipt: Receipt) -> Receipt:
         """Ask for the state, as a merchant's server would, while it is not the last one."""

@@ -2,16 +2,18 @@
 
 A page on the internet can make a browser send requests to 127.0.0.1. Two checks stop that. A name
 that somebody points at 127.0.0.1 is refused by its Host header, and a form that another site posts
-lacks the token that only our pages know.
+lacks the token that only our pages know. Who sends its requests itself is stopped by neither, and
+beyond loopback is asked for a password: see `payme.sandbox.access`.
 """
 
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Iterable
 from typing import Final
 
 from starlette.types import Scope
+
+from payme.sandbox.access import is_loopback
 
 FIELD: Final = "csrf"
 """Name of the input that carries the token."""
@@ -33,7 +35,11 @@ def allowed_host(scope: Scope, bound: str = "") -> bool:
         return False
     host = _without_port(hosts[0].decode("latin-1")).lower()
     server = scope.get("server")
-    return _is_loopback(host) or host in {bound.lower(), str(server[0]) if server else ""} - {""}
+    return (
+        is_loopback(host)
+        or host.endswith(".localhost")
+        or host in {bound.lower(), str(server[0]) if server else ""} - {""}
+    )
 
 
 class Guard:
@@ -67,10 +73,3 @@ def _without_port(host: str) -> str:
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -244,6 +244,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "Performed": ("Bajarilgan", "Проведена"),
     "Cancelled": ("Bekor qilingan", "Отменена"),
     "{count} unanswered": ("{count} ta javobsiz", "без ответа: {count}"),
+    "remark": ("izoh", "замечание"),
     "attempt {count}": ("{count}-urinish", "попытка {count}"),
     "debit": ("yechish", "списание"),
     "hold": ("hold", "холд"),

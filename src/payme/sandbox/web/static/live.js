@@ -24,4 +24,10 @@ async function renew() {
   }
 }
 
-setInterval(() => renew().catch(() => {}), PERIOD_MS);
+// The next renewal waits for this one: a slow page must not be asked for again meanwhile.
+async function live() {
+  await renew().catch(() => {});
+  setTimeout(live, PERIOD_MS);
+}
+
+setTimeout(live, PERIOD_MS);
