@@ -16,8 +16,8 @@ _PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><meta name="csrf" content="{csrf}">
 {refresh}<link rel="icon" href="data:,"><link rel="stylesheet" href="/club.css"></head>
-<body><header><a class="club" href="/">{club}</a><nav>{languages}</nav></header>
-<main class="{kind}"><h1>{title}</h1>{body}</main>{clock}</body></html>
+<body>{clock}<header><a class="club" href="/">{club}</a><nav>{languages}</nav></header>
+<main class="{kind}"><h1>{title}</h1>{body}</main></body></html>
 """
 
 _BAD = frozenset({PeriodState.REFUSED, PeriodState.UNPAID})
@@ -88,7 +88,7 @@ def card(reader: Reader, account: Account, form: str) -> str:
     if account.subscription is None:
         what = say("first_payment", amount=plain(AMOUNT))
     elif account.debt is not None and account.debt.state in _BAD:
-        what = say("debt_with_it", amount=plain(account.debt.amount))
+        what = say("debt_with_it", amount=plain(account.debt.amount)) + _current(reader, account)
     body = f'<p class="lead">{what}</p><p id="refused" class="bad" role="alert"></p>{form}'
     if reader.now is not None:
         body += f'<p class="note">{say("test_cards")}</p>'
@@ -100,17 +100,18 @@ def card(reader: Reader, account: Account, form: str) -> str:
 def account(reader: Reader, account: Account) -> str:
     """Write the member's page: what the matter is, what comes, what was, and the ways out."""
     say = reader.say
-    parts = [
-        _state(reader, account),
-        _card(say("next"), _next(reader, account)),
-        _card(say("payments"), _payments(reader, account)),
-        _card(say("cards"), _cards(reader, account)),
-        _card(say("messages"), _messages(reader, account.messages)),
-        _cancel(reader, account),
-    ]
+    to_do = (
+        _card(say("next"), _next(reader, account))
+        + _card(say("cards"), _cards(reader, account))
+        + _cancel(reader, account)
+    )
+    done = _card(say("payments"), _payments(reader, account)) + _card(
+        say("messages"), _messages(reader, account.messages)
+    )
+    body = f"{_state(reader, account)}<div>{to_do}</div><div>{done}</div>"
     is_pending = account.debt is not None and account.debt.state is PeriodState.OPEN
     title = say("hello", name=account.member.name)
-    return _page(reader, title, "".join(parts), refresh=2 if is_pending else None, kind="wide")
+    return _page(reader, title, body, refresh=2 if is_pending else None, kind="wide")
 
 
 def operator(reader: Reader, books: Books) -> str:
@@ -148,7 +149,7 @@ def _state(reader: Reader, account: Account) -> str:
         return _notice("", f"<p>{say(key, amount=plain(debt.amount))}</p>")
     if debt is not None and account.goes_on:
         return _notice("bad", _refusal(reader, account, debt))
-    if account.state is SubscriptionState.ENDED:
+    if account.has_ended:
         again = reader.form("/rejoin", say("rejoin"), more=_agreement(reader))
         return _notice("", f"<p>{say('ended')}</p>{again}")
     until = reader.day(account.paid_until) if account.paid_until and account.is_open else None
@@ -171,10 +172,19 @@ def _refusal(reader: Reader, account: Account, debt: Period) -> str:
     access = say("open_still" if account.is_open else "closed")
     return (
         f"<p><strong>{say('refused', amount=plain(debt.amount))}</strong> {reason}</p>"
-        f"<p>{then} {access}</p>"
+        f"<p>{then}{_current(reader, account)} {access}</p>"
         f'<p class="ways"><a class="button" href="/card">{say("change_card")}</a></p>'
         + reader.form("/retry", say("try_again"), kind="plain")
     )
+
+
+def _current(reader: Reader, account: Account) -> str:
+    """Say what else is taken as soon as the unpaid month is paid."""
+    one = account.current
+    if one is None:
+        return ""
+    since = day(reader.language, one.due)
+    return f" {reader.say('then_current', amount=plain(one.amount), since=since)}"
 
 
 def _agreement(reader: Reader) -> str:
@@ -214,7 +224,7 @@ def _cards(reader: Reader, account: Account) -> str:
     say = reader.say
     change = say("change_card" if account.cards else "add_card")
     link = f'<p><a class="button plain" href="/card">{change}</a></p>'
-    if account.state is SubscriptionState.ENDED or not account.cards:
+    if account.has_ended or not account.cards:
         link = ""
     if not account.cards:
         return f"<p>{say('no_card')}</p>{link}"
@@ -267,7 +277,8 @@ def _cancel(reader: Reader, account: Account) -> str:
 
 def _attention(reader: Reader, books: Books) -> str:
     told = [
-        f"<li>{escape(one.member.name)}: {_what(reader, what)}</li>" for one, what in books.attention
+        f"<li>{escape(one.member.name)}: {_what(reader, what)}</li>"
+        for one, what in books.attention
     ]
     if not told:
         return ""
@@ -332,7 +343,7 @@ def _clock(reader: Reader) -> str:
         for key, days in (("a_day", "day"), ("a_month", "month"))
     )
     now = say("clock", now=day(reader.language, reader.now))
-    return f'<footer aria-label="{now}"><span>{now}</span>{buttons}</footer>'
+    return f'<aside aria-label="{now}"><span>{now}</span>{buttons}</aside>'
 
 
 def _page(

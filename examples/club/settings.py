@@ -1,5 +1,6 @@
-"""What differs from machine to machine: read from the environment, so that no key is in a list
-of processes.
+"""What differs from machine to machine.
+
+It is read from the environment, so that no key stands in the list of processes.
 """
 
 import os

@@ -57,6 +57,11 @@ TEXTS: Final[Mapping[str, Text]] = {
         "Неоплаченные {amount} сум сразу спишутся с новой карты.",
         "The unpaid {amount} soʻm is taken from the new card at once.",
     ),
+    "then_current": Text(
+        "Undan keyin {since} da boshlangan oy uchun {amount} soʻm yechiladi.",
+        "После этого спишется {amount} сум за месяц, начавшийся {since}.",
+        "After that, {amount} soʻm is taken for the month that began on {since}.",
+    ),
     "test_cards": Text(
         "Sinov kartasi: 8600 0691 9540 6311, 03/99, kod 666666. Puli yoʻgʻi: 8600 3186 0000 0007.",
         "Тестовая карта: 8600 0691 9540 6311, 03/99, код 666666. Без денег: 8600 3186 0000 0007.",
@@ -220,9 +225,6 @@ TEXTS: Final[Mapping[str, Text]] = {
     "last": Text("Oxirgi davr", "Последний период", "Last period"),
     "reason": Text("Sabab", "Причина", "Reason"),
     "look": Text("Eʼtibor talab qiladi", "Требует внимания", "Needs attention"),
-    "look_at": Text(
-        "{name}: {what}", "{name}: {what}", "{name}: {what}",
-    ),
     "look_charge": Text(
         "{charge} natijasi nomaʼlum, odam qarashi kerak",
         "исход {charge} неизвестен, нужен человек",
@@ -246,13 +248,20 @@ TEXTS: Final[Mapping[str, Text]] = {
     ),
 }
 
-MONTHS: Final = {
-    "uz": "yanvar fevral mart aprel may iyun iyul avgust sentabr oktabr noyabr dekabr".split(),
-    "ru": "января февраля марта апреля мая июня июля августа сентября октября ноября "
-    "декабря".split(),
-    "en": "January February March April May June July August September October November "
-    "December".split(),
-}
+_MONTHS: Final = [
+    Text("yanvar", "января", "January"),
+    Text("fevral", "февраля", "February"),
+    Text("mart", "марта", "March"),
+    Text("aprel", "апреля", "April"),
+    Text("may", "мая", "May"),
+    Text("iyun", "июня", "June"),
+    Text("iyul", "июля", "July"),
+    Text("avgust", "августа", "August"),
+    Text("sentabr", "сентября", "September"),
+    Text("oktabr", "октября", "October"),
+    Text("noyabr", "ноября", "November"),
+    Text("dekabr", "декабря", "December"),
+]
 _DATES: Final = Text("{year}-yil {day}-{month}", "{day} {month} {year} г.", "{day} {month} {year}")
 
 Say = Callable[..., str]
@@ -271,7 +280,7 @@ def day(language: Language, moment: float) -> str:
         moment: Seconds since 1970.
     """
     local = local_day(moment)
-    month = MONTHS[language][local.month - 1]
+    month = getattr(_MONTHS[local.month - 1], language)
     pattern: str = getattr(_DATES, language)
     return pattern.format(year=local.year, day=local.day, month=month)
 

@@ -126,8 +126,8 @@ def is_operator(settings: Settings, authorization: str | None) -> bool:
     except (binascii.Error, ValueError):
         return False
     wanted = f"operator:{settings.password}".encode()
-    return bool(settings.password) and scheme.lower() == "basic" and hmac.compare_digest(
-        given, wanted
+    return (
+        bool(settings.password) and scheme.lower() == "basic" and hmac.compare_digest(given, wanted)
     )
 
 

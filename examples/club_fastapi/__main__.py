@@ -1,5 +1,6 @@
-"""Start the club: `python -m examples.club_fastapi --port 8000`; its settings are read from the
-environment, see `examples.club.settings`.
+"""Start the club: `python -m examples.club_fastapi --port 8000`.
+
+Its settings are read from the environment, see `examples.club.settings`.
 """
 
 import argparse

@@ -9,7 +9,8 @@ from fastapi import FastAPI
 from examples.club.club import Club
 from examples.club.settings import Settings
 from examples.club_fastapi.members import SqlMembers
-from examples.club_fastapi.pages import pages
+from examples.club_fastapi.pages import router
+from examples.club_fastapi.visits import Wired
 from payme import Payme
 from payme.card_form.fastapi import card_form_router
 from payme.charges import Charges, SqlLedger
@@ -19,9 +20,6 @@ from payme.wallet import Wallet
 
 def create_app(settings: Settings) -> FastAPI:
     """Make the club.
-
-    The endpoints are plain functions, which FastAPI runs in threads: they wait for Payme and for
-    the database. `examples.shop_fastapi` shows the asyncio classes, which have the same methods.
 
     Args:
         settings: Of the club.
@@ -52,5 +50,6 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Club", lifespan=lifespan, openapi_url=None)
     app.include_router(card_form_router())
-    app.include_router(pages(club, members, settings))
+    app.include_router(router)
+    app.state.wired = Wired(club, members, settings)
     return app

@@ -105,10 +105,7 @@ class SqlMembers:
         """Read what a member was told, the newest first."""
         query = sa.select(*_MESSAGE).where(messages.c.member == member.id)
         rows = self._read(query.order_by(messages.c.at.desc(), messages.c.n.desc()))
-        return [
-            Message(**{**row._mapping, "kind": Notice(row.kind)})
-            for row in rows
-        ]
+        return [Message(**{**row._mapping, "kind": Notice(row.kind)}) for row in rows]
 
     def log_in(self, member: Member) -> str:
         """Begin a session, and return what the browser keeps."""
