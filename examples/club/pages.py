@@ -1,4 +1,4 @@
-"""The pages, as HTML. They need no script but the card form's, and no style but `club.css`."""
+"""The pages, as HTML. Only the card form needs a script; `wait.js` is a convenience."""
 
 from collections.abc import Sequence
 from html import escape
@@ -15,7 +15,7 @@ _PAGE = """<!DOCTYPE html>
 <html lang="{language}"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><meta name="csrf" content="{csrf}">
-{refresh}<link rel="icon" href="data:,"><link rel="stylesheet" href="/club.css"></head>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="/club.css"></head>
 <body>{clock}<header><a class="club" href="/">{club}</a><nav>{languages}</nav></header>
 <main class="{kind}"><h1>{title}</h1>{body}</main></body></html>
 """
@@ -109,9 +109,8 @@ def account(reader: Reader, account: Account) -> str:
         say("messages"), _messages(reader, account.messages)
     )
     body = f"{_state(reader, account)}<div>{to_do}</div><div>{done}</div>"
-    is_pending = account.debt is not None and account.debt.state is PeriodState.OPEN
     title = say("hello", name=account.member.name)
-    return _page(reader, title, body, refresh=2 if is_pending else None, kind="wide")
+    return _page(reader, title, body, kind="wide")
 
 
 def operator(reader: Reader, books: Books) -> str:
@@ -146,7 +145,9 @@ def _state(reader: Reader, account: Account) -> str:
     if debt is not None and debt.state is PeriodState.OPEN:
         is_stuck = account.charge is not None and account.charge.needs_attention
         key = "asking" if is_stuck else "pending"
-        return _notice("", f"<p>{say(key, amount=plain(debt.amount))}</p>")
+        again = f'<a class="button plain" href="/me">{say("look_again")}</a>'
+        again += '<script type="module" src="/wait.js"></script>'
+        return _notice("", f"<p>{say(key, amount=plain(debt.amount))}</p>{again}")
     if debt is not None and account.goes_on:
         return _notice("bad", _refusal(reader, account, debt))
     if account.has_ended:
@@ -346,9 +347,7 @@ def _clock(reader: Reader) -> str:
     return f'<aside aria-label="{now}"><span>{now}</span>{buttons}</aside>'
 
 
-def _page(
-    reader: Reader, title: str, body: str, *, refresh: int | None = None, kind: str = ""
-) -> str:
+def _page(reader: Reader, title: str, body: str, *, kind: str = "") -> str:
     links = "".join(
         f'<a lang="{one}" hreflang="{one}" href="{escape(reader.path)}?lang={one}"'
         f"{' aria-current=true' if one == reader.language else ''}>{NAMES[one]}</a>"
@@ -358,7 +357,6 @@ def _page(
         language=reader.language,
         title=title,
         csrf=escape(reader.csrf),
-        refresh=f'<meta http-equiv="refresh" content="{refresh}">' if refresh else "",
         club=reader.say("club"),
         languages=links,
         kind=kind,

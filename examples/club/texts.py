@@ -105,6 +105,7 @@ TEXTS: Final[Mapping[str, Text]] = {
         "Выясняем в Payme, чем закончился платёж на {amount} сум. Не платите ещё раз.",
         "We are asking Payme what became of the payment of {amount} soʻm. Do not pay again.",
     ),
+    "look_again": Text("Yana qarash", "Посмотреть ещё раз", "Look again"),
     "refused": Text(
         "{amount} soʻm toʻlovi rad etildi, hech narsa yechilmadi.",
         "Платёж на {amount} сум отклонён, ничего не списано.",

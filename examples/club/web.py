@@ -25,6 +25,7 @@ _STATIC: Final = Path(__file__).parent / "static"
 FILES: Final = {
     "club.css": "text/css; charset=utf-8",
     "club.js": "text/javascript; charset=utf-8",
+    "wait.js": "text/javascript; charset=utf-8",
     LOGO.strip("/"): "image/svg+xml",
 }
 
@@ -46,6 +47,8 @@ def headers(settings: Settings, *, has_form: bool = False) -> dict[str, str]:
     """
     policy = {
         "default-src": "'none'",
+        "script-src": "'self'",
+        "connect-src": "'self'",
         "style-src": "'self'",
         "img-src": "'self' data:",
         "form-action": "'self'",
