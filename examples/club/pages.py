@@ -43,8 +43,8 @@ class Reader(NamedTuple):
         return escape(speak(self.language)(key, **values))
 
     def day(self, moment: float) -> str:
-        """Write a date."""
-        return escape(day(self.language, moment))
+        """Write a date, which no line is broken in."""
+        return f'<span class="date">{escape(day(self.language, moment))}</span>'
 
     def som(self, amount: int) -> str:
         """Write an amount with its currency."""
@@ -153,8 +153,9 @@ def _state(reader: Reader, account: Account) -> str:
     if account.has_ended:
         again = reader.form("/rejoin", say("rejoin"), more=_agreement(reader))
         return _notice("", f"<p>{say('ended')}</p>{again}")
-    until = reader.day(account.paid_until) if account.paid_until and account.is_open else None
-    is_open = "" if until is None else f"<p>{say('active', until=until)}</p>"
+    is_open = ""
+    if account.paid_until and account.is_open:
+        is_open = f"<p>{say('active', until=day(reader.language, account.paid_until))}</p>"
     if account.state is SubscriptionState.ENDING:
         return _notice("", f"<p>{say('ending')}</p>{is_open}{reader.form('/keep', say('keep'))}")
     if account.state is SubscriptionState.ACTIVE:

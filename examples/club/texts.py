@@ -58,7 +58,7 @@ TEXTS: Final[Mapping[str, Text]] = {
         "The unpaid {amount} soʻm is taken from the new card at once.",
     ),
     "then_current": Text(
-        "Undan keyin {since} da boshlangan oy uchun {amount} soʻm yechiladi.",
+        "Undan keyin {since}da boshlangan oy uchun {amount} soʻm yechiladi.",
         "После этого спишется {amount} сум за месяц, начавшийся {since}.",
         "After that, {amount} soʻm is taken for the month that began on {since}.",
     ),
@@ -91,7 +91,7 @@ TEXTS: Final[Mapping[str, Text]] = {
         "No card was added yet, and nothing was taken.",
     ),
     "active": Text(
-        "Klub {until} gacha siz uchun ochiq.",
+        "Klub {until}gacha siz uchun ochiq.",
         "Клуб открыт для вас до {until}.",
         "The club is open to you until {until}.",
     ),
@@ -162,7 +162,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     # Cancel
     "cancel": Text("Obunani bekor qilish", "Отменить подписку", "Cancel the subscription"),
     "cancel_paid": Text(
-        "Klub {until} gacha ochiq qoladi. Boshqa hech narsa yechilmaydi.",
+        "Klub {until}gacha ochiq qoladi. Boshqa hech narsa yechilmaydi.",
         "Клуб останется открытым до {until}. Больше ничего не спишется.",
         "The club stays open to you until {until}. Nothing more is taken.",
     ),
@@ -182,29 +182,29 @@ TEXTS: Final[Mapping[str, Text]] = {
         "{amount} soʻm will be taken on {due}.",
     ),
     "told_charged": Text(
-        "{due} dagi davr uchun {amount} soʻm yechildi.",
+        "{due}dagi davr uchun {amount} soʻm yechildi.",
         "За период с {due} списано {amount} сум.",
         "{amount} soʻm was taken for the period from {due}.",
     ),
     "told_refused": Text(
-        "{due} dagi davr uchun {amount} soʻm toʻlovi rad etildi, hech narsa yechilmadi.",
+        "{due}dagi davr uchun {amount} soʻm toʻlovi rad etildi, hech narsa yechilmadi.",
         "Платёж на {amount} сум за период с {due} отклонён, ничего не списано.",
         "The payment of {amount} soʻm for the period from {due} was refused; nothing was taken.",
     ),
     "told_past_due": Text(
-        "{due} dagi davr toʻlanmagan: {amount} soʻm. Boshqa karta qoʻshing yoki qayta urining.",
+        "{due}dagi davr toʻlanmagan: {amount} soʻm. Boshqa karta qoʻshing yoki qayta urining.",
         "Период с {due} не оплачен: {amount} сум. Добавьте другую карту или попробуйте снова.",
         "The period from {due} is unpaid: {amount} soʻm. Add another card, or try again.",
     ),
     "told_skipped": Text(
-        "{due} dagi davr oʻtkazib yuborildi, u uchun pul yechilmaydi.",
+        "{due}dagi davr oʻtkazib yuborildi, u uchun pul yechilmaydi.",
         "Период с {due} пропущен, за него ничего не списывается.",
         "The period from {due} was skipped; nothing is taken for it.",
     ),
     "told_paused": Text("Obuna toʻxtatildi.", "Подписка на паузе.", "The subscription is paused."),
     "told_ended": Text("Obuna tugadi.", "Подписка закончилась.", "The subscription has ended."),
     "told_paid_after_cancel": Text(
-        "{due} dagi davr uchun {amount} soʻm bekor qilingandan keyin yechildi. Klub siz bilan "
+        "{due}dagi davr uchun {amount} soʻm bekor qilingandan keyin yechildi. Klub siz bilan "
         "bogʻlanadi.",
         "За период с {due} списано {amount} сум уже после отмены. Клуб свяжется с вами.",
         "{amount} soʻm for the period from {due} was taken after the cancellation. The club will "
@@ -263,7 +263,7 @@ _MONTHS: Final = [
     Text("noyabr", "ноября", "November"),
     Text("dekabr", "декабря", "December"),
 ]
-_DATES: Final = Text("{year}-yil {day}-{month}", "{day} {month} {year} г.", "{day} {month} {year}")
+_DATES: Final = Text("{year}-yil {day}-{month}", "{day} {month} {year}", "{day} {month} {year}")
 
 Say = Callable[..., str]
 

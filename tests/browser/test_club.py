@@ -90,13 +90,22 @@ class Person:
         ]
 
     def messages(self) -> list[str]:
-        return list(self.page.locator(".messages li span").all_inner_texts())
+        return list(self.page.locator(".messages li > span").all_inner_texts())
 
-    def keeps(self, name: str, *, full: bool = True) -> None:
-        """Keep a screenshot for the documentation, when that is asked for."""
-        if keeps_screenshots() and self.club.name == "club_fastapi":
-            path = IMAGES / f"club-{name}-{self.language}.png"
-            self.page.screenshot(path=path, full_page=full)
+    def keeps(self, name: str, width: int, height: int = 300) -> None:
+        """Keep a screenshot for the documentation, when that is asked for.
+
+        A page is shown whole, unless its top is as high as is given.
+        """
+        if not keeps_screenshots() or self.club.name != "club_fastapi":
+            return
+        before, page = self.page.viewport_size, self.page
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size({"width": width, "height": height})
+        path = IMAGES / f"club-{name}-{self.language}.png"
+        page.screenshot(path=path, full_page=height == 300)
+        page.set_viewport_size(before)
+        page.emulate_media(color_scheme=LOOKS[self.language].scheme)
 
     def checks_the_page(self) -> None:
         """See that nothing sticks out, and that axe finds nothing."""
@@ -145,7 +154,6 @@ def test_a_year_of_a_member_in_one_visit(club: RunningClub, person: Person) -> N
     p, page, say, amount = person, person.page, person.say, plain(AMOUNT)
     p.opens(f"/?lang={p.language}")
     p.checks_the_page()
-    p.keeps("join")
     p.joins()
 
     # The card
@@ -157,7 +165,7 @@ def test_a_year_of_a_member_in_one_visit(club: RunningClub, person: Person) -> N
     page.get_by_role("img", name="Payme").wait_for()
     p.checks_the_page()
     p.types(GOOD)
-    p.keeps("card")
+    p.keeps("card", 390)
     p.binds()
 
     # The first month is paid in the same visit
@@ -182,7 +190,7 @@ def test_a_year_of_a_member_in_one_visit(club: RunningClub, person: Person) -> N
         say("told_upcoming", due=day(p.language, moment("2026-06-05")), amount=amount),
     ]
     p.checks_the_page()
-    p.keeps("member")
+    p.keeps("member", 1000)
 
     # Another card, without money
     p.changes_card(POOR)
@@ -194,12 +202,12 @@ def test_a_year_of_a_member_in_one_visit(club: RunningClub, person: Person) -> N
     assert p.cells("state") == [say("period_refused"), *[say("period_paid")] * 4]
     assert club.debits() == 4
     p.checks_the_page()
-    p.keeps("refused")
+    p.keeps("refused", 390, 700)
     p.opens("/operator")
     till = [text.split("\n")[-1].strip() for text in page.locator(".tile").all_inner_texts()]
     assert till == [say("som", amount=plain(n * AMOUNT)) for n in (4, 0, 1, 0, 0)]
     p.checks_the_page()
-    p.keeps("till")
+    p.keeps("till", 1000)
     p.opens("/me")
     p.lets_pass("a_day")
     assert club.debits() == 4
@@ -216,7 +224,6 @@ def test_a_year_of_a_member_in_one_visit(club: RunningClub, person: Person) -> N
     page.get_by_text(say("cancel"), exact=True).click()
     p.sees("cancel_paid", until=day(p.language, moment("2026-08-05")))
     p.checks_the_page()
-    p.keeps("cancel")
     p.clicks("cancel_now")
     p.sees("ending")
     p.sees("none_next")

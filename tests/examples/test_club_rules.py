@@ -398,7 +398,7 @@ def test_dates_are_those_of_tashkent():
     before_midnight_in_utc = datetime.fromisoformat("2026-02-28T20:00:00+00:00").timestamp()
     assert day("en", before_midnight_in_utc) == "1 March 2026"
     assert day("uz", before_midnight_in_utc) == "2026-yil 1-mart"
-    assert day("ru", before_midnight_in_utc) == "1 марта 2026 г."
+    assert day("ru", before_midnight_in_utc) == "1 марта 2026"
 
 
 # What guards the pages
