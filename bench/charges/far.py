@@ -169,7 +169,7 @@ def error_targets(outcomes: dict[Case, Outcome], checks: dict[Case, Predicted]) 
             f"{error:+.0%}: {predicted.rate:.0f} charges/s, measured {measured:.0f}",
             abs(error) <= STATED,
             f"the machine's other work left {outcomes[case].cores_left:.1f} cores on average; when "
-            "it took them is not in the simulation",
+            "it took them, and the bursts in which a runner works, are not in the simulation",
         )
 
 

@@ -75,6 +75,11 @@ class World:
             return AsyncWallet(client, self.ledger)
         return Awaited(Wallet(client._inner, self.ledger._inner))
 
+    @property
+    def cards(self):
+        """Where the ledger keeps cards."""
+        return self.ledger.cards if self.style == ASYNCIO else Awaited(inner(self.ledger).cards)
+
     async def add(self, customer="aziza", number=OTHER, **options):
         """Bind another card and save it."""
         return await self.wallet.add(customer, self.sandbox.add_card(number=number), **options)
@@ -711,7 +716,7 @@ async def test_nothing_shows_a_secret(world, caplog):
     caplog.set_level(logging.DEBUG)
     customer = "aziza.canary@example.uz"
     card = await world.wallet.add(customer, world.token)
-    stored = await inner_cards(world).load(card.id)
+    stored = await world.cards.load(card.id)
     world.lose(
         "cards.check", when="before", action="rpc_error", times=3, message=f"{world.token} {KEY}"
     )
@@ -739,10 +744,6 @@ async def test_nothing_shows_a_secret(world, caplog):
             assert secret not in text
     shown = [text for text in shown if "aiosqlite" not in text]
     assert [text for text in shown if customer in text] == []
-
-
-def inner_cards(world):
-    return world.ledger.cards if world.style == ASYNCIO else Awaited(inner(world.ledger).cards)
 
 
 def shown_locals(error):

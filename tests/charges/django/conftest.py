@@ -2,7 +2,6 @@
 
 import copy
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ MERCHANT = Path(__file__).parents[2] / "merchant"
 sys.path[:0] = [one for one in (str(MERCHANT), str(MERCHANT / "django")) if one not in sys.path]
 
 import shopfront_project  # noqa: E402 - before anything of the shop's
-from conftest_of_charges import KEY  # noqa: E402
+from conftest_of_charges import KEY, InThread  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.contrib.admin.models import LogEntry  # noqa: E402
 from django.core.management import call_command  # noqa: E402
@@ -26,12 +25,15 @@ from shopfront.models import Event, Order  # noqa: E402
 
 from payme.charges.django.configuration import forget  # noqa: E402
 from payme.charges.django.ledger import DjangoLedger  # noqa: E402
-from payme.charges.django.models import Charge, ChargeEvent  # noqa: E402
+from payme.charges.django.models import Card, Charge, ChargeEvent  # noqa: E402
+from payme.recurring.django.models import Notice, Period, Subscription  # noqa: E402
 from payme.sandbox import Sandbox  # noqa: E402
 from support.mariadb import mariadb_database  # noqa: E402
 from support.postgres import postgres_database  # noqa: E402
 
-pytest.register_assert_rewrite("charges.test_ledger")
+pytest.register_assert_rewrite(
+    "charges.test_ledger", "wallet.test_card_ledger", "recurring.test_recurring"
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -94,7 +96,7 @@ def charges_mariadb():
 
 
 def empty():
-    for model in (Charge, ChargeEvent):
+    for model in (Charge, ChargeEvent, Card, Subscription, Period, Notice):
         model.rows.all().delete()
     for model in (Order, Event, LogEntry):
         model.objects.all().delete()
@@ -113,35 +115,6 @@ def alias(request):
     forget()
     connections[request.param].close()
     routing.chosen = before
-
-
-class InThread:
-    """A blocking ledger in a thread of its own, whose methods are awaited."""
-
-    def __init__(self, ledger):
-        self._ledger = ledger
-        self._thread = ThreadPoolExecutor(1)
-
-    def __getattr__(self, name):
-        method = getattr(self._ledger, name)
-        if name == "iterate":
-            return lambda *args: self._walk(method(*args))
-
-        async def call(*args):
-            import asyncio
-
-            return await asyncio.wrap_future(self._thread.submit(method, *args))
-
-        return call
-
-    async def _walk(self, iterator):
-        end = object()
-        while (one := self._thread.submit(next, iterator, end).result()) is not end:
-            yield one
-
-    def close(self):
-        self._thread.submit(connections.close_all).result()
-        self._thread.shutdown()
 
 
 @pytest.fixture
@@ -163,6 +136,14 @@ def ledger(alias):
     ledger = InThread(DjangoLedger(keys=[KEY]))
     yield ledger
     ledger.close()
+
+
+@pytest.fixture
+def cards(ledger):
+    """The cards of the ledger, in threads enough to get in each other's way."""
+    cards = InThread(ledger._inner.cards, threads=6)
+    yield cards
+    cards.close()
 
 
 @pytest.fixture

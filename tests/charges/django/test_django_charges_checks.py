@@ -1,13 +1,16 @@
 """A project whose charges can't work does not start, and is told what to do."""
 
 import os
+from io import StringIO
 
 import pytest
 from conftest_of_charges import KEY, without_table
 from django.conf import settings
 from django.core import checks
+from django.core.management import call_command
 from django.db import connections
 from django.test.utils import override_settings
+from shopfront import routing
 from shopfront.hooks import changed
 
 from charges.ledgers import OTHER_KEY
@@ -145,12 +148,34 @@ def test_sqlite_without_immediate_transactions_is_warned_of(alias):
             settings.DATABASES[alias]["OPTIONS"] = options
 
 
-def test_tables_that_are_missing_are_warned_of(alias):
-    with without_table(alias, "payme_charge_event"):
+@pytest.mark.parametrize("table", ["payme_charge_event", "payme_card"])
+def test_tables_that_are_missing_are_warned_of(alias, table):
+    with without_table(alias, table):
         message = check_database(databases=[alias])[-1]
     assert message.id == "payme_charges.W003"
-    assert "payme_charge_event" in message.msg
-    assert "migrate payme_charges" in message.hint
+    assert f"no table {table}," in message.msg
+    assert "showmigrations payme_charges" in message.hint
+
+
+def test_migrate_on_a_new_database_warns_of_nothing(tmp_path, monkeypatch):
+    """Nor on one that an older version has made: what waits to be made is not missing."""
+    name, options = str(tmp_path / "new.sqlite3"), {"transaction_mode": "IMMEDIATE"}
+    place = {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": options}
+    settings.DATABASES["new"] = place
+    connections.settings = connections.configure_settings(settings.DATABASES)
+    monkeypatch.setattr(routing, "chosen", "new")
+    try:
+        assert ids("new") == []
+        for target in (["payme_charges", "0001"], []):
+            said = StringIO()
+            call_command("migrate", *target, database="new", stderr=said, stdout=StringIO())
+            assert "payme_charges" not in said.getvalue()
+            assert ids("new") == []
+        with without_table("new", "payme_card"):
+            assert ids("new") == ["payme_charges.W003"]
+    finally:
+        connections["new"].close()
+        del settings.DATABASES["new"]
 
 
 @pytest.mark.parametrize("alias", ["charges_mariadb"], indirect=True)

@@ -4,11 +4,8 @@ The contract is `tests/charges/test_ledger.py`: what it asks of any ledger is as
 too, by the same functions.
 """
 
-import asyncio
-import functools
-import inspect
-
 import pytest
+from conftest_of_charges import shared
 
 from charges import test_ledger as contract
 
@@ -17,31 +14,7 @@ _OTHERS = {"test_a_charge_is_stored_beside_the_order_or_not_at_all"}
 _GIVEN = {"ledger", "open_ledger", "monkeypatch"}
 
 
-def _parameters(test):
-    marks = [mark for mark in getattr(test, "pytestmark", []) if mark.name == "parametrize"]
-    for mark in marks:
-        names = mark.args[0]
-        yield from names.replace(" ", "").split(",") if isinstance(names, str) else names
-
-
-def _is_shared(name, test):
-    return (
-        name.startswith("test_")
-        and name not in _OTHERS
-        and inspect.iscoroutinefunction(test)
-        and {*inspect.signature(test).parameters} <= _GIVEN | {*_parameters(test)}
-    )
-
-
-def _blocking(test):
-    @functools.wraps(test)
-    def run(**fixtures):
-        asyncio.run(test(**fixtures))
-
-    return run
-
-
-SHARED = {name: _blocking(test) for name, test in vars(contract).items() if _is_shared(name, test)}
+SHARED = shared(contract, _GIVEN, _OTHERS)
 globals().update(SHARED)
 
 

@@ -17,10 +17,11 @@ from shopfront import routing
 
 from charges.ledgers import new_charge, next_of
 from payme.charges import ChargeState, SqlLedger
-from payme.charges.core import Overtaken
+from payme.charges.core import CardWithdrawn, Overtaken, Save
 from payme.charges.django import migrations, models
 from payme.charges.django.ledger import DjangoLedger
 from payme.charges.ledger import sql
+from wallet.test_card_ledger import NUMBER, OTHER_NUMBER, new, token
 
 SQL = ["charges_sqlite", "charges_postgresql"]
 on_sql = pytest.mark.parametrize("alias", SQL, indirect=True)
@@ -72,18 +73,29 @@ def test_what_one_kind_of_ledger_leases_the_other_leaves_alone(both, turned):
     assert second.take("b", mine[0].charge.id, 1001.0, 1100.0).charge == mine[0].charge
 
 
+INDICES = {
+    "payme_charge": {"payme_charge_due": ["due"], "payme_charge_receipt": ["receipt_id"]},
+    "payme_charge_event": {},
+    "payme_card": {"payme_card_removing": ["id"]},
+}
+
+
 def shape(engine):
-    """Columns, keys and indices of both tables, as far as they matter to who reads and writes."""
+    """Columns, keys and indices of the tables, as far as they matter to who reads and writes."""
     found = {}
     inspector = sa.inspect(engine)
-    for table in ("payme_charge", "payme_charge_event"):
+    for table, keys in INDICES.items():
+        there = {one["name"]: one["column_names"] for one in inspector.get_indexes(table)}
+        unique = {
+            one["name"]: one["column_names"] for one in inspector.get_unique_constraints(table)
+        }
         found[table] = (
             {one["name"]: one["nullable"] for one in inspector.get_columns(table)},
             inspector.get_pk_constraint(table)["constrained_columns"],
-            {one["name"]: one["column_names"] for one in inspector.get_indexes(table)}.items()
-            >= {"payme_charge_due": ["due"], "payme_charge_receipt": ["receipt_id"]}.items()
-            or table == "payme_charge_event",
+            {name: there.get(name) for name in keys},
+            unique.get("payme_card_once"),
         )
+        assert keys.items() <= there.items()
     return found
 
 
@@ -96,10 +108,11 @@ def test_migrations_make_the_tables_of_the_other_ledger(both, alias):
 
 
 def test_a_database_of_the_other_ledger_is_taken_over(tmp_path, monkeypatch):
-    """`migrate --fake-initial` finds both tables, and goes on from there."""
+    """`migrate --fake-initial` finds the tables, and goes on from there."""
     url = f"sqlite:///{tmp_path}/payme.db"
     other = SqlLedger(url, keys=[KEY])
     other.submit(*ordered())
+    card = other.cards.add(new())
     place = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "payme.db")}
     settings.DATABASES["taken_over"] = place
     connections.settings = connections.configure_settings(settings.DATABASES)
@@ -112,10 +125,37 @@ def test_a_database_of_the_other_ledger_is_taken_over(tmp_path, monkeypatch):
         assert ledger.load("order-1").charge == other.load("order-1").charge
         ledger.save(next_of(ledger.load("order-1").charge, state=ChargeState.PAID, due=None))
         assert other.load("order-1").charge.is_paid
+        assert ledger.cards.of("aziza") == [card]
     finally:
         connections["taken_over"].close()
         del settings.DATABASES["taken_over"]
         other.close()
+
+
+@on_sql
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_one_kind_of_ledger_saves_of_cards_the_other_charges(both, turned):
+    first, second = reversed(both) if turned else both
+    one = first.cards.add(new())
+    other = first.cards.add(new(n=2, number=OTHER_NUMBER, now=1001.0))
+    assert second.cards.of("aziza") == [one, other]
+    assert second.cards.default("aziza") == first.cards.default("aziza")
+    assert second.cards.default("aziza").token == token()
+    # Bound again, with another token.
+    again = second.cards.add(new(n=3, now=1002.0))
+    assert again.id == one.id
+    assert first.cards.load(one.id).token == token(3)
+    assert second.cards.choose(other.id, 1003.0)
+    assert first.cards.default("aziza").card.id == other.id
+    charge = new_charge("order-1")
+    first.submit(charge, second.cards.default("aziza").means())
+    begun = second.cards.begin_removal(other.id, 1004.0)
+    with pytest.raises(CardWithdrawn):
+        first.save(Save(*next_of(charge, state=ChargeState.PAYING)[:2], other.id))
+    assert first.cards.removing("", 9) == [other.id]
+    first.cards.forget(begun)
+    assert second.cards.of("aziza") == first.cards.of("aziza")
+    assert [card.id for card in second.cards.of("aziza")] == [one.id]
 
 
 @pytest.mark.parametrize("alias", SQL, indirect=True)
@@ -153,6 +193,7 @@ def test_moments_come_back_to_the_last_bit(alias):
 def stored(alias):
     ledger = DjangoLedger(keys=[KEY])
     ledger.submit(*ordered())
+    ledger.cards.add(new())
     return ledger
 
 
@@ -169,9 +210,12 @@ WRITES = [
 ]
 
 
-@pytest.mark.parametrize("model", [models.Charge, models.ChargeEvent], ids=lambda one: one.__name__)
+MODELS = [models.Charge, models.ChargeEvent, models.Card]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda one: one.__name__)
 @pytest.mark.parametrize("write", WRITES)
-def test_the_orm_writes_neither_charges_nor_events(stored, model, write):
+def test_the_orm_writes_neither_charges_nor_events_nor_cards(stored, model, write):
     before = list(model.objects.values())
     row = model.objects.get()
     with pytest.raises(models.ReadOnlyError, match="ledger alone"):
@@ -184,6 +228,9 @@ def test_rows_are_named_and_read(stored):
     assert str(row) == "order-1"
     assert row.read() == stored.load("order-1").charge
     assert str(models.ChargeEvent.objects.get()) == "order-1 0: new"
+    card = models.Card.objects.get()
+    assert str(card) == f"{NUMBER} 03/99"
+    assert card.read(is_default=True) == stored.cards.of("aziza")[0]
 
 
 # Migrations.
@@ -203,17 +250,25 @@ def test_every_migration_has_what_an_older_version_left():
     assert kept == NAMES
 
 
+def left_by(name, alias):
+    """Statements that write what the version of a migration left, with those before it."""
+    for kept in NAMES[: NAMES.index(name) + 1]:
+        written = (HERE / "upgrades" / f"{kept}.sql").read_text()
+        if alias == "charges_postgresql":
+            written = written.replace("X'", r"'\x")
+        if alias == "charges_mariadb":
+            written = written.replace(" before,", " `before`,")
+        lines = "".join(one for one in written.splitlines(True) if not one.startswith("--"))
+        yield from filter(str.strip, lines.split(";\n"))
+
+
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("alias", SQL, indirect=True)
 def test_what_an_older_version_stored_is_driven_after_an_upgrade(alias, name):
     try:
         call_command("migrate", "payme_charges", "zero", database=alias, verbosity=0)
         call_command("migrate", "payme_charges", name, database=alias, verbosity=0)
-        written = (HERE / "upgrades" / f"{name}.sql").read_text()
-        if alias == "charges_postgresql":
-            written = written.replace("X'", r"'\x")
         with connections[alias].cursor() as cursor:
-            for statement in filter(str.strip, written.split(";\n")):
+            for statement in left_by(name, alias):
                 cursor.execute(statement)
         call_command("migrate", "payme_charges", database=alias, verbosity=0)
         ledger = DjangoLedger(keys=[KEY])
@@ -225,6 +280,12 @@ def test_what_an_older_version_stored_is_driven_after_an_upgrade(alias, name):
         assert claimed.charge == waits
         assert claimed.means.token.open() == TOKEN
         ledger.save(next_of(waits, state=ChargeState.PAID, due=None))
+        if name == NAMES[0]:
+            assert ledger.cards.of("aziza") == []
+            return
+        card = ledger.cards.default("aziza")
+        assert (card.card.number, card.card.can_be_charged) == ("860006******6311", True)
+        assert card.token.open() == TOKEN
     finally:
         call_command("migrate", "payme_charges", database=alias, verbosity=0)
 

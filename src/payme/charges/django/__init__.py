@@ -1,4 +1,4 @@
-"""Charges as a Django app: `pip install "payme-uz[django-charges]"`.
+"""Charges and saved cards as a Django app: `pip install "payme-uz[django-charges]"`.
 
     # settings.py
     INSTALLED_APPS = [..., "payme.charges.django"]
@@ -14,6 +14,9 @@
     with transaction.atomic():
         order = Order.objects.create(...)
         charges().submit(f"order-{order.pk}", order.amount, {"order_id": order.pk}, card.token)
+
+    def card_is_bound(request):
+        wallet().add(f"customer-{request.user.pk}", request.POST["token"])
 
     # shop/payments.py
     def changed(charge):
@@ -39,8 +42,9 @@ if django.VERSION < (5, 2):
 
 if TYPE_CHECKING:
     from payme.charges.django.driving import DjangoCharges
+    from payme.wallet import Wallet
 
-__all__ = ["charges"]
+__all__ = ["charges", "wallet"]
 
 
 def charges() -> "DjangoCharges":
@@ -64,3 +68,26 @@ def charges() -> "DjangoCharges":
     from payme.charges.django.configuration import configured
 
     return configured()
+
+
+def wallet() -> "Wallet":
+    """Return the wallet of this process: the saved cards that `charges()` takes.
+
+    It may be used from any thread, and after a fork.
+
+    Returns:
+        `Wallet` on the ORM, with the client and the keys of `PAYME_CHARGES`. `add`, `refresh` and
+        `make_default` join a surrounding `transaction.atomic`; `remove` and `recover` are called
+        outside of one, so that what is about to be asked of Payme is stored first.
+
+    Raises:
+        ConfigurationError: A setting is missing or can't be right.
+
+    Example:
+        >>> wallet().add(f"customer-{request.user.pk}", request.POST["token"]).number
+        '860006******6311'
+        >>> charges().submit("order-106", 50_000, {"order_id": 106}, customer="customer-17")
+    """
+    from payme.charges.django.configuration import configured_wallet
+
+    return configured_wallet()

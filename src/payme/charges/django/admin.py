@@ -1,42 +1,35 @@
-"""Charges in Django's admin: looked at by everybody who may, changed by nobody's keyboard.
+"""Charges and saved cards in Django's admin: looked at by everybody who may, typed by nobody.
 
-An action stores the merchant's word, as the ledger does everywhere, and `run` carries it out. So a
-page says "asked for", never "refunded", and what it was asked for is compared with the version that
-the person saw.
+An action on charges stores the merchant's word, as the ledger does everywhere, and `run` carries it
+out. One on cards asks Payme at once.
 """
 
 import json
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from functools import partial
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import QuerySet
+from django.db import transaction
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 
 from payme import redact
-from payme.charges import core, orders
+from payme.charges import orders
 from payme.charges.core import Overtaken
-from payme.charges.django import charges
+from payme.charges.django import charges, wallet
+from payme.charges.django.asking import Asked, AskingAdmin, actions
 from payme.charges.django.ledger import DjangoLedger
-from payme.charges.django.models import ATTENTION, Charge
+from payme.charges.django.models import ATTENTION, Card, Charge, defaults_of
 from payme.charges.pace import since_1970
+from payme.charges.saved import CardNotFound, SavedCard
+from payme.errors import InvalidArgument, PaymeError
 from payme.money import format_som
 
-if TYPE_CHECKING:
-    Base = admin.ModelAdmin[Charge]
-else:
-    Base = admin.ModelAdmin
-
-Rows = QuerySet[Charge]
+Rows = QuerySet[Any]
 
 _LOG: Final = logging.getLogger("payme.charges")
-
-_MOST: Final = 100
-"""Charges that one action is asked for: as many as a person reads before agreeing."""
 
 _WORDS: Final = {
     "confirm": "The money that is held will be taken.",
@@ -45,7 +38,11 @@ _WORDS: Final = {
     "retry": "The same cards will be charged again.",
 }
 
-_CONFIRM: Final = "admin/payme_charges/charge/confirm_action.html"
+_CARD_WORDS: Final = {
+    "refresh": "Payme will be asked whether they may still be charged.",
+    "make_default": "From now on their customers' charges will be paid with them.",
+    "remove": "They will be removed at Payme and here, and can't be charged any more.",
+}
 
 
 class NeedsPerson(admin.SimpleListFilter):
@@ -63,42 +60,17 @@ class NeedsPerson(admin.SimpleListFilter):
         return queryset.filter(ATTENTION) if self.value() == "yes" else queryset
 
 
-class _Asked(NamedTuple):
-    """A charge on the page that asks for agreement."""
-
-    charge: core.Charge
-    refusal: str | None
-
-    @property
-    def seen(self) -> str:
-        return f"{self.charge.version} {self.charge.id}"
-
-    @property
-    def money(self) -> str:
-        return format_som(self.charge.amount)
-
-
-def _action(word: str) -> Callable[..., HttpResponse | None]:
-    @admin.action(permissions=["command"], description=f"{word.capitalize()} selected charges")
-    def act(own: "ChargeAdmin", request: HttpRequest, queryset: Rows) -> HttpResponse | None:
-        return own.ask(request, queryset, word)
-
-    act.__name__ = word
-    return act
-
-
 @admin.register(Charge)
-class ChargeAdmin(Base):
+class ChargeAdmin(AskingAdmin):
     """A list with filters, a page for each charge with its events, and actions that ask."""
 
     list_display = ("id", "state", "sum", "person", "receipt_id", "known_from", "changed_at")
     list_filter = ("state", NeedsPerson)
     search_fields = ("id__exact", "receipt_id__exact")
     search_help_text = "Id, or receipt"
-    # Counting a million rows for the corner of a page takes longer than the page.
-    show_full_result_count = False
     sortable_by = ("id",)
-    actions = tuple(_action(word) for word in _WORDS)
+    words = _WORDS
+    actions = actions(_WORDS)
     change_form_template = "admin/payme_charges/charge/change_form.html"
     fields = (
         "id",
@@ -175,32 +147,12 @@ class ChargeAdmin(Base):
         """Return when it changed last."""
         return _moment(row.changed)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
-        """Refuse: a charge is submitted by the shop."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Refuse: what is stored was proven."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:  # noqa: ARG002
-        """Refuse: under its id it could be taken again."""
-        return False
-
-    def has_command_permission(self, request: HttpRequest) -> bool:
-        """Return whether somebody may ask for something: who has the permission to change."""
-        user: Any = getattr(request, "user", None)
-        return bool(user and user.has_perm("payme_charges.change_charge"))
-
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Add the events, and what may be asked."""
+        """Add the events."""
         row: Charge | None = kwargs.get("obj")
         if row is not None:
-            may = self.has_command_permission(request)
-            context["words"] = [word for word in _WORDS if may and _refusal(row, word) is None]
-            context["action_checkbox_name"] = ACTION_CHECKBOX_NAME
             context["events"] = [
                 {
                     "at": _moment(event.at),
@@ -213,40 +165,136 @@ class ChargeAdmin(Base):
             ]
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def ask(self, request: HttpRequest, queryset: Rows, word: str) -> HttpResponse | None:
-        """Ask the person, then the ledger."""
-        if request.POST.get("agreed"):
-            self._ask_ledger(request, word)
-            return None
-        selected = list(queryset.order_by("pk")[: _MOST + 1])
-        if len(selected) > _MOST:
-            text = f"Choose at most {_MOST} charges at once. Nothing was asked for."
-            self.message_user(request, text, messages.ERROR)
-            return None
-        asked = [_Asked(row.read(), _refusal(row, word)) for row in selected]
-        able = [one for one in asked if one.refusal is None]
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{word.capitalize()}: are you sure?",
-            "opts": self.opts,
-            "media": self.media,
-            "word": word,
-            "means": _WORDS[word],
-            "asked": asked,
-            "able": able,
-            "sum": format_som(sum(one.charge.amount for one in able)),
-            "action_checkbox_name": ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, _CONFIRM, context)
+    def asked(self, row: Charge, word: str) -> Asked:
+        """Return what is shown of a charge that something is asked of."""
+        charge = row.read()
+        text = f"{charge.id}: {charge.state}, {format_som(charge.amount)} so'm"
+        return Asked(charge.id, str(charge.version), text, _refusal(row, word))
 
-    def _ask_ledger(self, request: HttpRequest, word: str) -> None:
-        """Store the word for each charge that the person saw, in the version that was shown."""
-        for seen in request.POST.getlist("seen")[:_MOST]:
-            version, _, charge_id = seen.partition(" ")
-            level, text = _told(charge_id, word, version)
-            if level == messages.SUCCESS:
-                self.log_change(request, self.model.rows.get(pk=charge_id), f"asked for: {word}")
-            self.message_user(request, f"{charge_id}: {text}", level)
+    def summary(self, rows: list[Charge]) -> str:
+        """Write how many charges there are, and how much money that is."""
+        count = f"{len(rows)} charge{'' if len(rows) == 1 else 's'}"
+        return f"{count}, {format_som(sum(row.amount for row in rows))} so'm in all"
+
+    def told(self, pk: str, word: str, version: str) -> tuple[int, str]:
+        """Store a word for a charge; return what to say of it."""
+        return _told(pk, word, version)
+
+
+@admin.register(Card)
+class CardAdmin(AskingAdmin):
+    """Saved cards without their tokens; Payme is asked about them after agreement."""
+
+    list_display = ("number", "expire", "state", "whose", "default", "known_from", "changed_at")
+    list_filter = ("state",)
+    search_fields = ("customer__exact", "id__exact")
+    search_help_text = "Customer, or id"
+    sortable_by = ("number",)
+    words = _CARD_WORDS
+    actions = actions(_CARD_WORDS)
+    # Each is a request to Payme, and the page waits for all of them.
+    most: ClassVar[int] = 20
+    fields = (
+        "id",
+        "number",
+        "expire",
+        "state",
+        "whose",
+        "default",
+        "recurrent",
+        "known_from",
+        "created_at",
+        "changed_at",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Rows:
+        """Read cards without their tokens, with the default of each customer."""
+        rows = super().get_queryset(request).defer("means", "fingerprint", "identity")
+        first = defaults_of(Card.rows.order_by(), [OuterRef("customer")]).values("pk")[:1]
+        return rows.annotate(first=Subquery(first))
+
+    @admin.display(description="customer")
+    def whose(self, row: Card) -> str:
+        """Write whose it is; a phone or an e-mail is masked."""
+        return str(redact.account_value(row.customer))
+
+    @admin.display(description="default", boolean=True)
+    def default(self, row: Any) -> bool | None:
+        """Return whether charges of its customer take it; nothing is shown where they do not."""
+        return True if row.first == row.pk else None
+
+    @admin.display(description="known from")
+    def known_from(self, row: Card) -> str:
+        """Write what the state rests on."""
+        return redact.scrub(row.evidence)
+
+    @admin.display(description="saved")
+    def created_at(self, row: Card) -> datetime | None:
+        """Return when it was saved."""
+        return _moment(row.created)
+
+    @admin.display(description="changed")
+    def changed_at(self, row: Card) -> datetime | None:
+        """Return when it changed last."""
+        return _moment(row.changed)
+
+    def asked(self, row: Any, word: str) -> Asked:
+        """Return what is shown of a card that something is asked of."""
+        card: SavedCard = row.read(is_default=row.first == row.pk)
+        text = f"{card.number} {card.expire}: {card.state}, {self.whose(row)}"
+        return Asked(card.id, str(card.changed), text, _card_refusal(card, word))
+
+    def summary(self, rows: list[Any]) -> str:
+        """Write how many cards there are."""
+        return f"{len(rows)} card{'' if len(rows) == 1 else 's'}"
+
+    def carry_out(self, request: HttpRequest, word: str) -> None:
+        """Ask Payme, once nothing can be rolled back that is stored before."""
+        alias = _ledger().alias
+        transaction.on_commit(partial(super().carry_out, request, word), using=alias)
+
+    def told(self, pk: str, word: str, version: str) -> tuple[int, str]:
+        """Ask Payme about a card; return what to say of it."""
+        try:
+            if str(wallet().get(pk).changed) != version:
+                return messages.ERROR, "it has changed since you looked; nothing was asked for"
+            return messages.SUCCESS, _done(pk, word)
+        except (CardNotFound, InvalidArgument):
+            return messages.ERROR, "there is no such card; nothing was asked for"
+        except PaymeError as error:
+            return messages.WARNING, f"{redact.scrub(str(error))}; {_stands(pk)}"
+        except Exception as error:  # noqa: BLE001 - the others go on
+            _LOG.exception("%s of card %s failed", word, pk)
+            return messages.ERROR, f"{type(error).__name__}; look at it again"
+
+
+def _done(card_id: str, word: str) -> str:
+    """Do something with a card; return what came of it."""
+    if word == "remove":
+        wallet().remove(card_id)
+        return "removed at Payme and here"
+    if word == "make_default":
+        wallet().make_default(card_id)
+        return "it is the default now"
+    return f"it is {wallet().refresh(card_id).state}"
+
+
+def _stands(card_id: str) -> str:
+    """Say how a card stands after Payme refused, or did not answer."""
+    try:
+        state = wallet().get(card_id).state
+    except CardNotFound:
+        return "somebody else has removed it"
+    return f"it is {state}" + (", remove it again later" if state == "removing" else "")
+
+
+def _card_refusal(card: SavedCard, word: str) -> str | None:
+    """Return why something can't be asked of a card; None if it can."""
+    if word == "make_default" and card.is_default:
+        return "it is the default already"
+    if word != "remove" and card.state == "removing":
+        return "it is being removed"
+    return None
 
 
 def _told(charge_id: str, word: str, version: str) -> tuple[int, str]:

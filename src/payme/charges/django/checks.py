@@ -1,14 +1,18 @@
 """What `manage.py check` says before Payme does."""
 
-from collections.abc import Callable, Mapping, Sequence
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as Caution
 from django.db import DatabaseError, connections, router
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Model
 
-from payme.charges.django import configuration, models
+from payme.charges.django import configuration, migrations, models
 from payme.errors import ConfigurationError
 
 Reader = Callable[[Mapping[str, Any]], object]
@@ -115,15 +119,39 @@ def _immediate(alias: str) -> CheckMessage | None:
 
 
 def _tables(alias: str) -> CheckMessage | None:
-    wanted = {model._meta.db_table for model in (models.Charge, models.ChargeEvent)}
-    try:
-        missing = wanted - {*connections[alias].introspection.table_names()}
-    except DatabaseError:
-        return None  # Django says that the database can't be reached
+    wanted = (models.Charge, models.ChargeEvent, models.Card)
+    missing = missing_tables(alias, wanted, migrations)
     if not missing:
         return None
     return Caution(
-        f"PAYME_CHARGES: the database {alias!r} has no table {', '.join(sorted(missing))}",
-        hint=f"manage.py migrate payme_charges --database {alias}",
+        f"PAYME_CHARGES: the database {alias!r} has no table {', '.join(missing)}, and "
+        "its migrations are recorded as applied",
+        hint=f"Restore it, or look at manage.py showmigrations payme_charges --database {alias}",
         id="payme_charges.W003",
     )
+
+
+def missing_tables(
+    alias: str, wanted: Iterable[type[Model]], migrations: ModuleType
+) -> Sequence[str]:
+    """Return the tables that the migrations of an app have made, and that are not there.
+
+    Where one waits to be applied nothing is missing: Django tells of those, and `migrate` runs the
+    checks before it makes a table.
+
+    Args:
+        alias: Alias of the database.
+        wanted: The models of the app.
+        migrations: The package of its migrations.
+    """
+    connection = connections[alias]
+    names = {(model._meta.app_label, model._meta.db_table) for model in wanted}
+    try:
+        missing = {table for _, table in names} - {*connection.introspection.table_names()}
+        recorded = [*MigrationRecorder(connection).applied_migrations()] if missing else []
+    except DatabaseError:
+        return ()  # Django says that the database can't be reached
+    made = {
+        (label, one.name) for one in pkgutil.iter_modules(migrations.__path__) for label, _ in names
+    }
+    return sorted(missing) if made <= {*recorded} else ()

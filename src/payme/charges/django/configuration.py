@@ -15,7 +15,7 @@
 
 import inspect
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar, cast
 
 from django.conf import settings
@@ -29,6 +29,7 @@ from payme.charges.vault import Vault
 from payme.client import Payme
 from payme.errors import ConfigurationError, InvalidArgument
 from payme.protocol import arguments
+from payme.wallet import Wallet
 
 Kind = TypeVar("Kind", bound=DjangoLedger)
 
@@ -43,6 +44,8 @@ _OPTIONS: Final = {*inspect.signature(Payme).parameters} - {*_WHO.values()}
 
 # No lock: one that another thread holds during a fork would stay locked in the child.
 _made: dict[str, DjangoCharges] = {}
+_wallets: dict[str, Wallet] = {}
+_followers: list[Callable[[DjangoLedger], None]] = []
 
 
 def configured() -> DjangoCharges:
@@ -61,8 +64,22 @@ def configured() -> DjangoCharges:
     return found
 
 
+def configured_wallet() -> Wallet:
+    """Return the wallet beside those charges, made once in a process.
+
+    Raises:
+        ConfigurationError: Something is missing or can't be right.
+    """
+    found = _wallets.get("wallet")
+    if found is None:
+        made = configured()
+        found = _wallets.setdefault("wallet", Wallet(made.client, made.ledger))
+    return found
+
+
 def forget() -> None:
     """Drop what was made; the next who asks gets it anew."""
+    _wallets.clear()
     made = _made.pop("charges", None)
     if made is not None:
         made.client.close()
@@ -92,7 +109,19 @@ def ledger(given: Mapping[str, Any], kind: type[Kind]) -> Kind:
     Raises:
         ConfigurationError: The database, a key or the hook can't be right.
     """
-    return kind(database(given), keys=ledger_keys(given), changed=changed(given))
+    made = kind(database(given), keys=ledger_keys(given), changed=changed(given))
+    for follow in _followers:
+        follow(made)
+    return made
+
+
+def followed_by(follow: Callable[[DjangoLedger], None]) -> None:
+    """Call something with each ledger that is made from now on, so that it hears of charges.
+
+    Args:
+        follow: Called with the ledger, such as to call its `follow`.
+    """
+    _followers.append(follow)
 
 
 def client(given: Mapping[str, Any]) -> Payme:

@@ -1,42 +1,26 @@
 """Charges in the database of a Django project."""
 
-import functools
 import inspect
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import Any, Final, ParamSpec, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
-from django.db import DatabaseError, IntegrityError, connections, router, transaction
+from django.db import IntegrityError, connections
 from django.db.models import Q, QuerySet
 
 from payme.charges import orders
 from payme.charges.core import Charge, ChargeState, Event, Means, Overtaken, Save
 from payme.charges.django import models
+from payme.charges.django.cards import DjangoCards
+from payme.charges.django.database import Database, hiding
 from payme.charges.ledger import FARTHEST, Stored, rows
 from payme.charges.pace import since_1970
 from payme.charges.vault import Vault
-from payme.errors import ConfigurationError, InvalidArgument
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from payme.errors import InvalidArgument
 
 Changed = Callable[[Charge], Any]
 """The merchant's hook: runs once for each proven change, in the transaction that stores it."""
 
 _STORED: Final = (*rows.COLUMNS, "means")
-
-
-def _hiding(method: Callable[P, T]) -> Callable[P, T]:
-    """Keep what is stored out of the frames of a database's error: without keys it is readable."""
-
-    @functools.wraps(method)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return method(*args, **kwargs)
-        except DatabaseError as error:
-            raise error.with_traceback(None) from None
-
-    return call
 
 
 class DjangoLedger:
@@ -68,16 +52,38 @@ class DjangoLedger:
         keys: Sequence[str | bytes] = (),
         changed: Changed | None = None,
     ) -> None:
-        self._using = using
+        self._database = Database(using, models.Charge)
         self._vault = Vault(keys)
         self._changed = changed
+        self._followers: dict[str, Changed] = {}
+        self.cards = DjangoCards(self._database, self._vault)
+        """Where saved cards are kept, for `payme.wallet`."""
 
     @property
     def alias(self) -> str:
         """Alias of the database."""
-        return self._using or router.db_for_write(models.Charge)
+        return self._database.alias
 
-    @_hiding
+    @property
+    def database(self) -> Database:
+        """The database, for what is kept beside the charges."""
+        return self._database
+
+    @property
+    def vault(self) -> Vault:
+        """Seals and opens what charges are paid with."""
+        return self._vault
+
+    def follow(self, name: str, hook: Changed) -> None:
+        """Call a hook for each proven change, before the merchant's, in the same transaction.
+
+        Args:
+            name: Who follows; a later hook of the same name takes the place of the one before.
+            hook: Called with the charge.
+        """
+        self._followers[name] = hook
+
+    @hiding
     def submit(self, charge: Charge, means: Means, connection: Any = None) -> Charge:
         """Store a charge unless its id is known, in the surrounding `atomic` if there is one."""
         if connection is not None:
@@ -85,9 +91,9 @@ class DjangoLedger:
             raise InvalidArgument("connection", type(connection).__name__, expected)
         row = {**rows.charge_row(charge), "means": self._vault.seal(means), "leased_until": 0.0}
         try:
-            with transaction.atomic(using=self.alias):
+            with self._database.joined():
                 self._charges.bulk_create([models.Charge(**row)])
-                self._note(None, charge)
+                self._events.bulk_create([_event(None, charge)])
         except IntegrityError:
             known = self._read(charge.id)
             if known is None:
@@ -111,8 +117,8 @@ class DjangoLedger:
             ChargeConflict: Its state does not allow it.
             Overtaken: It has another version.
         """
-        with transaction.atomic(using=self.alias):
-            self._begin()
+        with self._database.joined():
+            self._database.begin()
             charge = self._read(charge_id)
             if charge is None:
                 raise orders.ChargeNotFound(f"no charge has the id {charge_id!r}")
@@ -121,7 +127,7 @@ class DjangoLedger:
             change = orders.command(charge, word, since_1970())
             if change is None:
                 return charge
-            self._write(change, None)
+            self.save_sealed(change, None)
         return change.after
 
     def load(self, charge_id: str) -> Stored | None:
@@ -129,11 +135,11 @@ class DjangoLedger:
         row = self._charges.filter(pk=charge_id).values(*_STORED).first()
         return None if row is None else self._stored(row)
 
-    @_hiding
+    @hiding
     def save(self, change: Save, means: Means | None = None) -> None:
         """Store a change with its event, and call the hook."""
-        with self._committed():
-            self._write(change, means)
+        with self._database.committed():
+            self.save_sealed(change, None if means is None else self._vault.seal(means))
 
     def history(self, charge_id: str) -> list[Event]:
         """Read the events of a charge."""
@@ -152,8 +158,8 @@ class DjangoLedger:
 
     def claim(self, owner: str, now: float, until: float, limit: int) -> list[Stored]:
         """Lease what is due; rows that somebody else is claiming are skipped."""
-        with self._committed():
-            self._begin()
+        with self._database.committed():
+            self._database.begin()
             skips = connections[self.alias].features.has_select_for_update_skip_locked
             due = self._due(now).select_for_update(skip_locked=skips)
             found = list(due.values(*_STORED)[:limit])
@@ -168,7 +174,7 @@ class DjangoLedger:
     def take(self, owner: str, charge_id: str, now: float, until: float) -> Stored | None:
         """Lease one charge."""
         free = Q(leased_until__lte=now) | Q(owner=owner)
-        with self._committed():
+        with self._database.committed():
             mine = self._charges.filter(pk=charge_id)
             if not mine.filter(free).update(owner=owner, leased_until=until):
                 return None
@@ -176,33 +182,34 @@ class DjangoLedger:
 
     def release(self, owner: str, charge_id: str) -> None:
         """Give a lease back."""
-        with self._committed():
+        with self._database.committed():
             ours = self._charges.filter(pk=charge_id, owner=owner)
             ours.update(owner=None, leased_until=0.0)
 
     def next_due(self) -> float | None:
         """Return when something can be claimed next."""
         # A few are enough: who asks looks again after a second anyway.
-        with self._committed():
+        with self._database.committed():
             first = self._charges.filter(due__isnull=False).order_by("due")
             found = first.values_list("due", "leased_until")[: rows.PAGE]
             return min((max(due, leased) for due, leased in found), default=None)
 
     def rewind(self, now: float) -> None:
         """Make due what a clock that was ahead has put off."""
-        with self._committed():
+        with self._database.committed():
             waits = self._charges.filter(due__isnull=False)
             waits.filter(due__gt=now + FARTHEST).update(due=now)
             waits.filter(leased_until__gt=now + FARTHEST).update(leased_until=0.0)
 
-    @_hiding
+    @hiding
     def rotate(self) -> None:
         """Encrypt every token with the first key, so that the others can be thrown away."""
-        after: str | None = ""
-        while after is not None:
-            with self._committed():
-                self._begin()
-                after = self._rotate(after)
+        for rotate in (self._rotate, self.cards.rotate):
+            after: str | None = ""
+            while after is not None:
+                with self._database.committed():
+                    self._database.begin()
+                    after = rotate(after)
 
     def _rotate(self, after: str) -> str | None:
         """Seal a page of tokens anew; return where the next page begins."""
@@ -215,47 +222,38 @@ class DjangoLedger:
 
     # What is inside of a transaction.
 
-    @contextmanager
-    def _committed(self) -> Generator[None]:
-        """Open a transaction that is committed at its end, whoever calls.
-
-        Raises:
-            ConfigurationError: A transaction is open that somebody else may roll back. The bytes of
-                a payment would leave before it is known whether they are remembered.
-        """
-        connection = usable(self.alias)
-        with ExitStack() as block:
-            try:
-                block.enter_context(transaction.atomic(using=self.alias, durable=True))
-            except RuntimeError:
-                raise _inside() from None
-            if not connection.commit_on_exit:
-                raise _inside()
-            yield
-
-    def _begin(self) -> None:
-        """Begin a transaction that reads before it writes.
-
-        SQLite gives its lock for writing to nobody who has read before while another wrote. So the
-        first statement is a write, of nothing.
-        """
-        if connections[self.alias].vendor == "sqlite":
-            self._charges.filter(pk="").update(owner=None)
-
-    def _write(self, change: Save, means: Means | None) -> None:
+    def save_sealed(self, change: Save, means: bytes | None) -> None:
+        """Store a change, and another card, sealed, unless it is None."""
         before, after = change.before, change.after
         row = rows.charge_row(after)
         if means is not None:
-            row["means"] = self._vault.seal(means)
+            row["means"] = means
         if self._charges.filter(pk=after.id, version=before.version).update(**row) != 1:
             raise Overtaken(after.id)
-        self._note(before, after)
-        if self._changed is not None and rows.is_proven(change):
-            self._tell(self._changed, after)
+        self._events.bulk_create([_event(before, after)])
+        self.cards.guard(change)
+        if rows.is_proven(change):
+            for follower in self._followers.values():
+                follower(after)
+            if self._changed is not None:
+                self._tell(self._changed, after)
 
-    def _note(self, before: Charge | None, after: Charge) -> None:
-        event = models.ChargeEvent(**rows.event_row(before, after))
-        self._events.bulk_create([event])
+    def submit_sealed(self, pairs: Sequence[tuple[Charge, bytes]]) -> list[Charge]:
+        """Store charges with what they are paid with, sealed; gives those that are known."""
+        known = self.load_all([charge.id for charge, _ in pairs])
+        there = {charge.id for charge in known}
+        new = [pair for pair in pairs if pair[0].id not in there]
+        self._charges.bulk_create(
+            models.Charge(**rows.charge_row(charge), means=means, leased_until=0.0)
+            for charge, means in new
+        )
+        self._events.bulk_create(_event(None, charge) for charge, _ in new)
+        return known
+
+    def load_all(self, charge_ids: Sequence[str]) -> list[Charge]:
+        """Read the charges that there are, without what they are paid with."""
+        found = self._charges.filter(pk__in=charge_ids).values(*rows.COLUMNS)
+        return [rows.read_charge(row) for row in found]
 
     def _tell(self, changed: Changed, after: Charge) -> None:
         """Call the merchant's hook, after charge and event are stored."""
@@ -281,31 +279,12 @@ class DjangoLedger:
 
     @property
     def _charges(self) -> "QuerySet[models.Charge]":
-        usable(self.alias)
-        return models.Charge.rows.using(self.alias).order_by()
+        return self._database.rows(models.Charge)
 
     @property
     def _events(self) -> "QuerySet[models.ChargeEvent]":
-        usable(self.alias)
-        return models.ChargeEvent.rows.using(self.alias).order_by()
+        return self._database.rows(models.ChargeEvent)
 
 
-def usable(alias: str) -> Any:
-    """Return this thread's connection, without one that broke.
-
-    Django looks after that between two requests, and `run` has none.
-    """
-    connection: Any = connections[alias]
-    if connection.errors_occurred and not connection.in_atomic_block:
-        if not connection.is_usable():
-            connection.close()
-        connection.errors_occurred = False
-    return connection
-
-
-def _inside() -> ConfigurationError:
-    return ConfigurationError(
-        "charges are driven outside of transaction.atomic, so that what is about to be asked of "
-        "Payme is stored first: inside of it, and with ATOMIC_REQUESTS, call submit() and let "
-        "`manage.py payme_charges run` go on"
-    )
+def _event(before: Charge | None, after: Charge) -> models.ChargeEvent:
+    return models.ChargeEvent(**rows.event_row(before, after))

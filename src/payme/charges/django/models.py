@@ -1,8 +1,8 @@
 """What is stored: the tables of `SqlLedger`. Times are seconds since 1970, amounts are tiyin.
 
 The ledger alone writes here, with a compare-and-set and an event for each change. So the ORM reads
-only: a charge that somebody saves would undo what happened meanwhile, and one that somebody deletes
-could be taken a second time under its id.
+only: a charge that somebody saves would undo what happened meanwhile, one that somebody deletes
+could be taken a second time under its id, and a card that somebody deletes lives on at Payme.
 """
 
 from __future__ import annotations
@@ -14,40 +14,55 @@ from django.db.models import Q
 
 from payme.charges.core import RESTS, ChargeState
 from payme.charges.django.fields import ExactCharField
-from payme.charges.ledger import rows
+from payme.charges.django.sealed import SealedField
+from payme.charges.ledger import card_rows, rows
+from payme.charges.saved import CardState
 
 if TYPE_CHECKING:
-    from payme.charges import core
+    from collections.abc import Callable
 
-    Rows = models.QuerySet[Any, Any]
+    from payme.charges import core
+    from payme.charges.saved import SavedCard
+
     AnyManager = models.Manager[Any]
-    Bytes = models.BinaryField[Any, Any]
 else:
-    Rows = models.QuerySet
     AnyManager = models.Manager
-    Bytes = models.BinaryField
 
 STATES = [(state.value, state.value) for state in ChargeState]
+CARD_STATES = [(state.value, state.value) for state in CardState]
 
-ATTENTION = Q(due__isnull=True) & ~Q(state__in=[state.value for state in RESTS])
+_MOVES = [state.value for state in ChargeState if state not in RESTS]
+
+# Said by the states in which nothing may rest, and not by those in which it may, so that an index
+# finds them.
+ATTENTION = Q(due__isnull=True, state__in=_MOVES)
 """Charges that can't be proven either way; see `payme.charges.Charge.needs_attention`."""
 
 
 class ReadOnlyError(TypeError):
-    """Charges and their events are written by the ledger alone."""
+    """What is stored is written by the ledger alone."""
 
 
-def _refuse(*_: object, **__: object) -> NoReturn:
-    raise ReadOnlyError(
-        "charges and their events are written by the ledger alone: "
-        "use payme.charges.django.charges()"
-    )
+def refusing(text: str) -> Callable[..., NoReturn]:
+    """Make what stands in the place of every method that would write."""
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise ReadOnlyError(text)
+
+    return refuse
 
 
-class ReadOnly(Rows):
-    """Rows to look at."""
+def read_only(refuse: Callable[..., NoReturn]) -> Any:
+    """Make a manager of rows to look at."""
+    writing = ("create", "update", "delete", "bulk_create", "bulk_update")
+    kind: Any = type("ReadOnly", (models.QuerySet,), dict.fromkeys(writing, refuse))
+    return kind.as_manager()
 
-    create = update = delete = bulk_create = bulk_update = _refuse
+
+_refuse = refusing(
+    "charges, their events and saved cards are written by the ledger alone: "
+    "use charges() and wallet() of payme.charges.django"
+)
 
 
 class Charge(models.Model):
@@ -75,11 +90,11 @@ class Charge(models.Model):
     created: models.FloatField[float, float] = models.FloatField()
     changed: models.FloatField[float, float] = models.FloatField()
     version: models.IntegerField[int, int] = models.IntegerField()
-    means: Bytes = Bytes()
+    means: SealedField = SealedField()
     owner: models.CharField[str | None, str | None] = models.CharField(max_length=64, null=True)
     leased_until: models.FloatField[float, float] = models.FloatField(db_default=0.0)
 
-    objects = ReadOnly.as_manager()
+    objects = read_only(_refuse)
     rows: AnyManager = models.Manager()
     """The ledger's own."""
 
@@ -92,6 +107,10 @@ class Charge(models.Model):
             # What rests is not in it, so that finding what is due costs the same at any size.
             models.Index(fields=["due"], name="payme_charge_due", condition=Q(due__isnull=False)),
             models.Index(fields=["receipt_id"], name="payme_charge_receipt"),
+            # For the admin alone: what waits for a person, among what is not driven any more.
+            models.Index(
+                fields=["state"], name="payme_charge_attention", condition=Q(due__isnull=True)
+            ),
         )
 
     save = delete = _refuse
@@ -118,7 +137,7 @@ class ChargeEvent(models.Model):
         max_length=64, null=True
     )
 
-    objects = ReadOnly.as_manager()
+    objects = read_only(_refuse)
     rows: AnyManager = models.Manager()
     """The ledger's own."""
 
@@ -132,3 +151,58 @@ class ChargeEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.charge_id} {self.version}: {self.after}"
+
+
+class Card(models.Model):
+    """A saved card; see `payme.wallet.SavedCard`, which `read` returns."""
+
+    id: ExactCharField = ExactCharField(primary_key=True, max_length=64)
+    customer: ExactCharField = ExactCharField(max_length=rows.LONGEST_ID)
+    identity: ExactCharField = ExactCharField(max_length=rows.LONGEST_ID)
+    fingerprint: models.CharField[str, str] = models.CharField(max_length=64, unique=True)
+    number: models.CharField[str, str] = models.CharField(max_length=32)
+    expire: models.CharField[str, str] = models.CharField("expires", max_length=32)
+    recurrent: models.BooleanField[bool, bool] = models.BooleanField()
+    state: models.CharField[str, str] = models.CharField(max_length=16, choices=CARD_STATES)
+    evidence: models.TextField[str, str] = models.TextField("known from")
+    chosen: models.IntegerField[int | None, int | None] = models.IntegerField(null=True)
+    created: models.FloatField[float, float] = models.FloatField()
+    changed: models.FloatField[float, float] = models.FloatField()
+    means: SealedField = SealedField()
+
+    objects = read_only(_refuse)
+    rows: AnyManager = models.Manager()
+    """The ledger's own."""
+
+    class Meta:
+        """The table of `SqlLedger`, with its keys."""
+
+        db_table = "payme_card"
+        verbose_name = "saved card"
+        ordering = ("customer", "id")
+        constraints = (
+            models.UniqueConstraint(fields=["customer", "identity"], name="payme_card_once"),
+        )
+        indexes = (
+            models.Index(
+                fields=["id"],
+                name="payme_card_removing",
+                condition=Q(state=card_rows.REMOVING),
+            ),
+        )
+
+    save = delete = _refuse
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.expire}"
+
+    def read(self, *, is_default: bool) -> SavedCard:
+        """Return the card, without its token."""
+        row = {name: getattr(self, name) for name in card_rows.COLUMNS}
+        return card_rows.read_card(row, is_default=is_default)
+
+
+def defaults_of(cards: models.QuerySet[Card], customers: Any) -> models.QuerySet[Card]:
+    """Return the cards of customers that may be the default, of each the one that is it first."""
+    theirs = cards.filter(customer__in=customers, chosen__isnull=False)
+    return theirs.exclude(state=card_rows.REMOVING).order_by("-chosen", "created", "id")

@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from payme.charges.audit.books import BATCH
 from payme.charges.audit.differences import MerchantTransaction
-from payme.charges.django.ledger import usable
+from payme.charges.django.database import usable
 from payme.merchant.django.models import Transaction
 
 _COLUMNS: Final = MerchantTransaction._fields

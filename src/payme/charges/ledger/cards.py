@@ -84,6 +84,6 @@ def cards_of(ledger: Ledger) -> CardLedger:
     cards = getattr(ledger, "cards", None)
     if cards is None:
         raise ConfigurationError(
-            f"ledger: {type(ledger).__name__} keeps no saved cards; SqlLedger does"
+            f"ledger: {type(ledger).__name__} keeps no saved cards; SqlLedger and DjangoLedger do"
         )
     return cast("CardLedger", cards)

@@ -3,38 +3,36 @@
 Both ledgers run the same functions on a connection, as they do for charges.
 """
 
-import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar, cast
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from payme.charges import saved
-from payme.charges.core import CardWithdrawn, ChargeState, Means, Save
+from payme.charges.core import CardWithdrawn, Means, Save
+from payme.charges.ledger import card_rows
+from payme.charges.ledger.card_rows import REMOVING
 from payme.charges.ledger.cards import NewCard
 from payme.charges.ledger.metadata import metadata
-from payme.charges.saved import CardConflict, CardState, Look, SavedCard, StoredCard
+from payme.charges.ledger.rows import LONGEST_ID
+from payme.charges.saved import CardState, Look, SavedCard, StoredCard
 from payme.charges.vault import Vault
-from payme.protocol.models import Card
-from payme.redact import Secret
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 T = TypeVar("T")
 
-_LONGEST_ID: Final = 128
 _PAGE: Final = 500
 
 cards = sa.Table(
     "payme_card",
     metadata,
     sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("customer", sa.String(_LONGEST_ID), nullable=False),
+    sa.Column("customer", sa.String(LONGEST_ID), nullable=False),
     # What is the same whenever a customer binds this card; the id itself while it is being removed.
-    sa.Column("identity", sa.String(_LONGEST_ID), nullable=False),
+    sa.Column("identity", sa.String(LONGEST_ID), nullable=False),
     # SHA-256 of the token: finds it without opening every row, and can't be turned back.
     sa.Column("fingerprint", sa.String(64), nullable=False, unique=True),
     sa.Column("number", sa.String(32), nullable=False),
@@ -57,9 +55,9 @@ cards = sa.Table(
     ),
 )
 
-_REMOVING: Final = CardState.REMOVING.value
-_SHOWN: Final = [cards.c[name] for name in SavedCard.__struct_fields__ if name != "is_default"]
+_SHOWN: Final = [cards.c[name] for name in card_rows.COLUMNS]
 _OLDEST_FIRST: Final = (cards.c.created, cards.c.id)
+_DEFAULT_FIRST: Final = (cards.c.chosen.desc(), *_OLDEST_FIRST)
 
 
 class CardRows(NamedTuple):
@@ -69,7 +67,7 @@ class CardRows(NamedTuple):
 
     def add(self, connection: sa.Connection, new: NewCard) -> SavedCard:
         """Store a card, once."""
-        fingerprint = _fingerprint(new.token)
+        fingerprint = card_rows.fingerprint(new.token)
         known = cards.c.fingerprint == fingerprint
         found = connection.execute(
             sa.select(cards.c.id, cards.c.customer, cards.c.state).where(known)
@@ -77,29 +75,25 @@ class CardRows(NamedTuple):
         if found is None:
             card_id = self._upsert(connection, new, fingerprint)
         else:
-            card_id = _same(found, new)
-            seen = (known, cards.c.state != _REMOVING)
-            connection.execute(sa.update(cards).where(*seen).values(**_seen(new.card, new.now)))
+            card_id = card_rows.same(found, new)
+            seen = (known, cards.c.state != REMOVING)
+            connection.execute(
+                sa.update(cards).where(*seen).values(**card_rows.seen(new.card, new.now))
+            )
         if new.default:
             self.choose(connection, card_id, new.now)
         stored = self.load(connection, card_id)
         if stored is None:
-            raise CardConflict("the card was removed while it was added; bind it again")
+            raise card_rows.gone_meanwhile()
         return stored.card
 
     def _upsert(self, connection: sa.Connection, new: NewCard, fingerprint: str) -> str:
         row = {
-            **_seen(new.card, new.now),
+            **card_rows.seen(new.card, new.now),
             "fingerprint": fingerprint,
             "means": self.vault.seal(Means(new.token)),
         }
-        first = {
-            "id": saved.new_card_id(),
-            "customer": new.customer,
-            "identity": saved.identity(new.card) or fingerprint,
-            "created": new.now,
-            "chosen": None if new.default is False else 0,
-        }
+        first = card_rows.added(new, fingerprint)
         insert = _insert(connection.dialect.name)(cards).values(**row, **first)
         # Bound again: one card of this customer, with its newest token.
         statement = insert.on_conflict_do_update(
@@ -120,13 +114,25 @@ class CardRows(NamedTuple):
         first = self._default_id(connection, customer)
         query = sa.select(*_SHOWN).where(cards.c.customer == customer)
         rows = connection.execute(query.order_by(*_OLDEST_FIRST)).mappings()
-        found = [_card(row, is_default=row["id"] == first) for row in rows]
+        found = [card_rows.read_card(row, is_default=row["id"] == first) for row in rows]
         return sorted(found, key=lambda card: not card.is_default)
 
     def default(self, connection: sa.Connection, customer: str) -> StoredCard | None:
         """Read the default card of a customer."""
         row = connection.execute(_default(customer)).mappings().first()
         return None if row is None else self._stored(row, is_default=True)
+
+    def defaults(self, connection: sa.Connection, customers: Sequence[str]) -> list[StoredCard]:
+        """Read the default cards of customers."""
+        if not customers:
+            return []
+        theirs = (cards.c.customer.in_(customers), cards.c.chosen.is_not(None))
+        query = _select(*theirs, cards.c.state != REMOVING)
+        found = connection.execute(query.order_by(*_DEFAULT_FIRST)).mappings()
+        first: dict[str, Any] = {}
+        for row in found:
+            first.setdefault(row["customer"], row)
+        return [self._stored(row, is_default=True) for row in first.values()]
 
     def _default_id(self, connection: sa.Connection, customer: str) -> str | None:
         return connection.execute(_default(customer).with_only_columns(cards.c.id)).scalar()
@@ -138,28 +144,24 @@ class CardRows(NamedTuple):
             others.c.customer == cards.c.customer
         )
         top = top.correlate(cards)
-        which = (cards.c.id == card_id, cards.c.state != _REMOVING)
+        which = (cards.c.id == card_id, cards.c.state != REMOVING)
         choose = sa.update(cards).where(*which)
         changed = choose.values(chosen=top.scalar_subquery(), changed=now)
         return connection.execute(changed.returning(cards.c.id)).first() is not None
 
     def store(self, connection: sa.Connection, stored: StoredCard, look: Look, now: float) -> None:
         """Store what was learned of a card."""
-        row: dict[str, Any] = {"changed": now}
-        if look.card is not None:
-            row = _seen(look.card, now)
-        row |= {"state": look.state.value, "evidence": look.evidence}
-        still = (cards.c.id == stored.card.id, cards.c.state != _REMOVING)
-        same = cards.c.fingerprint == _fingerprint(stored.token)
+        row = card_rows.learned(look, now)
+        still = (cards.c.id == stored.card.id, cards.c.state != REMOVING)
+        same = cards.c.fingerprint == card_rows.fingerprint(stored.token)
         connection.execute(sa.update(cards).where(*still, same).values(**row))
 
     def begin_removal(
         self, connection: sa.Connection, card_id: str, now: float
     ) -> StoredCard | None:
         """Store that a card is being removed."""
-        begun = {"state": _REMOVING, "evidence": "cards.remove begins", "changed": now}
         # It makes room for the same card, bound again with another token.
-        row = {**begun, "identity": cards.c.id}
+        row = {**card_rows.begun_removal(now), "identity": cards.c.id}
         statement = sa.update(cards).where(cards.c.id == card_id).values(**row)
         removing = connection.execute(statement.returning(*_SHOWN, cards.c.means))
         found = removing.mappings().first()
@@ -167,7 +169,7 @@ class CardRows(NamedTuple):
 
     def forget(self, connection: sa.Connection, stored: StoredCard) -> None:
         """Delete a card that is being removed."""
-        ours = (cards.c.id == stored.card.id, cards.c.state == _REMOVING)
+        ours = (cards.c.id == stored.card.id, cards.c.state == REMOVING)
         connection.execute(sa.delete(cards).where(*ours))
 
     def removing(self, connection: sa.Connection, after: str, limit: int) -> list[str]:
@@ -176,29 +178,23 @@ class CardRows(NamedTuple):
         query = sa.select(cards.c.id).where(*which).order_by(cards.c.id).limit(limit)
         return [row[0] for row in connection.execute(query)]
 
-    def has_to_look(self, change: Save) -> bool:
-        """Return whether `guard` has something to do about a change of a charge."""
-        return change.card is not None and (_begins(change) or saved.is_token_unknown(change))
-
     def guard(self, connection: sa.Connection, change: Save) -> None:
         """Let no payment begin with a card that must not be charged; mark one that is unknown.
 
         Called in the transaction that stores a change of a charge.
         """
-        if not self.has_to_look(change):
+        if not card_rows.concerns_card(change):
             return
-        if _begins(change):
+        if card_rows.begins(change):
             # Locked, so that a removal begins after this payment or keeps it from beginning.
             query = sa.select(cards.c.state).where(cards.c.id == change.card)
             state = connection.execute(query.with_for_update(read=True)).scalar()
             if state != CardState.READY.value:
                 raise CardWithdrawn(change.card)
         else:
-            look = saved.gone_at(change.after)
-            row = {"state": look.state.value, "evidence": look.evidence}
-            which = (cards.c.id == change.card, cards.c.state != _REMOVING)
-            marked = sa.update(cards).where(*which).values(**row, changed=change.after.changed)
-            connection.execute(marked)
+            row = card_rows.learned(saved.gone_at(change.after), change.after.changed)
+            which = (cards.c.id == change.card, cards.c.state != REMOVING)
+            connection.execute(sa.update(cards).where(*which).values(**row))
 
     def rotate(self, connection: sa.Connection, after: str) -> str | None:
         """Seal a page of tokens anew, with the first key; return where the next page begins."""
@@ -213,7 +209,7 @@ class CardRows(NamedTuple):
 
     def _stored(self, row: Any, *, is_default: bool) -> StoredCard:
         means = self.vault.open(bytes(row["means"]))
-        return StoredCard(_card(row, is_default=is_default), means.token)
+        return StoredCard(card_rows.read_card(row, is_default=is_default), means.token)
 
 
 class _Do(Protocol):
@@ -326,49 +322,14 @@ class AsyncSqlCards:
         return await self._read(self._rows.removing, after, limit)
 
 
-def _begins(change: Save) -> bool:
-    """Return whether a change says that a payment is about to leave."""
-    return change.after.state is ChargeState.PAYING is not change.before.state
-
-
 def _select(*which: "sa.ColumnElement[bool]") -> "sa.Select[Any]":
     return sa.select(*_SHOWN, cards.c.means).where(*which)
 
 
 def _default(customer: str) -> "sa.Select[Any]":
     theirs = (cards.c.customer == customer, cards.c.chosen.is_not(None))
-    query = _select(*theirs, cards.c.state != _REMOVING)
-    return query.order_by(cards.c.chosen.desc(), *_OLDEST_FIRST).limit(1)
-
-
-def _same(found: Any, new: NewCard) -> str:
-    """Return the id of a card whose token is known, unless it can't be this customer's."""
-    if found.customer != new.customer:
-        raise CardConflict("the token is saved for another customer")
-    if found.state == _REMOVING:
-        raise CardConflict("the card is being removed: bind it again, for another token")
-    return str(found.id)
-
-
-def _seen(card: Card, now: float) -> dict[str, Any]:
-    """Make what a row shows of `cards.check`."""
-    return {
-        "number": saved.shown_number(card),
-        "expire": saved.shown_expire(card),
-        "recurrent": card.recurrent,
-        "state": CardState.READY.value,
-        "evidence": "cards.check",
-        "changed": now,
-    }
-
-
-def _card(row: Any, *, is_default: bool) -> SavedCard:
-    members = {str.__str__(column.name): row[column.name] for column in _SHOWN}
-    return msgspec.convert({**members, "is_default": is_default}, SavedCard)
-
-
-def _fingerprint(token: Secret) -> str:
-    return hashlib.sha256(token.open().encode()).hexdigest()
+    query = _select(*theirs, cards.c.state != REMOVING)
+    return query.order_by(*_DEFAULT_FIRST).limit(1)
 
 
 def _insert(dialect: str) -> Any:

@@ -21,6 +21,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "payme.merchant.django",
     "payme.charges.django",
+    "payme.recurring.django",
     "shopfront",
 ]
 MIDDLEWARE = [

@@ -1,0 +1,1 @@
+-- It made an index, and no rows that the one before did not have.
