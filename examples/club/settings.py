@@ -5,7 +5,7 @@ It is read from the environment, so that no key stands in the list of processes.
 
 import os
 from collections.abc import Mapping
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 from examples.club.clock import Clock, SandboxClock
 
@@ -55,6 +55,11 @@ class Settings(NamedTuple):
     def endpoint(self) -> str:
         """Where the card form sends cards."""
         return self.base_url or "live"
+
+    @property
+    def environment(self) -> Literal["production"] | None:
+        """Where the client calls, unless it has an address."""
+        return None if self.base_url else "production"
 
     def clock(self) -> Clock:
         """Make the club's clock."""

@@ -6,19 +6,16 @@ from django.conf import settings
 
 from examples.club.club import Club
 from examples.club_django.members import DjangoMembers
-from payme import Payme
-from payme.charges import Charges, SqlLedger
-from payme.recurring import Recurring
-from payme.wallet import Wallet
+from payme.charges.django import charges, wallet
+from payme.recurring.django.driving import DjangoRecurring
 
 
 @cache
 def club() -> Club:
-    """Make the club when it is first asked for."""
-    given = settings.CLUB
-    payme = Payme(given.merchant_id, given.key, base_url=given.base_url)
-    ledger = SqlLedger(given.database, keys=given.ledger_keys)
-    charges, clock = Charges(payme, ledger), given.clock()
-    recurring = Recurring(charges, now=clock)
-    recurring.create_all()
-    return Club(charges, Wallet(payme, ledger), recurring, DjangoMembers(), clock)
+    """Make the club when it is first asked for.
+
+    A club that needs no other clock than the real one takes `payme.recurring.django.recurring()`.
+    """
+    clock = settings.CLUB.clock()
+    recurring = DjangoRecurring(charges(), now=clock)
+    return Club(charges(), wallet(), recurring, DjangoMembers(), clock)

@@ -27,7 +27,12 @@ def create_app(settings: Settings) -> FastAPI:
     Returns:
         The application.
     """
-    payme = Payme(settings.merchant_id, settings.key, base_url=settings.base_url)
+    payme = Payme(
+        settings.merchant_id,
+        settings.key,
+        base_url=settings.base_url,
+        environment=settings.environment,
+    )
     ledger = SqlLedger(settings.database, keys=settings.ledger_keys)
     members, clock = SqlMembers(settings.database), settings.clock()
     charges = Charges(payme, ledger)
