@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 from payme.charges.core import Charge
 from payme.charges.ledger import Ledger
 
 if TYPE_CHECKING:
-    from payme.charges import Charges
+    from payme.charges import Charges, SqlLedger
     from payme.client import Payme
+    from payme.recurring import Recurring
+    from payme.recurring.rows import Keeper
 
 
 class Books(Ledger, Protocol):
@@ -93,3 +95,19 @@ class Source:
         from payme.charges import Charges
 
         return Charges(payme, books)
+
+    def keeper(self, books: Books) -> "Keeper":
+        """Return what keeps subscriptions beside the charges, for who reads."""
+        from payme.recurring.sql import SqlKeeper
+
+        keeper = SqlKeeper(cast("SqlLedger", books))
+        keeper.create_all()
+        return keeper
+
+    def recurring(self, charges: "Charges") -> "Recurring":
+        """Make what moves subscriptions."""
+        from payme.recurring import Recurring
+
+        made = Recurring(charges)
+        made.create_all()
+        return made

@@ -120,7 +120,7 @@ def _missing(error: ModuleNotFoundError) -> Exception:
 
 
 def _is_of_the_database(error: Exception) -> bool:
-    return isinstance(error, _source().failures())
+    return isinstance(error, source().failures())
 
 
 def _first_line(error: Exception) -> str:
@@ -156,7 +156,7 @@ def import_charges(*, file: TextIO, url: str, as_json: bool) -> None:
 
     with _books(url) as books:
         if not books.encrypts:
-            advice = _source().keys
+            advice = source().keys
             click.echo(f"Warning: card tokens are stored unencrypted; {advice}", err=True)
         count = bulk.read(file, books, lambda refusal: click.echo(str(refusal), err=True))
     if as_json:
@@ -198,7 +198,7 @@ def run_charges(
 
     with _books(url) as books, _client() as payme:
         runner.check_key(payme)
-        charges = _source().charges(payme, books)
+        charges = source().charges(payme, books)
         tally = runner.run(charges, books, in_flight, per_second, drain=drain)
     click.echo(json.dumps(tally.json()) if as_json else tally.text(_program()))
 
@@ -285,7 +285,7 @@ def _command(word: str) -> click.Command:
         from payme.cli import shown
 
         with _books(url, must_exist=True) as books, _client() as payme:
-            ask: Any = getattr(_source().charges(payme, books), word)
+            ask: Any = getattr(source().charges(payme, books), word)
             charge: Charge = ask(charge_id, deadline=seconds)
         as_text = shown.dumps(shown.charge_json(charge))
         click.echo(as_text if as_json else shown.sentence(charge))
@@ -358,7 +358,7 @@ def audit_charges(
     period = _period(from_, to)
     with (
         _books(url, must_exist=True) as ledger,
-        _source().transactions(transactions) as merchant,
+        source().transactions(transactions) as merchant,
         _client() as payme,
         Audit(payme, ledger, period, transactions=merchant, cancel=cancel_orphans) as audit,
     ):
@@ -378,14 +378,14 @@ def _period(from_: str, to: str | None) -> "tuple[datetime, datetime]":
 
 
 def _books(url: str, *, must_exist: bool = False) -> "Books":
-    return _source().books(url, must_exist=must_exist)
+    return source().books(url, must_exist=must_exist)
 
 
 def _client() -> Any:
-    return _source().client()
+    return source().client()
 
 
-def _source() -> "Source":
+def source() -> "Source":
     """Return where ledger and client are found; `manage.py payme_charges` knows another place."""
     from payme.cli.books import Source
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from payme.cli.charges import as_json_option, guarded, with_ledger
+from payme.cli.charges import as_json_option, guarded, source, with_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,15 +56,12 @@ def run(*, drain: bool, in_flight: int, per_second: float | None, url: str) -> N
     Exits with 0 when it was stopped, or with --drain when nothing is left to do; with 1 when Payme
     refuses the key or the ledger can't be used.
     """
-    from payme.charges import Charges
-    from payme.cli import runner, sql_books
-    from payme.client import Payme
-    from payme.recurring import Recurring
+    from payme.cli import runner
 
-    with sql_books.opened(url, must_exist=False) as ledger, Payme() as payme:
+    where = source()
+    with where.books(url, must_exist=False) as books, where.client() as payme:
         runner.check_key(payme)
-        subscriptions = Recurring(Charges(payme, ledger))
-        subscriptions.create_all()
+        subscriptions = where.recurring(where.charges(payme, books))
         stop = runner.stopped_by_signals()
         done = subscriptions.run(in_flight=in_flight, per_second=per_second, drain=drain, stop=stop)
     click.echo(f"{done} had something due")
@@ -144,14 +141,11 @@ def _planned(subscription: "Subscription", months: int) -> "Iterator[tuple[int, 
 
 def _read(url: str, word: str, *arguments: Any) -> Any:
     """Read what needs no key of Payme's: `word` is a function of the ledger of subscriptions."""
-    from payme.cli import sql_books
     from payme.recurring import ledger
-    from payme.recurring.sql import SqlKeeper
 
-    with sql_books.opened(url, must_exist=True) as charges:
-        keeper = SqlKeeper(charges)
-        keeper.create_all()
-        return keeper.read(getattr(ledger, word), *arguments)
+    where = source()
+    with where.books(url, must_exist=True) as books:
+        return where.keeper(books).read(getattr(ledger, word), *arguments)
 
 
 def _moment(text: str | None) -> float:

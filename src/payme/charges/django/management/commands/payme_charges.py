@@ -1,33 +1,9 @@
 """`manage.py payme_charges`: the commands of `payme charges`, on the ORM and the settings."""
 
-import sys
-from argparse import REMAINDER
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext, redirect_stderr, redirect_stdout
-from functools import partial
-from typing import Any, Final, cast
+from typing import Final
 
-from django.apps import apps
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error
-
-from payme.charges.django import configuration
-from payme.charges.django.books import DjangoBooks
-from payme.charges.django.driving import DjangoCharges
-from payme.client import Payme
-from payme.errors import ConfigurationError
-
-try:
-    import click
-
-    from payme.cli import charges as cli
-    from payme.cli.books import Books, Source
-except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] not in {"click", "rich"}:
-        raise
-    raise CommandError(
-        'payme_charges needs click and rich: pip install "payme-uz[django-charges]"'
-    ) from None
+from payme.charges.django.command_line import MERCHANT, ClickCommand, click, copied
+from payme.cli import charges as cli
 
 _GROUP: Final = """Take money from saved cards, each charge once, whatever crashes.
 
@@ -43,119 +19,22 @@ Exit codes: 0 done; 1 failed, or not all is well; 2 misused; 3 not known yet.
 """
 
 
-_MERCHANT: Final = "payme.merchant.django"
-
 _INSTEAD: Final = {
     "transactions": click.Option(
         ["--transactions/--no-transactions"],
         default=None,
-        help=f"Compare with the transactions of {_MERCHANT}, too, or not; done where it is "
+        help=f"Compare with the transactions of {MERCHANT}, too, or not; done where it is "
         "installed.",
     )
 }
 """Options that say something else here; the address of the ledger is left out."""
 
 
-class DjangoSource(Source):
-    """Where the commands find ledger and client: in the settings."""
-
-    keys = 'give PAYME_CHARGES["LEDGER_KEYS"]'
-
-    def failures(self) -> tuple[type[Exception], ...]:
-        """Return the errors of Django's databases."""
-        return (Error,)
-
-    def books(self, url: str, *, must_exist: bool) -> Books:  # noqa: ARG002
-        """Return the ledger of the settings."""
-        return configuration.ledger(configuration.section(), DjangoBooks)
-
-    def transactions(self, given: Any) -> AbstractContextManager[Any]:
-        """Return the transactions of the project's Merchant API, if it has one.
-
-        Args:
-            given: True or False as the option says; None without it.
-
-        Raises:
-            ConfigurationError: They are asked for, and there are none.
-        """
-        installed = apps.is_installed(_MERCHANT)
-        if given and not installed:
-            raise ConfigurationError(f"--transactions: INSTALLED_APPS has no {_MERCHANT}")
-        if given is False or not installed:
-            return nullcontext(None)
-        from payme.charges.django.transactions import DjangoTransactions
-
-        return nullcontext(DjangoTransactions())
-
-    def client(self) -> Payme:
-        """Make the client of the settings."""
-        return configuration.client(configuration.section())
-
-    def charges(self, payme: Payme, books: Books) -> DjangoCharges:
-        """Make what drives charges, as patient as the settings say."""
-        policy = configuration.policy(configuration.section())
-        return DjangoCharges(payme, cast("DjangoBooks", books), policy=policy)
-
-
-def _group() -> click.Group:
-    """Copy the commands, which are told by the settings where the ledger is."""
-    group = click.Group("payme_charges", help=_GROUP)
-    for name, command in cli.charges.commands.items():
-        assert command.callback is not None  # noqa: S101 - each of them does something
-        group.add_command(
-            click.Command(
-                name,
-                callback=partial(command.callback, url=""),
-                params=[
-                    _INSTEAD.get(one.name or "", one) for one in command.params if one.name != "url"
-                ],
-                help=command.help,
-            )
-        )
-    return group
-
-
-class Command(BaseCommand):
+class Command(ClickCommand):
     """Runs one of the commands; exit codes are theirs."""
 
     help = "Import, run, list, show, confirm, refund, retry, cancel and audit charges."
 
-    _from_shell = False
-
-    def run_from_argv(self, argv: list[str]) -> None:
-        """Run as from a shell; options before the name of a command are Django's own."""
-        self._from_shell = True
-        if argv[2:3] in ([], ["--help"], ["-h"]):
-            argv = [*argv[:2], "--", "--help"]
-        super().run_from_argv(argv)
-
-    def add_arguments(self, parser: CommandParser) -> None:
-        """Leave everything to the commands."""
-        parser.add_argument("arguments", nargs=REMAINDER)
-
-    def handle(self, *_: Any, **options: Any) -> None:
-        """Run a command.
-
-        Raises:
-            CommandError: It failed, when called from code; `returncode` is its exit code.
-        """
-        out, err = options.get("stdout") or sys.stdout, options.get("stderr") or sys.stderr
-        with redirect_stdout(out), redirect_stderr(err):
-            code = self._run([one for one in options["arguments"] if one != "--"])
-        if code and self._from_shell:
-            sys.exit(code)
-        if code:
-            raise CommandError(f"payme_charges ended with {code}", returncode=code)
-
-    def _run(self, arguments: Sequence[str]) -> int:
-        try:
-            ended: Any = _group().main(
-                [*arguments],
-                prog_name="manage.py payme_charges",
-                standalone_mode=False,
-                obj=DjangoSource(),
-            )
-        except click.ClickException as error:
-            error.show()
-            return error.exit_code
-        return ended if isinstance(ended, int) else 0
+    def group(self) -> click.Group:
+        """Return the commands of `payme charges`."""
+        return copied(cli.charges, "payme_charges", _GROUP, _INSTEAD)

@@ -1,0 +1,220 @@
+"""Subscriptions in Django's admin, with their periods and notices; typed by nobody.
+
+An action does what the merchant's code can do, in one transaction, and asks nothing of Payme: what
+it wants of a charge, `run` carries out.
+"""
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, reverse
+
+from payme import redact
+from payme.charges.django.asking import Asked, AskingAdmin, actions
+from payme.charges.pace import since_1970
+from payme.errors import InvalidArgument, PaymeError
+from payme.money import format_som
+from payme.recurring import SubscriptionConflict, SubscriptionNotFound, asked, core
+from payme.recurring.django import recurring
+from payme.recurring.django.models import Notice, Period, Subscription
+from payme.recurring.ledger import Act
+
+Rows = QuerySet[Any]
+
+_LOG: Final = logging.getLogger("payme.recurring")
+
+_WORDS: Final = {
+    "pause": "What becomes due will be skipped, until they are resumed.",
+    "resume": "They will go on; what was due meanwhile is not collected.",
+    "cancel": "They will run to the end of what is paid; what is unpaid is given up.",
+    "retry": "What is unpaid will be tried again at once, and what was missed is collected.",
+}
+
+_ACTS: Final[dict[str, Act]] = {
+    "pause": asked.pause(),
+    "resume": asked.resume(restart=False),
+    "cancel": asked.cancel(at_period_end=True, collect_open=False),
+    "retry": asked.retry(),
+}
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(AskingAdmin):
+    """A list with filters, a page for each with periods and notices, and actions that ask."""
+
+    list_display = ("id", "state", "next_due", "sum", "unpaid", "wakes_at", "changed_at")
+    list_filter = ("state",)
+    search_fields = ("id__exact", "customer__exact")
+    search_help_text = "Id, or customer"
+    sortable_by = ("id",)
+    words = _WORDS
+    actions = actions(_WORDS)
+    change_form_template = "admin/payme_recurring/subscription/change_form.html"
+    fields = (
+        "id",
+        "state",
+        "whose",
+        "rule_shown",
+        "terms_shown",
+        "next_n",
+        "next_due",
+        "sum",
+        "unpaid",
+        "ends",
+        "wakes_at",
+        "created_at",
+        "changed_at",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Rows:
+        """Read subscriptions without what they are paid with."""
+        return super().get_queryset(request).defer("means")
+
+    @admin.display(description="next payment")
+    def next_due(self, row: Subscription) -> datetime | None:
+        """Return when the next period is due; None where none follows."""
+        subscription = row.read()
+        if subscription.state == core.SubscriptionState.ENDED:
+            return None
+        return _moment(subscription.due(subscription.next_n))
+
+    @admin.display(description="next amount, so'm")
+    def sum(self, row: Subscription) -> str:
+        """Write what the next period costs."""
+        subscription = row.read()
+        return format_som(subscription.amount(subscription.next_n))
+
+    @admin.display(description="unpaid period")
+    def unpaid(self, row: Subscription) -> str:
+        """Write which period is unresolved."""
+        return "" if row.debt is None else str(row.debt)
+
+    @admin.display(description="customer")
+    def whose(self, row: Subscription) -> str:
+        """Write whose card pays; a phone or an e-mail is masked."""
+        return "" if row.customer is None else str(redact.account_value(row.customer))
+
+    @admin.display(description="rule")
+    def rule_shown(self, row: Subscription) -> str:
+        """Write the rule, with phones masked."""
+        return _json(msgspec.to_builtins(row.read().rule))
+
+    @admin.display(description="amounts and dates")
+    def terms_shown(self, row: Subscription) -> str:
+        """Write from which period on it costs what."""
+        return _json(msgspec.to_builtins(row.read().terms))
+
+    @admin.display(description="ends")
+    def ends(self, row: Subscription) -> datetime | None:
+        """Return when it ends."""
+        return _moment(row.ends_at)
+
+    @admin.display(description="wakes")
+    def wakes_at(self, row: Subscription) -> datetime | None:
+        """Return when there is something to do next."""
+        return _moment(row.wakes)
+
+    @admin.display(description="created")
+    def created_at(self, row: Subscription) -> datetime | None:
+        """Return when it was created."""
+        return _moment(row.created)
+
+    @admin.display(description="changed")
+    def changed_at(self, row: Subscription) -> datetime | None:
+        """Return when it changed last."""
+        return _moment(row.changed)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Add the periods and the notices."""
+        row: Subscription | None = kwargs.get("obj")
+        if row is not None:
+            periods = Period.rows.using(row._state.db).filter(subscription=row.pk).order_by("n")
+            notices = Notice.rows.using(row._state.db).filter(subscription=row.pk)
+            context["periods"] = [_period(one.read()) for one in periods]
+            context["notices"] = [
+                {"n": one.n, "kind": one.kind, "at": _moment(one.at), "sent": _moment(one.sent)}
+                for one in notices.order_by("at", "n", "kind")
+            ]
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def asked(self, row: Subscription, word: str) -> Asked:
+        """Return what is shown of a subscription that something is asked of."""
+        subscription = row.read()
+        text = f"{subscription.id}: {subscription.state}, {self.sum(row)} so'm next"
+        refusal = _refusal(subscription, row._state.db, word)
+        return Asked(subscription.id, str(subscription.version), text, refusal)
+
+    def summary(self, rows: list[Subscription]) -> str:
+        """Write how many subscriptions there are."""
+        return f"{len(rows)} subscription{'' if len(rows) == 1 else 's'}"
+
+    def told(self, pk: str, word: str, version: str) -> tuple[int, str]:
+        """Do what was asked of a subscription; return what to say of it."""
+        try:
+            if str(recurring().get(pk).version) != version:
+                return messages.ERROR, "it has changed since you looked; nothing was asked for"
+            after: core.Subscription = getattr(recurring(), word)(pk)
+        except (InvalidArgument, SubscriptionConflict, SubscriptionNotFound) as refused:
+            return messages.ERROR, f"{redact.scrub(str(refused))}; nothing was asked for"
+        except PaymeError as error:
+            return messages.ERROR, f"{redact.scrub(str(error))}; nothing was stored"
+        except Exception as error:  # noqa: BLE001 - the others go on
+            # The database's, or somebody's who changed it at this moment.
+            _LOG.exception("%s of subscription %s could not be stored", word, pk)
+            return messages.ERROR, f"nothing was stored: {type(error).__name__}"
+        return messages.SUCCESS, f"it is {after.state} now"
+
+
+def _refusal(subscription: core.Subscription, alias: str | None, word: str) -> str | None:
+    """Return why something can't be asked of a subscription; None if it can."""
+    debt = None
+    if subscription.debt is not None:
+        which = Period.rows.using(alias).filter(pk=(subscription.id, subscription.debt))
+        debt = which.get().read()
+    try:
+        change = _ACTS[word](subscription, debt, since_1970())
+    except SubscriptionConflict as conflict:
+        return redact.scrub(str(conflict))
+    return f"it is {subscription.state} already" if change is None else None
+
+
+def _period(period: core.Period) -> dict[str, Any]:
+    return {
+        "n": period.n,
+        "start": _moment(period.start),
+        "end": _moment(period.end),
+        "sum": format_som(period.amount),
+        "state": period.state.value,
+        "refusals": len(period.refusals),
+        "retry_at": _moment(period.retry_at),
+        "message": redact.scrub(period.message or ""),
+        "charge": period.charge_id,
+        "link": _link(period),
+    }
+
+
+def _link(period: core.Period) -> str:
+    """Return where the charge of a period is shown; nothing where it has none."""
+    if period.state is core.PeriodState.SKIPPED:
+        return ""
+    try:
+        return reverse("admin:payme_charges_charge_change", args=[quote(period.charge_id)])
+    except NoReverseMatch:
+        return ""  # the project shows charges elsewhere, or not at all
+
+
+def _json(value: Any) -> str:
+    return json.dumps(redact.tree(value), ensure_ascii=False)
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
