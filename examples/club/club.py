@@ -21,6 +21,7 @@ from examples.club.texts import ZONE, local_day
 from payme.charges import Charge, ChargeNotFound, Charges
 from payme.errors import OutcomeUnknown, PaymeError
 from payme.recurring import (
+    LedgerBehind,
     Message,
     Notice,
     Period,
@@ -31,7 +32,7 @@ from payme.recurring import (
     SubscriptionNotFound,
     SubscriptionState,
 )
-from payme.wallet import CardNotFound, SavedCard, Wallet
+from payme.wallet import CardNotFound, CardUnusable, SavedCard, Wallet
 
 AMOUNT: Final = 5_000_000
 """What a month costs, in tiyin."""
@@ -47,6 +48,7 @@ IN_FLIGHT: Final = 5
 """How many charges are driven at once."""
 
 _LOOK_S: Final = 0.2
+_LONG_PAUSE_S: Final = 60.0
 _SHOWN: Final = 3
 _LONGEST_MOVE_S: Final = 25.0
 _TEN: Final = time_of_day(10)
@@ -95,6 +97,11 @@ class Account(NamedTuple):
     def goes_on(self) -> bool:
         """More payments follow."""
         return self.state in _GOES_ON
+
+    @property
+    def card(self) -> SavedCard | None:
+        """The card that pays."""
+        return next((one for one in self.cards if one.is_default), None)
 
     @property
     def has_ended(self) -> bool:
@@ -205,26 +212,38 @@ class Club:
             OutcomeUnknown: Nobody answered; nothing was stored.
         """
         self._wallet.add(member.customer, token, recurring=True, default=True)
+        self.pay(member)
+
+    def pay(self, member: Member) -> None:
+        """Pay what is due with the card that the member has: the first month, or an unpaid one.
+
+        Args:
+            member: Who is logged in.
+        """
         known = self._subscription(member)
-        if known is None:
-            known = self._begin(member, token)
-        elif known.state is not SubscriptionState.ENDED:
-            known = self._recurring.use_card(known.id, token)
+        try:
+            if known is None:
+                known = self._begin(member)
+            elif known.state is not SubscriptionState.ENDED:
+                known = self._recurring.use_card(known.id, customer=member.customer)
+        except (CardNotFound, CardUnusable, SubscriptionConflict):
+            return  # removed, expired or ended meanwhile: the page says so
         period = self._debt(known)
-        if period is not None:
-            # The id is that of the period's charge: asked for again, it is the same money.
-            account = {"member": member.id}
-            money = (period.charge_id, period.amount, account, token)
-            try:
-                self._charges.charge(*money, deadline=DEADLINE_S)
-            except PaymeError:
-                # Card and charge are stored: the runner drives it, and the page says how far it is.
-                _LOG.exception("charge %s goes on in the background", period.charge_id)
+        if period is None:
+            return
+        # The id is that of the period's charge: asked for again, it is the same money.
+        money = (period.charge_id, period.amount, {"member": member.id})
+        try:
+            self._charges.charge(*money, customer=member.customer, deadline=DEADLINE_S)
+        except PaymeError:
+            # Card and charge are stored: the runner drives it, and the page says how far it is.
+            _LOG.exception("charge %s goes on in the background", period.charge_id)
 
     def retry(self, member: Member) -> None:
         """Try an unpaid month again, because the member says so."""
         known = self._subscription(member)
-        with suppress(SubscriptionConflict):  # nothing is unpaid any more, or it was tried enough
+        # Nothing is unpaid any more, it was tried enough, or the card is not there any more.
+        with suppress(SubscriptionConflict, CardNotFound, CardUnusable):
             if known is not None:
                 self._wait_for(self._recurring.retry(known.id))
 
@@ -290,6 +309,9 @@ class Club:
             while not stop.is_set():
                 try:
                     self._recurring.run(in_flight=IN_FLIGHT, stop=stop)
+                except LedgerBehind:
+                    _LOG.exception("nothing is taken until a person has looked")
+                    stop.wait(_LONG_PAUSE_S)
                 except Exception:  # noqa: BLE001 - whatever it is, money is still owed
                     _LOG.exception("the runner is started again")
                     stop.wait(1)
@@ -310,6 +332,8 @@ class Club:
             for _ in range(days):
                 self.clock.move_a_day()
                 self._recurring.run(in_flight=IN_FLIGHT, drain=True, stop=stop)
+        except PaymeError:
+            _LOG.exception("Payme can't be asked; the runner goes on when it can")
         finally:
             patience.cancel()
         self.deliver()
@@ -343,7 +367,7 @@ class Club:
         except SubscriptionNotFound:
             return None
 
-    def _begin(self, member: Member, token: str) -> Subscription:
+    def _begin(self, member: Member) -> Subscription:
         """Begin the subscription; its first period is due now."""
         local = datetime.fromtimestamp(self.clock(), UTC).astimezone(ZONE)
         try:
@@ -351,7 +375,7 @@ class Club:
                 member.subscription,
                 AMOUNT,
                 {"member": member.id},
-                token,
+                customer=member.customer,
                 missed="latest",
                 notice_days=NOTICE_DAYS,
                 # Payments are taken at ten, but who joins at eight does not wait until then.

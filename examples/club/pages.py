@@ -140,8 +140,7 @@ def _state(reader: Reader, account: Account) -> str:
     """Say what the matter is, and what to do. An outcome that is not known is no refusal."""
     say, debt = reader.say, account.debt
     if account.subscription is None:
-        link = f'<a class="button" href="/card">{say("add_card")}</a>'
-        return _notice("", f"<p>{say('no_card_yet')}</p>{link}")
+        return _notice("", _begin(reader, account))
     if debt is not None and debt.state is PeriodState.OPEN:
         is_stuck = account.charge is not None and account.charge.needs_attention
         key = "asking" if is_stuck else "pending"
@@ -161,6 +160,15 @@ def _state(reader: Reader, account: Account) -> str:
     if account.state is SubscriptionState.ACTIVE:
         return _notice("good", is_open)
     return _notice("", f"<p>{say('held_up')}</p>{is_open}")
+
+
+def _begin(reader: Reader, account: Account) -> str:
+    say, card = reader.say, account.card
+    if card is None or not card.can_be_charged:
+        link = f'<a class="button" href="/card">{say("add_card")}</a>'
+        return f"<p>{say('no_card_yet')}</p>{link}"
+    pay = say("pay_with", amount=plain(AMOUNT), number=card.number)
+    return f"<p>{say('not_begun')}</p>{reader.form('/pay', pay)}"
 
 
 def _refusal(reader: Reader, account: Account, debt: Period) -> str:

@@ -23,12 +23,12 @@ TEXTS: Final[Mapping[str, Text]] = {
     "join": Text("Klubga qoʻshilish", "Вступить в клуб", "Join the club"),
     "name": Text("Ismingiz", "Ваше имя", "Your name"),
     "agree": Text(
-        "Roziman: karta qoʻshilganda {amount} soʻm va keyin har oy {amount} soʻm yechiladi, "
-        "men bekor qilmagunimcha.",
-        "Согласен: при добавлении карты спишется {amount} сум и далее каждый месяц {amount} сум, "
-        "пока я не отменю.",
-        "I agree: {amount} soʻm is taken when the card is added, and {amount} soʻm every month "
-        "after that until I cancel.",
+        "Roziman: birinchi oy uchun {amount} soʻm darhol, keyin har oy {amount} soʻm kartamdan "
+        "yechiladi, men bekor qilmagunimcha.",
+        "Согласен: {amount} сум за первый месяц сразу и далее {amount} сум каждый месяц "
+        "списываются с моей карты, пока я не отменю.",
+        "I agree: {amount} soʻm is taken from my card at once for the first month, and {amount} "
+        "soʻm every month after that, until I cancel.",
     ),
     "rules": Text(
         "Keyingi toʻlov haqida {days} kun oldin shu yerda xabar beramiz. Bekor qilish bitta "
@@ -89,6 +89,16 @@ TEXTS: Final[Mapping[str, Text]] = {
         "Karta hali qoʻshilmagan, hech narsa yechilmagan.",
         "Карта ещё не добавлена, ничего не списано.",
         "No card was added yet, and nothing was taken.",
+    ),
+    "not_begun": Text(
+        "Hali hech narsa yechilmagan.",
+        "Ещё ничего не списано.",
+        "Nothing was taken yet.",
+    ),
+    "pay_with": Text(
+        "{number} kartasidan {amount} soʻm toʻlash",
+        "Оплатить {amount} сум картой {number}",
+        "Pay {amount} soʻm with {number}",
     ),
     "active": Text(
         "Klub {until}gacha siz uchun ochiq.",
@@ -195,6 +205,11 @@ TEXTS: Final[Mapping[str, Text]] = {
         "{due}dagi davr toʻlanmagan: {amount} soʻm. Boshqa karta qoʻshing yoki qayta urining.",
         "Период с {due} не оплачен: {amount} сум. Добавьте другую карту или попробуйте снова.",
         "The period from {due} is unpaid: {amount} soʻm. Add another card, or try again.",
+    ),
+    "told_card_expiring": Text(
+        "Kartangiz muddati {due}dagi toʻlovgacha tugaydi. Boshqa karta qoʻshing.",
+        "Срок вашей карты кончится до платежа {due}. Добавьте другую карту.",
+        "Your card expires before the payment of {due}. Add another one.",
     ),
     "told_skipped": Text(
         "{due}dagi davr oʻtkazib yuborildi, u uchun pul yechilmaydi.",

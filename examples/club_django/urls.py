@@ -13,6 +13,7 @@ urlpatterns = [
     path("cards", views.bind),
     path("cards/remove", views.remove_card),
     path("me", views.account),
+    path("pay", views.pay),
     path("retry", views.retry),
     path("cancel", views.cancel),
     path("keep", views.keep),

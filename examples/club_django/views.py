@@ -76,7 +76,7 @@ def rejoin(request: HttpRequest, member: Member) -> HttpResponse:
     """Begin another subscription for who agrees again."""
     if request.POST.get("agree") == "yes":
         club().rejoin(member)
-    return SeeOther("/card")
+    return SeeOther("/me")
 
 
 @require_safe
@@ -111,6 +111,14 @@ def remove_card(request: HttpRequest, member: Member) -> HttpResponse:
 def account(request: HttpRequest, member: Member) -> HttpResponse:
     """Show a member what the matter is."""
     return _page(request, html.account(_reader(request), club().account(member)))
+
+
+@require_POST
+@for_members
+def pay(_: HttpRequest, member: Member) -> HttpResponse:
+    """Pay what is due with the card that is saved."""
+    club().pay(member)
+    return SeeOther("/me")
 
 
 @require_POST

@@ -34,7 +34,7 @@ def rejoin(visit: Visiting, member: Someone) -> Response:
     """Begin another subscription for who agrees again."""
     if visit.sent.get("agree") == "yes":
         visit.wired.club.rejoin(member)
-    return _to("/card")
+    return _to("/me")
 
 
 @router.get("/card")
@@ -65,6 +65,13 @@ def remove_card(visit: Visiting, member: Someone) -> Response:
 def account(visit: Visiting, member: Someone) -> Response:
     """Show a member what the matter is."""
     return visit.page(pages.account(visit.reader, visit.wired.club.account(member)))
+
+
+@router.post("/pay")
+def pay(visit: Visiting, member: Someone) -> Response:
+    """Pay what is due with the card that is saved."""
+    visit.wired.club.pay(member)
+    return _to("/me")
 
 
 @router.post("/retry")

@@ -109,6 +109,21 @@ def test_the_same_token_again_begins_nothing_twice(club, box):
     assert len(club.account(member).cards) == 1
 
 
+def test_a_crash_between_card_and_subscription_is_made_good_by_one_click(club, box, monkeypatch):
+    member = club.join("Aziza")
+
+    def crash(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(club._recurring, "create", lambda *_, **__: crash())
+        with pytest.raises(KeyboardInterrupt):
+            club.bind(member, box.add_card())
+    assert "Nothing was taken yet" in shown(club, member)
+    club.pay(member)
+    assert (states(club, member), debits(box)) == (["paid"], 1)
+
+
 def test_a_refused_first_month_opens_no_door_and_another_card_pays_at_once(club, box):
     member = joined(club, box, number=POOR)
     account = club.account(member)
@@ -209,7 +224,9 @@ def test_who_has_left_joins_again_once_with_another_agreement(club, box):
     club.rejoin(member)  # a second click, of the page before
     again = club.members.find(member.id)
     assert (again.round, again.agreed) == (2, club.clock())
-    club.bind(again, box.add_card())
+    assert "Pay 50\xa0000 soʻm with 860006******6311" in shown(club, again)
+    club.pay(again)
+    club.pay(again)  # a second click, of the page before
     assert (states(club, again), debits(box)) == (["paid"], 2)
     assert "charged" in kinds(club, again)
 

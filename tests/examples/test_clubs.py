@@ -15,7 +15,7 @@ import pytest
 
 from support.clubs import CLUBS, CSRF, HUMO, PATIENCE_S, ROOT, running
 
-FORMS = ["/join", "/rejoin", "/cards/remove", "/retry", "/cancel", "/keep", "/clock"]
+FORMS = ["/join", "/rejoin", "/cards/remove", "/pay", "/retry", "/cancel", "/keep", "/clock"]
 MEMBERS = ["/card", "/me"]
 TILL = "Basic " + base64.b64encode(b"operator:sandbox").decode()
 
