@@ -26,7 +26,7 @@ from shopfront.models import Event, Order  # noqa: E402
 from payme.charges.django.configuration import forget  # noqa: E402
 from payme.charges.django.ledger import DjangoLedger  # noqa: E402
 from payme.charges.django.models import Card, Charge, ChargeEvent  # noqa: E402
-from payme.recurring.django.models import Notice, Period, Subscription  # noqa: E402
+from payme.recurring.django.models import Mark, Notice, Period, Subscription  # noqa: E402
 from payme.sandbox import Sandbox  # noqa: E402
 from support.mariadb import mariadb_database  # noqa: E402
 from support.postgres import postgres_database  # noqa: E402
@@ -96,7 +96,7 @@ def charges_mariadb():
 
 
 def empty():
-    for model in (Charge, ChargeEvent, Card, Subscription, Period, Notice):
+    for model in (Charge, ChargeEvent, Card, Subscription, Period, Notice, Mark):
         model.rows.all().delete()
     for model in (Order, Event, LogEntry):
         model.objects.all().delete()

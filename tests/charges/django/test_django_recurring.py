@@ -21,18 +21,21 @@ from shopfront.models import Event, Order
 
 from payme import Payme
 from payme.charges import Charges, ChargeState, SqlLedger
-from payme.charges.django import charges
+from payme.charges.django import charges, wallet
+from payme.charges.django.configuration import forget
 from payme.charges.django.driving import DjangoCharges
 from payme.charges.django.ledger import DjangoLedger
-from payme.charges.django.models import ReadOnlyError
+from payme.charges.django.models import Charge, ChargeEvent, ReadOnlyError
 from payme.errors import ConfigurationError, InvalidArgument
-from payme.recurring import PeriodState, Recurring, SubscriptionState
+from payme.recurring import LedgerBehind, PeriodState, Recurring, SubscriptionState
 from payme.recurring.django import models, recurring
 from payme.recurring.django.driving import DjangoRecurring
 from payme.recurring.django.rows import DjangoRows
 from payme.recurring.sql import metadata
 from payme.transport.memory import MemoryTransport
+from payme.wallet import CardNotFound
 from recurring import test_recurring as contract
+from recurring.no_receipts import no_receipts
 
 P, S = PeriodState, SubscriptionState
 MIDNIGHT = time(0)  # so that a first period is due now, whatever the time of the day
@@ -46,7 +49,9 @@ class Shop(contract.Shop):
         self.now = now
         self.ledger = DjangoLedger(keys=keys, changed=hook)
         self.ledger._engine = None  # the contract opens another ledger by it
-        self.client = Payme(**contract.CLIENT, transport=MemoryTransport([]), environment="test")
+        self.client = Payme(
+            **contract.CLIENT, transport=MemoryTransport(no_receipts), environment="test"
+        )
         self.charges = DjangoCharges(self.client, self.ledger)
         self.recurring = DjangoRecurring(self.charges, now=lambda: self.now)
         self.recurring.create_all()
@@ -243,7 +248,7 @@ def other(alias):
     """Subscriptions over SQLAlchemy's ledger, on the tables that migrations made."""
     engine = sa.create_engine(url_of(alias))
     ledger = SqlLedger(engine, keys=[KEY])
-    client = Payme(**contract.CLIENT, transport=MemoryTransport([]), environment="test")
+    client = Payme(**contract.CLIENT, transport=MemoryTransport(no_receipts), environment="test")
     made = Recurring(Charges(client, ledger), now=lambda: contract.START)
     made.ledger = ledger
     yield made
@@ -278,7 +283,7 @@ def test_what_one_kind_of_ledger_opens_the_other_goes_on_with(club, other):
 def shape(engine):
     found = {}
     inspector = sa.inspect(engine)
-    for table in ("payme_subscription", "payme_period", "payme_notice"):
+    for table in ("payme_subscription", "payme_period", "payme_notice", "payme_mark"):
         found[table] = (
             {one["name"]: one["nullable"] for one in inspector.get_columns(table)},
             inspector.get_pk_constraint(table)["constrained_columns"],
@@ -435,3 +440,53 @@ def test_tokens_are_shown_by_no_log_and_encrypted_where_there_are_keys(
     assert not shown(text.encode())
     assert shown(contents(alias)) is not bool(keys)
     assert club.ledger.load("club-17:0").means.token.open() == contract.OTHER
+
+
+# A customer's default card, and restored backups.
+
+
+def test_a_customer_s_default_card_pays_and_another_one_when_it_is_chosen(shop_settings, alias):
+    poor = shop_settings.add_card(number="8600318600000007")
+    wallet().add("aziza", poor)
+    recurring().create(
+        "club-17", contract.PRICE, {"member": 17}, customer="aziza", missed="latest", at=MIDNIGHT
+    )
+    row = models.Subscription.objects.get()
+    assert (row.customer, row.means) == ("aziza", None)
+    recurring().run(drain=True)
+    assert [period.state for period in recurring().periods("club-17")] == [P.REFUSED]
+    wallet().add("aziza", shop_settings.token, default=True)
+    with transaction.atomic(using=alias):
+        (tried,) = recurring().card_changed("aziza")
+    assert tried.id == "club-17"
+    recurring().run(drain=True)
+    assert [period.state for period in recurring().periods("club-17")] == [P.PAID]
+    assert [entry.kind for entry in shop_settings.ledger()] == ["debit"]
+
+
+def test_a_customer_without_a_card_subscribes_to_nothing(shop_settings):
+    with pytest.raises(CardNotFound):
+        recurring().create("club-17", 1000, {"member": 17}, customer="aziza", missed="skip")
+    assert not models.Subscription.objects.exists()
+
+
+def test_a_ledger_that_went_back_takes_nothing_twice(shop_settings, alias):
+    given = (contract.PRICE, {"member": 17}, shop_settings.token)
+    recurring().create("club-17", *given, missed="latest", at=MIDNIGHT, description="Club")
+    tables = [models.Subscription, models.Period, models.Notice, models.Mark, Charge, ChargeEvent]
+    backup = [(model, list(model.rows.using(alias).all())) for model in tables]
+    recurring().run(drain=True)
+    assert models.Mark.objects.count() == 1
+    assert len(shop_settings.ledger()) == 1
+    for model, rows in backup:
+        model.rows.using(alias).all().delete()
+        model.rows.using(alias).bulk_create(rows)
+    forget()
+    with pytest.raises(LedgerBehind) as behind:
+        recurring().run(drain=True)
+    (lost,) = behind.value.receipts
+    assert lost.charge_id == "club-17:0"
+    recurring().adopt(lost.receipt_id)
+    recurring().run(drain=True)
+    assert [period.state for period in recurring().periods("club-17")] == [P.PAID]
+    assert len(shop_settings.ledger()) == 1

@@ -46,7 +46,7 @@ def check_database(databases: Sequence[str] | None = None, **_: Any) -> list[Che
     alias = _alias()
     if alias is None or alias not in (databases or ()):
         return []
-    wanted = (models.Subscription, models.Period, models.Notice)
+    wanted = (models.Subscription, models.Period, models.Notice, models.Mark)
     missing = missing_tables(alias, wanted, migrations)
     if not missing:
         return []

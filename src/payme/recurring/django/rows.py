@@ -4,11 +4,13 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from django.db import IntegrityError, connections, transaction
+from django.db.models import Min
 
 from payme.charges.core import Charge, Save
 from payme.charges.django.database import hiding
 from payme.charges.django.ledger import DjangoLedger
 from payme.charges.django.models import Charge as ChargeModel
+from payme.charges.django.models import ChargeEvent
 from payme.charges.saved import StoredCard
 from payme.charges.vault import Sealed, Vault
 from payme.errors import InvalidArgument
@@ -25,6 +27,7 @@ T = TypeVar("T")
 NAME: Final = "payme_recurring"
 """Under which the charges' ledger knows who follows it."""
 
+_MARK: Final = 1
 _STORED: Final = (*rows.COLUMNS, "means")
 _CHANGING_PERIOD: Final = [name for name in rows.PERIOD_COLUMNS if name not in rows.PERIOD_KEY]
 
@@ -68,6 +71,12 @@ class DjangoRows(NamedTuple):
         """Read charges."""
         return self.ledger.load_all(charge_ids)
 
+    def load_receipts(self, charge_ids: Sequence[str]) -> list[tuple[str, str]]:
+        """Read the receipts that charges ever had."""
+        theirs = self.ledger.database.rows(ChargeEvent)
+        known = theirs.filter(charge_id__in=charge_ids, receipt_id__isnull=False)
+        return list(known.values_list("charge_id", "receipt_id").distinct())
+
     def load_cards(self, customers: Sequence[str]) -> list[StoredCard]:
         """Read the default cards of customers."""
         return self.ledger.cards.defaults(customers)
@@ -80,6 +89,16 @@ class DjangoRows(NamedTuple):
         """Read the ids of a customer's subscriptions."""
         theirs = self._subscriptions.filter(customer=customer).order_by("pk")
         return list(theirs.values_list("pk", flat=True))
+
+    def oldest(self) -> float | None:
+        """Read when the oldest subscription was created."""
+        found: float | None = self._subscriptions.aggregate(at=Min("created"))["at"]
+        return found
+
+    def mark(self) -> float | None:
+        """Read the mark."""
+        found: float | None = self._marks.filter(pk=_MARK).values_list("at", flat=True).first()
+        return found
 
     def waking(self, until: float) -> list[Subscription]:
         """Read what has something due."""
@@ -138,6 +157,11 @@ class DjangoRows(NamedTuple):
         told = [models.Notice(**rows.message_row(message)) for message in messages]
         self._notices.bulk_create(told, ignore_conflicts=True)
 
+    def save_mark(self, at: float) -> None:
+        """Store the mark."""
+        row = models.Mark(id=_MARK, at=at)
+        self._write(self._marks, [row], update_fields=["at"], unique_fields=["id"])
+
     def mark_sent(self, message: Message, now: float) -> None:
         """Note that a notice was sent."""
         which = {"subscription": message.subscription, "n": message.n, "kind": message.kind.value}
@@ -159,7 +183,7 @@ class DjangoRows(NamedTuple):
         update_fields: Sequence[str],
         unique_fields: Sequence[str],
     ) -> None:
-        """Write over rows that are there, many by one statement."""
+        """Write rows, over those that are there, many by one statement."""
         features = connections[self.ledger.alias].features
         # MariaDB finds out by itself which key is there already; these tables have one.
         target = unique_fields if features.supports_update_conflicts_with_target else None
@@ -178,6 +202,10 @@ class DjangoRows(NamedTuple):
     @property
     def _notices(self) -> "QuerySet[models.Notice]":
         return self.ledger.database.rows(models.Notice)
+
+    @property
+    def _marks(self) -> "QuerySet[models.Mark]":
+        return self.ledger.database.rows(models.Mark)
 
 
 class DjangoKeeper:

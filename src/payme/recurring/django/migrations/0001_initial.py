@@ -36,18 +36,7 @@ class Migration(migrations.Migration):
                 ("amount", models.BigIntegerField(verbose_name="amount, tiyin")),
                 (
                     "state",
-                    models.CharField(
-                        choices=[
-                            ("open", "open"),
-                            ("refused", "refused"),
-                            ("unpaid", "unpaid"),
-                            ("paid", "paid"),
-                            ("skipped", "skipped"),
-                            ("given_up", "given_up"),
-                            ("refunded", "refunded"),
-                        ],
-                        max_length=24,
-                    ),
+                    models.CharField(max_length=24),
                 ),
                 ("opened", models.FloatField()),
                 ("retry_at", models.FloatField(null=True)),
@@ -79,19 +68,7 @@ class Migration(migrations.Migration):
                 ("n", models.IntegerField()),
                 (
                     "kind",
-                    models.CharField(
-                        choices=[
-                            ("upcoming", "upcoming"),
-                            ("charged", "charged"),
-                            ("refused", "refused"),
-                            ("past_due", "past_due"),
-                            ("skipped", "skipped"),
-                            ("paused", "paused"),
-                            ("ended", "ended"),
-                            ("paid_after_cancel", "paid_after_cancel"),
-                        ],
-                        max_length=24,
-                    ),
+                    models.CharField(max_length=24),
                 ),
                 ("at", models.FloatField()),
                 ("due", models.FloatField()),
@@ -167,5 +144,13 @@ class Migration(migrations.Migration):
                     ),
                 ],
             },
+        ),
+        migrations.CreateModel(
+            name="Mark",
+            fields=[
+                ("id", models.IntegerField(primary_key=True, serialize=False)),
+                ("at", models.FloatField()),
+            ],
+            options={"db_table": "payme_mark"},
         ),
     ]
