@@ -4,12 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test check format setup shop bench docs dist clean
+.PHONY: help demo test check format setup shop club bench docs dist clean
 
 help:
 	@echo "make demo    run a whole payment against the embedded sandbox"
 	@echo "make test    every check and every test"
 	@echo "make shop    a shop and the sandbox, wired together; SHOP=shop_flask, shop_django"
+	@echo "make club    members who pay every month, on the sandbox; CLUB=club_django"
 	@echo "make check   ruff, pyright, mypy, import-linter"
 	@echo "make format  rewrite the code in the house style"
 	@echo "make bench   measure this package beside its peers"
@@ -42,6 +43,10 @@ demo: $(VENV)/.demo
 SHOP ?= shop_fastapi
 shop: setup
 	@$(BIN)/python -m examples.together --shop $(SHOP)
+
+CLUB ?= club_fastapi
+club: setup
+	@$(BIN)/python -m examples.club.together --club $(CLUB)
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -31,6 +31,11 @@ LOOKS = [
 ]
 
 
+def keeps_screenshots() -> bool:
+    """Return whether the pictures of the documentation are to be made anew."""
+    return bool(os.environ.get("PAYME_SCREENSHOTS"))
+
+
 class Visitor:
     """A page of a browser, and what went wrong in it."""
 
@@ -55,7 +60,7 @@ class Visitor:
 
     def keep(self, name: str) -> None:
         """Keep a screenshot for the README, when that is asked for."""
-        if os.environ.get("PAYME_SCREENSHOTS"):
+        if keeps_screenshots():
             self.page.screenshot(path=IMAGES / f"{name}.png", full_page=True)
 
 

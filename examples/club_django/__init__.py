@@ -1,0 +1,1 @@
+"""A club in Django: members, charges, cards and subscriptions in one database."""
