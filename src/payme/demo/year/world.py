@@ -1,0 +1,160 @@
+"""A year that passes in a minute: the sandbox's clock is moved from day to day."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from random import Random
+from typing import Final, NamedTuple
+
+from cryptography.fernet import Fernet
+
+from payme.charges import SqlLedger
+from payme.charges.pace import play_at, play_now
+from payme.demo.year.hosts import Hosts, Settings
+from payme.demo.year.plan import Plan
+from payme.demo.year.shop import Shop
+from payme.sandbox import Sandbox
+from payme.sandbox.clock import SandboxClock
+
+FAULTS: Final = (
+    "receipts.create after drop probability=0.01",
+    "receipts.pay before drop probability=0.005",
+    "receipts.pay after drop probability=0.02",
+    "receipts.pay after duplicate probability=0.01",
+    "receipts.pay after rpc_error probability=0.005",
+    "receipts.get before drop probability=0.05",
+    "receipts.cancel after drop probability=0.1",
+)
+"""How answers are lost, all year."""
+
+TASHKENT: Final = timezone(timedelta(hours=5))
+_MOST_ROUNDS: Final = 300
+
+
+class Counted(NamedTuple):
+    """What befell the processes.
+
+    Attributes:
+        kills: How many were killed at work.
+        rounds: How often the hosts were let work.
+        days: On how many days.
+    """
+
+    kills: int = 0
+    rounds: int = 0
+    days: int = 0
+
+
+class World:
+    """The sandbox, the shop, its hosts and its database.
+
+    Args:
+        plan: What will happen.
+        folder: Where the shop's database is.
+        seed: Chance of the faults.
+    """
+
+    def __init__(self, plan: Plan, folder: Path, seed: int) -> None:
+        self.plan = plan
+        self.database = folder / "shop.db"
+        self.key = Fernet.generate_key()
+        self.counted = Counted()
+        self._random = Random(seed)  # noqa: S311 - nothing here guards anything
+        clock = SandboxClock(start=_at(plan.start - timedelta(days=1)))
+        self.sandbox = Sandbox(clock=clock, seed=seed)
+        self.sandbox.start()
+        for fault in FAULTS:
+            self.sandbox.faults.add_text(fault)
+        self._follow_the_clock()
+        self.shop = Shop(self.sandbox, self._ledger(), plan.members)
+        self.hosts = Hosts(
+            Settings(
+                self._url,
+                self.key,
+                self.sandbox.url,
+                self.sandbox.merchant_id,
+                self.sandbox.key,
+            )
+        )
+
+    def close(self) -> None:
+        """Stop everything."""
+        self.hosts.stop()
+        self.shop.client.close()
+        self.shop.ledger.close()
+        self.sandbox.stop()
+        play_now()
+
+    @property
+    def now(self) -> float:
+        """The sandbox's time in seconds since 1970."""
+        return self.sandbox.clock.now() / 1000
+
+    def pass_year(self, passed: Callable[[date], None] = lambda _: None) -> None:
+        """Let all days pass.
+
+        Args:
+            passed: Called after each day.
+        """
+        day = self.plan.start
+        while day < self.plan.end:
+            if self._is_due(day):
+                self._pass_day(day)
+                passed(day)
+            day += timedelta(days=1)
+
+    def _is_due(self, day: date) -> bool:
+        if day in self.plan.events or day in self.plan.kills:
+            return True
+        with sqlite3.connect(self.database) as connection:
+            (wakes,) = connection.execute("SELECT min(wakes) FROM payme_subscription").fetchone()
+        return wakes is not None and wakes <= _at(day).timestamp()
+
+    def _pass_day(self, day: date) -> None:
+        self._move_to(_at(day))
+        for event in self.plan.events.get(day, ()):
+            self.shop.happen(event)
+        kills = day in self.plan.kills
+        self._work(kill_after=self._random.uniform(0.005, 0.08) if kills else None)
+        self._settle()
+        counted = self.counted
+        self.counted = counted._replace(kills=counted.kills + kills, days=counted.days + 1)
+
+    def _settle(self) -> None:
+        """Let the hosts go on until nothing is under way; what has to wait is waited for."""
+        for _ in range(_MOST_ROUNDS):
+            due = self.shop.ledger.next_due()
+            if due is None:
+                return
+            self.sandbox.clock.advance(timedelta(seconds=max(due - self.now, 0) + 0.1))
+            self._work()
+        raise RuntimeError("charges never come to rest")
+
+    def _work(self, kill_after: float | None = None) -> None:
+        self.hosts.work(self._follow_the_clock(), kill_after=kill_after)
+        self.counted = self.counted._replace(rounds=self.counted.rounds + 1)
+
+    def _move_to(self, moment: datetime) -> None:
+        ahead = moment.timestamp() - self.now
+        if ahead > 0:
+            self.sandbox.clock.advance(timedelta(seconds=ahead))
+        self._follow_the_clock()
+
+    def _follow_the_clock(self) -> float:
+        """Let this process be at the sandbox's time, so that the shop is."""
+        play_at(now := self.now)
+        return now
+
+    @property
+    def _url(self) -> str:
+        return f"sqlite:///{self.database}"
+
+    def _ledger(self) -> SqlLedger:
+        return SqlLedger(self._url, keys=[self.key])
+
+
+def _at(day: date) -> datetime:
+    """Return the moment at which a day's work is done: a little after payments are due."""
+    return datetime(day.year, day.month, day.day, 10, 5, tzinfo=TASHKENT)
