@@ -35,6 +35,8 @@ class Shop:
         )
         self.cards: dict[int, tuple[str, int]] = {}
         """Token of each member's card, and which of the normal cards it is."""
+        self.customers: dict[str, str] = {}
+        """Whose each token is that was ever bound."""
         self.use(ledger)
 
     def use(self, ledger: SqlLedger) -> None:
@@ -120,6 +122,7 @@ class Shop:
         which = (self.cards.get(member.number, ("", member.number))[1] + 1) % len(NORMAL_CARDS)
         token = self._sandbox.add_card(number=NORMAL_CARDS[which])
         self.cards[member.number] = token, which
+        self.customers[token] = member.customer
         return token
 
 

@@ -40,11 +40,15 @@ class Counted(NamedTuple):
         kills: How many were killed at work.
         rounds: How often the hosts were let work.
         days: On how many days.
+        driven: How many charges they drove; one that was driven twice counts twice.
+        cpu: Processor's seconds that they took.
     """
 
     kills: int = 0
     rounds: int = 0
     days: int = 0
+    driven: int = 0
+    cpu: float = 0.0
 
 
 class World:
@@ -63,7 +67,8 @@ class World:
         self.counted = Counted()
         self._random = Random(seed)  # noqa: S311 - nothing here guards anything
         clock = SandboxClock(start=_at(plan.start - timedelta(days=1)))
-        self.sandbox = Sandbox(clock=clock, seed=seed)
+        # Receipts that show for whom they are: by that an audit tells an orphan for certain.
+        self.sandbox = Sandbox(clock=clock, seed=seed, account_fields={"member": "Member"})
         self.sandbox.start()
         for fault in FAULTS:
             self.sandbox.faults.add_text(fault)
@@ -71,7 +76,7 @@ class World:
         self.shop = Shop(self.sandbox, self._ledger(), plan.members)
         self.hosts = Hosts(
             Settings(
-                self._url,
+                self.url,
                 self.key,
                 self.sandbox.url,
                 self.sandbox.merchant_id,
@@ -86,6 +91,14 @@ class World:
         self.shop.ledger.close()
         self.sandbox.stop()
         play_now()
+
+    def end(self) -> None:
+        """Come to the end: no answer is lost any more, and the shop looks at all its cards."""
+        self.sandbox.faults.clear()
+        self._settle()
+        for member in self.plan.members:
+            for card in self.shop.wallet.list(member.customer):
+                self.shop.wallet.refresh(card.id)
 
     @property
     def now(self) -> float:
@@ -133,8 +146,13 @@ class World:
         raise RuntimeError("charges never come to rest")
 
     def _work(self, kill_after: float | None = None) -> None:
-        self.hosts.work(self._follow_the_clock(), kill_after=kill_after)
-        self.counted = self.counted._replace(rounds=self.counted.rounds + 1)
+        did = self.hosts.work(self._follow_the_clock(), kill_after=kill_after)
+        counted = self.counted
+        self.counted = counted._replace(
+            rounds=counted.rounds + 1,
+            driven=counted.driven + sum(one.driven for one in did),
+            cpu=counted.cpu + sum(one.cpu for one in did),
+        )
 
     def _move_to(self, moment: datetime) -> None:
         ahead = moment.timestamp() - self.now
@@ -148,11 +166,12 @@ class World:
         return now
 
     @property
-    def _url(self) -> str:
+    def url(self) -> str:
+        """Address of the shop's database."""
         return f"sqlite:///{self.database}"
 
     def _ledger(self) -> SqlLedger:
-        return SqlLedger(self._url, keys=[self.key])
+        return SqlLedger(self.url, keys=[self.key])
 
 
 def _at(day: date) -> datetime:

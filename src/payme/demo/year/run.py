@@ -1,0 +1,113 @@
+"""A year from its plan to its proof."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from payme.charges.audit import Audit
+from payme.cli.sql_books import SqlBooks
+from payme.demo.year import books, plan, proof
+from payme.demo.year.proof import Finding
+from payme.demo.year.world import Counted, World
+
+
+class Year(NamedTuple):
+    """What came of a year.
+
+    Attributes:
+        months: See `books.table`.
+        findings: What is wrong: nothing.
+        states: How many subscriptions are in which state.
+        receipts: How many receipts Payme has.
+        orphans: Unpaid receipts whose ids were lost with the answer, and which the audit cancelled.
+        counted: What befell the processes.
+        seconds: How long it took, from the first day to the proof.
+        proof_seconds: How much of that was the proof.
+        cpu: Processor's seconds of all processes.
+    """
+
+    months: list[tuple[str, dict[str, Any]]]
+    findings: list[Finding]
+    states: dict[str, int]
+    receipts: int
+    orphans: int
+    counted: Counted
+    seconds: float
+    proof_seconds: float
+    cpu: float
+
+
+def run(
+    subscribers: int,
+    months: int,
+    seed: int,
+    passed: Callable[[date], None] = lambda _: None,
+) -> Year:
+    """Let a year pass, and prove it.
+
+    Args:
+        subscribers: How many members.
+        months: How many months; the last one ends before this one began.
+        seed: The same seed plans the same year; which answers are lost depends on who comes first.
+        passed: Called after each day.
+    """
+    begun, cpu = time.monotonic(), time.process_time()
+    planned = plan.make(_start(months), months, subscribers, seed)
+    with TemporaryDirectory() as folder:
+        world = World(planned, Path(folder), seed)
+        try:
+            world.pass_year(passed)
+            proving = time.monotonic()
+            found, receipts, orphans = prove(world)
+            now = time.monotonic()
+            return Year(
+                books.table(world.database),
+                found,
+                books.states(world.database),
+                receipts,
+                orphans,
+                world.counted,
+                now - begun,
+                now - proving,
+                time.process_time() - cpu + world.counted.cpu,
+            )
+        finally:
+            world.close()
+
+
+def prove(world: World) -> tuple[list[Finding], int, int]:
+    """Lay all books side by side.
+
+    Returns:
+        What is wrong, how many receipts Payme has, and how many of them were orphans.
+    """
+    world.end()
+    orphans = sum(one.cancelled for one in _audit(world, cancel=True))
+    again = _audit(world, cancel=False)
+    found = [
+        Finding(f"audit: {one.kind}", str(one.charge_id or one.receipt_id), str(one.payme))
+        for one in again
+    ]
+    read = books.read(world.sandbox, world.database, world.shop.customers)
+    return [*found, *proof.findings(read, world.plan)], len(world.sandbox.receipts(10**9)), orphans
+
+
+def _audit(world: World, *, cancel: bool) -> list[Any]:
+    """Compare Payme's receipts of the whole year with the ledger."""
+    start = datetime.combine(world.plan.start, datetime.min.time(), UTC) - timedelta(days=2)
+    end = datetime.fromtimestamp(world.now, UTC) + timedelta(minutes=1)
+    with (
+        SqlBooks(world.url, [world.key.decode()]) as ledger,
+        Audit(world.shop.client, ledger, (start, end), cancel=cancel) as audit,
+    ):
+        return list(audit.differences())
+
+
+def _start(months: int) -> date:
+    """Return the first of the month from which a year ends before this month."""
+    this = datetime.now(UTC).date().replace(day=1)
+    year, month = divmod(this.year * 12 + this.month - 1 - months, 12)
+    return date(year, month + 1, 1)
