@@ -1,7 +1,7 @@
 """`payme recurring`: run, due, show and simulate, against the sandbox over HTTP."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -40,7 +40,9 @@ def club(box, tmp_path, monkeypatch):
         ledger = SqlLedger(url, keys=[KEY])
         recurring = Recurring(Charges(client, ledger))
         recurring.create_all()
-        recurring.create("club-17", PRICE, {"member": 17}, box.add_card(), missed="skip")
+        # The first period is due now, whatever the time of the day.
+        options = {"missed": "skip", "at": time(0)}
+        recurring.create("club-17", PRICE, {"member": 17}, box.add_card(), **options)
         ledger.close()
 
 

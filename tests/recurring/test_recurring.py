@@ -18,9 +18,11 @@ from payme.recurring import (
     SubscriptionConflict,
     SubscriptionNotFound,
     SubscriptionState,
+    core,
 )
 from payme.recurring.core import DAY
-from payme.recurring.ledger import Overtaken, notices, periods, subscriptions
+from payme.recurring.rows import Overtaken
+from payme.recurring.sql import SqlRows, notices, periods, subscriptions
 from payme.redact import Secret
 from payme.transport.memory import MemoryTransport
 
@@ -278,30 +280,33 @@ def test_the_outbox_is_sent_once(shop):
     assert shop.recurring.outbox() == []
 
 
-@pytest.mark.parametrize("kind", ["period", "notice", "charge"])
-def test_a_crash_at_any_write_leaves_nothing_or_all(shop, kind, monkeypatch):
-    shop.create()
-    shop.pay("club-17:0")
-    rows = type(shop.recurring._rows)
-    part = {"period": "_store_period", "notice": "_submit", "charge": "_submit"}[kind]
-    whole = getattr(rows, part)
+WRITES = ["save", "add_periods", "save_periods", "add_notices", "add_charges"]
 
-    def dies(self, *arguments, **options):
-        if kind != "charge":
-            raise KeyboardInterrupt
-        whole(self, *arguments, **options)
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("write", WRITES)
+def test_a_crash_at_any_write_leaves_nothing_or_all(shop, write, when, monkeypatch):
+    ids = [f"club-{number}" for number in range(3)]
+    for name in ids:
+        shop.create(name)
+        shop.pay(f"{name}:0")
+    whole = getattr(SqlRows, write)
+
+    def dies(rows, *arguments):
+        if when == "after":
+            whole(rows, *arguments)
         raise KeyboardInterrupt
 
-    before = shop.get()
-    monkeypatch.setattr(rows, part, dies)
+    before = [shop.get(name) for name in ids]
+    monkeypatch.setattr(SqlRows, write, dies)
     with pytest.raises(KeyboardInterrupt):
         shop.later(29)
-    assert shop.get() == before
-    assert shop.states() == [P.PAID]
+    assert [shop.get(name) for name in ids] == before
+    assert [shop.states(name) for name in ids] == [[P.PAID]] * 3
     monkeypatch.undo()
     shop.recurring.tick()
-    assert shop.states() == [P.PAID, P.OPEN]
-    assert shop.charges.get("club-17:1").state == ChargeState.NEW
+    assert [shop.states(name) for name in ids] == [[P.PAID, P.OPEN]] * 3
+    assert all(shop.charges.get(f"{name}:1").state == ChargeState.NEW for name in ids)
 
 
 def test_one_that_fails_does_not_hold_the_others_up(shop, caplog):
@@ -343,12 +348,10 @@ def test_what_comes_late_is_not_stored(shop):
     shop.create()
     before = shop.get()
     shop.pay("club-17:0")
-    stale = shop.recurring._rows
-    from payme.recurring import core
-
     late = core.pause(before, None, shop.now)
-    with pytest.raises(Overtaken), shop.ledger._engine.begin() as connection:
-        stale._store(connection, late, b"")
+    with pytest.raises(Overtaken):
+        shop.recurring._keeper.do(lambda rows: rows.save([(before, late.after)]))
+    assert shop.get().state == S.ACTIVE
 
 
 def test_what_is_due_is_found_by_the_index(shop):

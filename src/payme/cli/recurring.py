@@ -143,16 +143,15 @@ def _planned(subscription: "Subscription", months: int) -> "Iterator[tuple[int, 
 
 
 def _read(url: str, word: str, *arguments: Any) -> Any:
-    """Read what needs no key of Payme's: `word` is a method of the rows of subscriptions."""
-    from payme.charges.ledger.sql import create_tables
-    from payme.charges.pace import since_1970
+    """Read what needs no key of Payme's: `word` is a function of the ledger of subscriptions."""
     from payme.cli import sql_books
-    from payme.recurring.ledger import Rows, metadata
+    from payme.recurring import ledger
+    from payme.recurring.sql import SqlKeeper
 
-    with sql_books.opened(url, must_exist=True) as ledger:
-        ledger._do(create_tables, metadata)  # pyright: ignore[reportPrivateUsage]
-        rows = Rows(ledger._rows, since_1970)  # pyright: ignore[reportPrivateUsage]
-        return ledger._read(getattr(rows, word), *arguments)  # pyright: ignore[reportPrivateUsage]
+    with sql_books.opened(url, must_exist=True) as charges:
+        keeper = SqlKeeper(charges)
+        keeper.create_all()
+        return keeper.read(getattr(ledger, word), *arguments)
 
 
 def _moment(text: str | None) -> float:

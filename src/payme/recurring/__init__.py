@@ -16,7 +16,7 @@ from payme.recurring.core import (
     SubscriptionNotFound,
     SubscriptionState,
 )
-from payme.recurring.ledger import Message
+from payme.recurring.rows import Message
 
 __all__ = [
     "AsyncRecurring",

@@ -3,24 +3,20 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import date, time, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any
 
 from payme import flow as driver
 from payme.charges import AsyncCharges
 from payme.charges.core import Means
-from payme.charges.ledger.sql import AsyncSqlLedger, create_tables
+from payme.charges.ledger import AsyncLedger
 from payme.charges.pace import since_1970
 from payme.errors import ConfigurationError
-from payme.recurring import asked
+from payme.recurring import asked, ledger
 from payme.recurring.blocking import DAY, TEN
 from payme.recurring.core import Period, Subscription
-from payme.recurring.ledger import Act, Message, Rows, metadata
+from payme.recurring.ledger import Act
+from payme.recurring.rows import AsyncKeeper, Message
 from payme.recurring.rule import AfterRetries, Missed, check_id
-
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection
-
-T = TypeVar("T")
 
 
 class AsyncRecurring:
@@ -46,20 +42,25 @@ class AsyncRecurring:
     """
 
     def __init__(self, charges: AsyncCharges, *, now: Callable[[], float] = since_1970) -> None:
-        ledger = charges._ledger  # pyright: ignore[reportPrivateUsage]
-        if not isinstance(ledger, AsyncSqlLedger):
+        self._charges = charges
+        self._now = now
+        self._keeper = self._kept_with(charges._ledger)  # pyright: ignore[reportPrivateUsage]
+        self._keeper.follow(lambda rows, charge: ledger.learn(rows, charge, now()))
+
+    def _kept_with(self, charges: AsyncLedger) -> AsyncKeeper:
+        """Return what keeps subscriptions beside charges."""
+        from payme.charges.ledger.sql import AsyncSqlLedger
+        from payme.recurring.sql import AsyncSqlKeeper
+
+        if not isinstance(charges, AsyncSqlLedger):
             raise ConfigurationError(
                 "charges: subscriptions need charges that an AsyncSqlLedger keeps"
             )
-        self._charges = charges
-        self._ledger = ledger
-        self._now = now
-        self._rows = Rows(ledger._rows, now)  # pyright: ignore[reportPrivateUsage]
-        ledger.follow(self._rows.learn)
+        return AsyncSqlKeeper(charges)
 
     async def create_all(self) -> None:
         """See `Recurring.create_all`."""
-        await self._do(create_tables, metadata)
+        await self._keeper.create_all()
 
     async def create(
         self,
@@ -95,11 +96,10 @@ class AsyncRecurring:
             "notice_days": notice_days, "description": description,
         }  # fmt: skip
         change = asked.creation(self._now(), id, amount, account, options)
-        means = card.card()
+        means = self._keeper.vault.seal(card.card())
         if connection is not None:
-            own = cast("AsyncConnection", connection)
-            return await own.run_sync(self._rows.create, change, means)
-        return await self._do(self._rows.create, change, means)
+            return await self._keeper.inside(connection, ledger.create, change, means)
+        return await self._keeper.do(ledger.create, change, means)
 
     async def change(
         self,
@@ -138,28 +138,28 @@ class AsyncRecurring:
 
     async def get(self, id: str) -> Subscription:
         """See `Recurring.get`."""
-        return await self._read(self._rows.get, check_id(id))
+        return await self._keeper.read(ledger.get, check_id(id))
 
     async def is_entitled(self, id: str) -> bool:
         """See `Recurring.is_entitled`."""
-        return await self._read(self._rows.is_entitled, check_id(id))
+        return await self._keeper.read(ledger.is_entitled, check_id(id), self._now())
 
     async def periods(self, id: str) -> list[Period]:
         """See `Recurring.periods`."""
-        return await self._read(self._rows.periods, check_id(id))
+        return await self._keeper.read(ledger.periods, check_id(id))
 
     async def outbox(self, limit: int = 100) -> list[Message]:
         """See `Recurring.outbox`."""
-        return await self._read(self._rows.outbox, asked.limit(limit))
+        return await self._keeper.read(ledger.outbox, asked.limit(limit))
 
     async def sent(self, message: Message) -> None:
         """See `Recurring.sent`."""
-        await self._do(self._rows.sent, message)
+        await self._keeper.do(ledger.mark_sent, message, self._now())
 
     async def tick(self, now: float | None = None) -> int:
         """See `Recurring.tick`."""
         moment = self._now() if now is None else asked.moment(now)
-        return await driver.arun(asked.ticking(self._rows, moment), self._perform)
+        return await driver.arun(asked.ticking(moment), self._perform)
 
     async def run(
         self,
@@ -191,13 +191,8 @@ class AsyncRecurring:
 
     async def _command(self, id: str, act: Act, means: Means | None = None) -> Subscription:
         known = await self.get(id)
-        return await self._do(self._rows.command, known, act, means)
+        sealed = None if means is None else self._keeper.vault.seal(means)
+        return await self._keeper.do(ledger.command, known, act, sealed, self._now())
 
     async def _perform(self, step: asked.Step) -> Any:
-        return await self._do(step.act, *step.arguments)
-
-    async def _read(self, act: Callable[..., T], *arguments: Any) -> T:
-        return await self._ledger._read(act, *arguments)  # pyright: ignore[reportPrivateUsage]
-
-    async def _do(self, act: Callable[..., T], *arguments: Any) -> T:
-        return await self._ledger._do(act, *arguments)  # pyright: ignore[reportPrivateUsage]
+        return await self._keeper.do(step.act, *step.arguments)

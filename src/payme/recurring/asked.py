@@ -10,10 +10,10 @@ from payme import exact, money
 from payme.charges import orders
 from payme.errors import InvalidArgument
 from payme.protocol import arguments
-from payme.recurring import core
+from payme.recurring import core, ledger
 from payme.recurring.calendar import Wall
 from payme.recurring.core import Change, Period, Subscription
-from payme.recurring.ledger import Act, Rows
+from payme.recurring.ledger import Act
 from payme.recurring.rule import check_day, check_every, check_id, check_rule, check_timezone
 
 _LOG: Final = logging.getLogger("payme.recurring")
@@ -21,7 +21,7 @@ _LOG: Final = logging.getLogger("payme.recurring")
 LOOK_AGAIN: Final = 1.0
 """Seconds between two ticks of a runner."""
 
-PAGE: Final = 200
+PAGE: Final = 500
 """How many subscriptions one transaction of a tick holds."""
 
 
@@ -122,17 +122,16 @@ def moment(given: object) -> float:
 
 
 class Step(NamedTuple):
-    """A step of `ticking`: a transaction."""
+    """A step of `ticking`: a transaction, in which a function of the ledger's is called."""
 
     act: Callable[..., Any]
     arguments: tuple[Any, ...]
 
 
-def ticking(rows: Rows, now: float) -> Generator[Step, Any, int]:
+def ticking(now: float) -> Generator[Step, Any, int]:
     """Do what is due, page by page; one that fails does not hold the others up.
 
     Args:
-        rows: What is done on a connection.
         now: Seconds since 1970.
 
     Returns:
@@ -142,24 +141,22 @@ def ticking(rows: Rows, now: float) -> Generator[Step, Any, int]:
     done = 0
     while True:
         try:
-            ids = yield Step(rows.tick_page, (now, PAGE, failed))
+            ids = yield Step(ledger.tick_page, (now, PAGE, failed))
         except Exception:
-            ids = yield Step(rows.due, (now, PAGE, failed))
+            ids = yield Step(ledger.due_ids, (now, PAGE, failed))
             if not ids:
                 raise
-            yield from _one_by_one(rows, now, ids, failed)
+            yield from _one_by_one(now, ids, failed)
         done += len(ids)
         if not ids:
             return done
 
 
-def _one_by_one(
-    rows: Rows, now: float, ids: list[str], failed: list[str]
-) -> Generator[Step, Any, None]:
+def _one_by_one(now: float, ids: list[str], failed: list[str]) -> Generator[Step, Any, None]:
     """Tick a page whose transaction failed, each in a transaction of its own."""
     for subscription_id in ids:
         try:
-            yield Step(rows.tick_one, (now, subscription_id))
+            yield Step(ledger.tick_one, (now, subscription_id))
         except Exception:  # noqa: BLE001 - whatever it is, the others go on
             _LOG.exception("subscription %s could not be ticked", subscription_id)
             failed.append(subscription_id)

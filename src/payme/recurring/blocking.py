@@ -4,20 +4,19 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, time, timedelta
 from threading import Event as Flag
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from payme import flow as driver
 from payme.charges import Charges
 from payme.charges.core import Means
-from payme.charges.ledger.sql import SqlLedger, create_tables
+from payme.charges.ledger import Ledger
 from payme.charges.pace import since_1970
 from payme.errors import ConfigurationError
-from payme.recurring import asked
+from payme.recurring import asked, ledger
 from payme.recurring.core import Period, Subscription
-from payme.recurring.ledger import Act, Message, Rows, metadata
+from payme.recurring.ledger import Act
+from payme.recurring.rows import Keeper, Message
 from payme.recurring.rule import AfterRetries, Missed, check_id
-
-T = TypeVar("T")
 
 TEN: Final = time(10)
 DAY: Final = timedelta(days=1)
@@ -44,18 +43,24 @@ class Recurring:
     """
 
     def __init__(self, charges: Charges, *, now: Callable[[], float] = since_1970) -> None:
-        ledger = charges._ledger  # pyright: ignore[reportPrivateUsage]
-        if not isinstance(ledger, SqlLedger):
-            raise ConfigurationError("charges: subscriptions need charges that a SqlLedger keeps")
         self._charges = charges
-        self._ledger = ledger
         self._now = now
-        self._rows = Rows(ledger._rows, now)  # pyright: ignore[reportPrivateUsage]
-        ledger.follow(self._rows.learn)
+        self._keeper = self._kept_with(charges._ledger)  # pyright: ignore[reportPrivateUsage]
+        self._keeper.follow(lambda rows, charge: ledger.learn(rows, charge, now()))
+
+    def _kept_with(self, charges: Ledger) -> Keeper:
+        """Return what keeps subscriptions beside charges."""
+        # Here, because a ledger of another kind needs no SQLAlchemy.
+        from payme.charges.ledger.sql import SqlLedger
+        from payme.recurring.sql import SqlKeeper
+
+        if not isinstance(charges, SqlLedger):
+            raise ConfigurationError("charges: subscriptions need charges that a SqlLedger keeps")
+        return SqlKeeper(charges)
 
     def create_all(self) -> None:
         """Create the tables unless they exist."""
-        self._do(create_tables, metadata)
+        self._keeper.create_all()
 
     def create(
         self,
@@ -130,10 +135,10 @@ class Recurring:
             "notice_days": notice_days, "description": description,
         }  # fmt: skip
         change = asked.creation(self._now(), id, amount, account, options)
-        means = card.card()
+        means = self._keeper.vault.seal(card.card())
         if connection is not None:
-            return self._rows.create(connection, change, means)
-        return self._do(self._rows.create, change, means)
+            return self._keeper.inside(connection, ledger.create, change, means)
+        return self._keeper.do(ledger.create, change, means)
 
     def change(
         self,
@@ -236,7 +241,7 @@ class Recurring:
         Raises:
             SubscriptionNotFound: There is none.
         """
-        return self._read(self._rows.get, check_id(id))
+        return self._keeper.read(ledger.get, check_id(id))
 
     def is_entitled(self, id: str) -> bool:
         """Return whether the payer may use now what the subscription grants.
@@ -244,7 +249,7 @@ class Recurring:
         Raises:
             SubscriptionNotFound: There is no such subscription.
         """
-        return self._read(self._rows.is_entitled, check_id(id))
+        return self._keeper.read(ledger.is_entitled, check_id(id), self._now())
 
     def periods(self, id: str) -> list[Period]:
         """Read the periods of a subscription that were opened or skipped, in their order.
@@ -252,7 +257,7 @@ class Recurring:
         Raises:
             SubscriptionNotFound: There is no such subscription.
         """
-        return self._read(self._rows.periods, check_id(id))
+        return self._keeper.read(ledger.periods, check_id(id))
 
     def outbox(self, limit: int = 100) -> list[Message]:
         """Read the notices that were not sent yet, the oldest first.
@@ -263,11 +268,11 @@ class Recurring:
         Args:
             limit: How many at most.
         """
-        return self._read(self._rows.outbox, asked.limit(limit))
+        return self._keeper.read(ledger.outbox, asked.limit(limit))
 
     def sent(self, message: Message) -> None:
         """Note that a notice was sent."""
-        self._do(self._rows.sent, message)
+        self._keeper.do(ledger.mark_sent, message, self._now())
 
     def tick(self, now: float | None = None) -> int:
         """Do what is due: announce, open, try again, skip, end. Any number may do so at once.
@@ -279,7 +284,7 @@ class Recurring:
             How many subscriptions had something due.
         """
         moment = self._now() if now is None else asked.moment(now)
-        return driver.run(asked.ticking(self._rows, moment), self._perform)
+        return driver.run(asked.ticking(moment), self._perform)
 
     def run(
         self,
@@ -323,13 +328,8 @@ class Recurring:
 
     def _command(self, id: str, act: Act, means: Means | None = None) -> Subscription:
         known = self.get(id)
-        return self._do(self._rows.command, known, act, means)
+        sealed = None if means is None else self._keeper.vault.seal(means)
+        return self._keeper.do(ledger.command, known, act, sealed, self._now())
 
     def _perform(self, step: asked.Step) -> Any:
-        return self._do(step.act, *step.arguments)
-
-    def _read(self, act: Callable[..., T], *arguments: Any) -> T:
-        return self._ledger._read(act, *arguments)  # pyright: ignore[reportPrivateUsage]
-
-    def _do(self, act: Callable[..., T], *arguments: Any) -> T:
-        return self._ledger._do(act, *arguments)  # pyright: ignore[reportPrivateUsage]
+        return self._keeper.do(step.act, *step.arguments)

@@ -170,6 +170,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
         created: When it was created, in seconds since 1970.
         changed: When it changed last.
         version: Counts its changes.
+        customer: Whose default card pays; None if it was given a card of its own.
     """
 
     id: str
@@ -187,6 +188,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     created: float = 0.0
     changed: float = 0.0
     version: int = 0
+    customer: str | None = None
 
     def terms_of(self, n: int) -> Terms:
         """Return what holds for period n."""

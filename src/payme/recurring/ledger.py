@@ -1,19 +1,17 @@
-"""Subscriptions in SQLAlchemy Core, beside their charges: SQLite and PostgreSQL.
+"""What is done to subscriptions in a transaction, whatever database they lie in.
 
-Every function here works on a connection and asks nothing of Payme, so that a subscription, its
-period, its charge and what the payer is told are one transaction. What asks Payme is the charge.
+Every function here works on rows and asks nothing of Payme, so that a subscription, its period, its
+charge and what the payer is told are one transaction. What asks Payme is the charge.
+
+A page of subscriptions is read by a few statements, moved by the core in memory until nothing of it
+is due, and stored by a few statements.
 """
 
-from collections.abc import Callable, Collection
-from typing import Any, Final, NamedTuple
-
-import msgspec
-import sqlalchemy as sa
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final
 
 from payme.charges import orders
-from payme.charges.core import RESTS, Charge, ChargeState, Means
-from payme.charges.ledger.sql import Rows as ChargeRows
-from payme.charges.ledger.sql import charges, insert_of
+from payme.charges.core import RESTS, Charge, ChargeState, Save
 from payme.charges.pace import since_1970
 from payme.recurring import core
 from payme.recurring.core import (
@@ -24,370 +22,10 @@ from payme.recurring.core import (
     SubscriptionNotFound,
     Told,
 )
-from payme.recurring.rule import LONGEST_ID
+from payme.recurring.rows import Message, Rows, Stored
 
-_LONGEST_WORD: Final = 24
 # No subscription has this much to do at once; one that seems to is a mistake of ours.
 _MOST_STEPS: Final = 1000
-
-metadata = sa.MetaData()
-
-subscriptions = sa.Table(
-    "payme_subscription",
-    metadata,
-    sa.Column("id", sa.String(LONGEST_ID), primary_key=True),
-    sa.Column("state", sa.String(_LONGEST_WORD), nullable=False),
-    sa.Column("rule", sa.Text, nullable=False),
-    sa.Column("terms", sa.Text, nullable=False),
-    sa.Column("next_n", sa.Integer, nullable=False),
-    sa.Column("debt", sa.Integer),
-    sa.Column("told", sa.Integer, nullable=False),
-    sa.Column("openings", sa.Text, nullable=False),
-    sa.Column("other_card", sa.Boolean, nullable=False),
-    sa.Column("approved", sa.Integer, nullable=False),
-    sa.Column("ends_at", sa.Float),
-    sa.Column("wakes", sa.Float),
-    sa.Column("created", sa.Float, nullable=False),
-    sa.Column("changed", sa.Float, nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("means", sa.LargeBinary, nullable=False),
-    # What waits for nothing is not in it, so that a tick costs what is due, at any size.
-    sa.Index(
-        "payme_subscription_wakes",
-        "wakes",
-        sqlite_where=sa.text("wakes IS NOT NULL"),
-        postgresql_where=sa.text("wakes IS NOT NULL"),
-    ),
-)
-
-# The primary key is the rule: no period is opened twice.
-periods = sa.Table(
-    "payme_period",
-    metadata,
-    sa.Column("subscription", sa.String(LONGEST_ID), primary_key=True),
-    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("start", sa.Float, nullable=False),
-    sa.Column("end", sa.Float, nullable=False),
-    sa.Column("amount", sa.BigInteger, nullable=False),
-    sa.Column("state", sa.String(_LONGEST_WORD), nullable=False),
-    sa.Column("opened", sa.Float, nullable=False),
-    sa.Column("retry_at", sa.Float),
-    sa.Column("refusals", sa.Text, nullable=False),
-    sa.Column("code", sa.Integer),
-    sa.Column("message", sa.Text),
-)
-
-notices = sa.Table(
-    "payme_notice",
-    metadata,
-    sa.Column("subscription", sa.String(LONGEST_ID), primary_key=True),
-    sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("kind", sa.String(_LONGEST_WORD), primary_key=True),
-    sa.Column("at", sa.Float, nullable=False),
-    sa.Column("due", sa.Float, nullable=False),
-    sa.Column("amount", sa.BigInteger, nullable=False),
-    sa.Column("sent", sa.Float),
-    sa.Index(
-        "payme_notice_unsent",
-        "at",
-        sqlite_where=sa.text("sent IS NULL"),
-        postgresql_where=sa.text("sent IS NULL"),
-    ),
-)
-
-
-class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """A notice in the outbox.
-
-    Attributes:
-        subscription: Id of the subscription.
-        n: Number of the period that it is about.
-        kind: See `Notice`.
-        at: When it was written, in seconds since 1970.
-        due: When the period is due, in seconds since 1970.
-        amount: What the period costs, in tiyin.
-    """
-
-    subscription: str
-    n: int
-    kind: core.Notice
-    at: float
-    due: float
-    amount: int
-
-
-_SUBSCRIPTION: Final = [subscriptions.c[name] for name in Subscription.__struct_fields__]
-_PERIOD: Final = [periods.c[name] for name in Period.__struct_fields__]
-_MESSAGE: Final = [notices.c[name] for name in Message.__struct_fields__]
-_JSON: Final = frozenset({"rule", "terms", "openings", "refusals"})
-
-_LOAD: Final = sa.select(*_SUBSCRIPTION, subscriptions.c.means).where(
-    subscriptions.c.id == sa.bindparam("b_id")
-)
-_LOAD_PERIOD: Final = sa.select(*_PERIOD).where(
-    periods.c.subscription == sa.bindparam("b_id"), periods.c.n == sa.bindparam("b_n")
-)
-_SAVE: Final = sa.update(subscriptions).where(
-    subscriptions.c.id == sa.bindparam("b_id"), subscriptions.c.version == sa.bindparam("b_version")
-)
-_SAVE_PERIOD: Final = sa.update(periods).where(
-    periods.c.subscription == sa.bindparam("b_id"), periods.c.n == sa.bindparam("b_n")
-)
-
-Act = Callable[[Subscription, Period | None, float], Change | None]
-"""What is asked of a subscription: a function of the core's."""
-
-
-class Overtaken(Exception):
-    """Somebody else has changed the subscription; what is stored counts."""
-
-
-class Stored(NamedTuple):
-    """A subscription with its card, sealed."""
-
-    subscription: Subscription
-    means: Any
-
-
-class Rows(NamedTuple):
-    """What is done on a connection.
-
-    Attributes:
-        charges: The charges in the same database.
-        now: Seconds since 1970.
-    """
-
-    charges: ChargeRows
-    now: Callable[[], float]
-
-    # Reading.
-
-    def load(self, connection: sa.Connection, subscription_id: str) -> Stored:
-        """Read a subscription.
-
-        Raises:
-            SubscriptionNotFound: There is none.
-        """
-        row = connection.execute(_LOAD, {"b_id": subscription_id}).mappings().first()
-        if row is None:
-            raise SubscriptionNotFound(f"no subscription has the id {subscription_id!r}")
-        return Stored(_read(row, Subscription), row["means"])
-
-    def get(self, connection: sa.Connection, subscription_id: str) -> Subscription:
-        """Read a subscription without its card."""
-        return self.load(connection, subscription_id).subscription
-
-    def period(self, connection: sa.Connection, subscription_id: str, n: int) -> Period | None:
-        """Read a period."""
-        which = {"b_id": subscription_id, "b_n": n}
-        row = connection.execute(_LOAD_PERIOD, which).mappings().first()
-        return None if row is None else _read(row, Period)
-
-    def periods(self, connection: sa.Connection, subscription_id: str) -> list[Period]:
-        """Read the periods of a subscription, in their order."""
-        self.load(connection, subscription_id)
-        query = sa.select(*_PERIOD).where(periods.c.subscription == subscription_id)
-        return [_read(row, Period) for row in connection.execute(query.order_by("n")).mappings()]
-
-    def is_entitled(self, connection: sa.Connection, subscription_id: str) -> bool:
-        """Return whether a payer may use what the subscription grants now."""
-        subscription = self.load(connection, subscription_id).subscription
-        last = self.period(connection, subscription.id, subscription.next_n - 1)
-        return core.is_entitled(subscription, last, self.now())
-
-    def outbox(self, connection: sa.Connection, limit: int) -> list[Message]:
-        """Read what has not been sent, the oldest first."""
-        query = sa.select(*_MESSAGE).where(notices.c.sent.is_(None))
-        query = query.order_by(notices.c.at).limit(limit)
-        return [_read(row, Message) for row in connection.execute(query).mappings()]
-
-    def sent(self, connection: sa.Connection, message: Message) -> None:
-        """Note that a notice was sent."""
-        which = (
-            notices.c.subscription == message.subscription,
-            notices.c.n == message.n,
-            notices.c.kind == message.kind.value,
-            notices.c.sent.is_(None),
-        )
-        connection.execute(sa.update(notices).where(*which).values(sent=self.now()))
-
-    # Changing.
-
-    def create(self, connection: sa.Connection, change: Change, means: Means) -> Subscription:
-        """Store a subscription unless its id is known, and open what is due at once.
-
-        Raises:
-            SubscriptionConflict: The id belongs to one with another rule.
-        """
-        after = change.after
-        row = {**_row(after), "means": self.charges.vault.seal(means)}
-        insert = insert_of(connection.dialect.name)(subscriptions).on_conflict_do_nothing()
-        if connection.execute(insert.returning(subscriptions.c.id), row).first() is None:
-            return _same(after, self.get(connection, after.id))
-        return self._advance(connection, after.id, after.created)
-
-    def command(
-        self, connection: sa.Connection, known: Subscription, act: Act, means: Means | None
-    ) -> Subscription:
-        """Do what a merchant asks, and what is due then.
-
-        Args:
-            connection: A transaction.
-            known: The subscription as it was read before, in a transaction of its own.
-            act: What is asked.
-            means: Another card.
-        """
-        now, subscription_id = self.now(), known.id
-        # In the order in which who drives the charge locks them, so that neither waits for ever.
-        _lock_charge(connection, f"{known.id}:{known.debt}")
-        _lock(connection, subscription_id)
-        self._learn_of_debt(connection, subscription_id, now)
-        stored = self.load(connection, subscription_id)
-        if means is not None:
-            sealed = self.charges.vault.seal(means)
-            ours = subscriptions.c.id == subscription_id
-            connection.execute(sa.update(subscriptions).where(ours).values(means=sealed))
-            stored = stored._replace(means=sealed)
-        change = act(stored.subscription, self._debt(connection, stored.subscription), now)
-        if change is not None:
-            self._store(connection, change, stored.means)
-        return self._advance(connection, subscription_id, now)
-
-    def learn(self, connection: sa.Connection, charge: Charge) -> None:
-        """Take in a proven change of a charge: the hook, in the transaction that stores it."""
-        subscription_id, _, number = charge.id.rpartition(":")
-        if not subscription_id or not number.isascii() or not number.isdecimal():
-            return
-        _lock(connection, subscription_id)
-        try:
-            stored = self.load(connection, subscription_id)
-        except SubscriptionNotFound:
-            return
-        period = self.period(connection, subscription_id, int(number))
-        if period is None or period.charge_id != charge.id:
-            return
-        change = core.learn(stored.subscription, period, charge, self.now())
-        if change is not None:
-            self._store(connection, change, stored.means)
-
-    def due(
-        self, connection: sa.Connection, now: float, limit: int, without: Collection[str]
-    ) -> list[str]:
-        """Read and lock the ids of what is due and nobody else ticks."""
-        which = [subscriptions.c.wakes <= now]
-        if without:
-            which.append(subscriptions.c.id.not_in(without))
-        query = sa.select(subscriptions.c.id).where(*which).order_by(subscriptions.c.wakes)
-        return list(connection.scalars(query.limit(limit).with_for_update(skip_locked=True)))
-
-    def tick_page(
-        self, connection: sa.Connection, now: float, limit: int, without: Collection[str]
-    ) -> list[str]:
-        """Do what is due for some subscriptions, in one transaction; gives their ids."""
-        _begin_to_write(connection)
-        ids = self.due(connection, now, limit, without)
-        for subscription_id in ids:
-            self._advance(connection, subscription_id, now)
-        return ids
-
-    def tick_one(self, connection: sa.Connection, now: float, subscription_id: str) -> None:
-        """Do what is due for one subscription."""
-        _lock(connection, subscription_id)
-        self._advance(connection, subscription_id, now)
-
-    def waking(self, connection: sa.Connection, until: float) -> list[Subscription]:
-        """Read the subscriptions that have something due by then, in that order."""
-        query = sa.select(*_SUBSCRIPTION).where(subscriptions.c.wakes <= until)
-        rows = connection.execute(query.order_by(subscriptions.c.wakes)).mappings()
-        return [_read(row, Subscription) for row in rows]
-
-    def _advance(self, connection: sa.Connection, subscription_id: str, now: float) -> Subscription:
-        """Do all that is due for a subscription, whose row is locked."""
-        subscription, sealed = self.load(connection, subscription_id)
-        for _ in range(_MOST_STEPS):
-            if subscription.wakes is None or subscription.wakes > now:
-                return subscription
-            debt = self._debt(connection, subscription)
-            charge = None if debt is None else self._charge(connection, debt)
-            change = core.tick(subscription, debt, charge, now)
-            if change is not None:
-                self._store(connection, change, sealed)
-                subscription = change.after
-        raise RuntimeError(f"subscription {subscription_id} never comes to rest")
-
-    def _learn_of_debt(self, connection: sa.Connection, subscription_id: str, now: float) -> None:
-        """Take in the end of a charge that its driver has not told of."""
-        stored = self.load(connection, subscription_id)
-        debt = self._debt(connection, stored.subscription)
-        charge = None if debt is None else self._charge(connection, debt)
-        if debt is not None and charge is not None:
-            change = core.learn(stored.subscription, debt, charge, now)
-            if change is not None:
-                self._store(connection, change, stored.means)
-
-    def _debt(self, connection: sa.Connection, subscription: Subscription) -> Period | None:
-        n = subscription.debt
-        return None if n is None else self.period(connection, subscription.id, n)
-
-    def _charge(self, connection: sa.Connection, period: Period) -> Charge | None:
-        stored = self.charges.load(connection, period.charge_id)
-        return None if stored is None else stored.charge
-
-    def _store(self, connection: sa.Connection, change: Change, sealed: Any) -> None:
-        """Store a change: subscription, periods, notices and charge."""
-        before, after = change.before, change.after
-        version = -1 if before is None else before.version
-        which = {"b_id": after.id, "b_version": version}
-        if connection.execute(_SAVE, {**_row(after), **which}).rowcount != 1:
-            raise Overtaken(after.id)
-        first_new = after.next_n if before is None else before.next_n
-        for period in change.periods:
-            self._store_period(connection, period, is_new=period.n >= first_new)
-        if change.told:
-            insert = insert_of(connection.dialect.name)(notices).on_conflict_do_nothing()
-            connection.execute(insert, [_notice(after, told) for told in change.told])
-        if change.submit is not None:
-            self._submit(connection, after, change.submit, sealed)
-        if change.ask is not None:
-            self._ask(connection, change.ask, change.periods[-1], sealed)
-
-    def _store_period(self, connection: sa.Connection, period: Period, *, is_new: bool) -> None:
-        row = _row(period)
-        if is_new:
-            connection.execute(sa.insert(periods), row)
-            return
-        which = {"b_id": period.subscription, "b_n": period.n}
-        connection.execute(_SAVE_PERIOD, {**row, **which})
-
-    def _submit(
-        self, connection: sa.Connection, subscription: Subscription, period: Period, sealed: Any
-    ) -> None:
-        rule = subscription.rule
-        # The id goes along, so that `audit` can tell what a receipt was for.
-        words = f"{rule.description} ({period.charge_id})" if rule.description else None
-        means = self._means(sealed)
-        asked = orders.order(
-            since_1970(), period.charge_id, period.amount, rule.account, means.token.open(),
-            description=words, detail=None, payer=means.payer, hold=False,
-        )  # fmt: skip
-        charge, means = asked.accepted()
-        orders.same(charge, self.charges.submit(connection, charge, means))
-
-    def _ask(self, connection: sa.Connection, word: str, period: Period, sealed: Any) -> None:
-        """Ask something of a charge: another attempt, or to give it up."""
-        charge = self._charge(connection, period)
-        if charge is None or charge.state not in _TAKES[word]:
-            # Somebody has asked the charge itself, and what comes of it is told.
-            return
-        change = orders.command(charge, word, since_1970())
-        if change is not None:
-            means = self._means(sealed) if word == "retry" else None
-            self.charges.save(connection, change, means)
-
-    def _means(self, sealed: Any) -> Means:
-        # Here a wallet's default card would come in.
-        return self.charges.vault.open(bytes(sealed))
-
 
 # In which states a charge is asked what. One that is paid has been learned of before, and one that
 # failed can take no money already.
@@ -396,24 +34,281 @@ _TAKES: Final = {
     "cancel": (frozenset(ChargeState) - RESTS) | {ChargeState.REFUSED},
 }
 
-
-def _lock_charge(connection: sa.Connection, charge_id: str) -> None:
-    _begin_to_write(connection)
-    locked = sa.select(charges.c.id).where(charges.c.id == charge_id)
-    connection.execute(locked.with_for_update())
+Act = Callable[[Subscription, Period | None, float], Change | None]
+"""What is asked of a subscription: a function of the core's."""
 
 
-def _lock(connection: sa.Connection, subscription_id: str) -> None:
-    _begin_to_write(connection)
-    ours = subscriptions.c.id == subscription_id
-    connection.execute(sa.select(subscriptions.c.id).where(ours).with_for_update())
+# Reading.
 
 
-def _begin_to_write(connection: sa.Connection) -> None:
-    """Become the one writer of SQLite before anything is read, so that what is read holds."""
-    if connection.dialect.name == "sqlite":
-        nothing = sa.update(subscriptions).where(sa.false()).values(version=0)
-        connection.execute(nothing)
+def load(rows: Rows, subscription_id: str) -> Stored:
+    """Read a subscription with its card.
+
+    Raises:
+        SubscriptionNotFound: There is none.
+    """
+    found = rows.load([subscription_id])
+    if not found:
+        raise SubscriptionNotFound(f"no subscription has the id {subscription_id!r}")
+    return found[0]
+
+
+def get(rows: Rows, subscription_id: str) -> Subscription:
+    """Read a subscription."""
+    return load(rows, subscription_id).subscription
+
+
+def periods(rows: Rows, subscription_id: str) -> list[Period]:
+    """Read the periods of a subscription, in their order."""
+    load(rows, subscription_id)
+    return rows.periods(subscription_id)
+
+
+def is_entitled(rows: Rows, subscription_id: str, now: float) -> bool:
+    """Return whether a payer may use what the subscription grants now."""
+    subscription = get(rows, subscription_id)
+    last = rows.load_periods([(subscription.id, subscription.next_n - 1)])
+    return core.is_entitled(subscription, last[0] if last else None, now)
+
+
+def waking(rows: Rows, until: float) -> list[Subscription]:
+    """Read the subscriptions that have something due by then, in that order."""
+    return rows.waking(until)
+
+
+def outbox(rows: Rows, limit: int) -> list[Message]:
+    """Read the notices that were not sent, the oldest first."""
+    return rows.outbox(limit)
+
+
+def mark_sent(rows: Rows, message: Message, now: float) -> None:
+    """Note that a notice was sent."""
+    rows.mark_sent(message, now)
+
+
+# Changing.
+
+
+def create(rows: Rows, change: Change, means: bytes | None) -> Subscription:
+    """Store a subscription unless its id is known, and open what is due at once.
+
+    Args:
+        rows: A transaction.
+        change: What the core made.
+        means: Its card, sealed.
+
+    Raises:
+        SubscriptionConflict: The id belongs to one with another rule.
+    """
+    after = change.after
+    if not rows.add(after, means):
+        return _same(after, get(rows, after.id))
+    work = _Work(Stored(after, means))
+    work.come_to_rest(after.created)
+    _store(rows, [work], after.created)
+    return work.subscription
+
+
+def command(
+    rows: Rows, known: Subscription, act: Act, means: bytes | None, now: float
+) -> Subscription:
+    """Do what a merchant asks, and what is due then.
+
+    Args:
+        rows: A transaction.
+        known: The subscription as it was read before, in a transaction of its own.
+        act: What is asked.
+        means: Another card, sealed.
+        now: Seconds since 1970.
+    """
+    # In the order in which who drives the charge locks them, so that neither waits for ever.
+    rows.lock_charge(f"{known.id}:{known.debt}")
+    rows.lock(known.id)
+    (work,) = _works(rows, [load(rows, known.id)])
+    work.learn(now)
+    if means is not None:
+        rows.save_means(known.id, means)
+        work.means = means
+    work.take(act(work.subscription, work.debt, now))
+    work.come_to_rest(now)
+    _store(rows, [work], now)
+    return work.subscription
+
+
+def learn(rows: Rows, charge: Charge, now: float) -> None:
+    """Take in a proven change of a charge: the hook, in the transaction that stores it."""
+    subscription_id, _, number = charge.id.rpartition(":")
+    if not subscription_id or not number.isascii() or not number.isdecimal():
+        return
+    rows.lock(subscription_id)
+    found = rows.load([subscription_id])
+    of_charge = rows.load_periods([(subscription_id, int(number))]) if found else []
+    if not of_charge or of_charge[0].charge_id != charge.id:
+        return
+    work = _Work(found[0], of_charge[0], charge)
+    work.learn(now)
+    _store(rows, [work], now)
+
+
+def tick_page(rows: Rows, now: float, limit: int, without: Collection[str]) -> list[str]:
+    """Do what is due for some subscriptions, in one transaction; gives their ids."""
+    page = rows.due(now, limit, without)
+    _advance(rows, page, now)
+    return [stored.subscription.id for stored in page]
+
+
+def due_ids(rows: Rows, now: float, limit: int, without: Collection[str]) -> list[str]:
+    """Read the ids of what is due and nobody ticks."""
+    return [stored.subscription.id for stored in rows.due(now, limit, without)]
+
+
+def tick_one(rows: Rows, now: float, subscription_id: str) -> None:
+    """Do what is due for one subscription."""
+    rows.lock(subscription_id)
+    _advance(rows, [load(rows, subscription_id)], now)
+
+
+def _advance(rows: Rows, page: Sequence[Stored], now: float) -> None:
+    """Do all that is due for subscriptions that are locked."""
+    works = _works(rows, page)
+    for work in works:
+        work.come_to_rest(now)
+    _store(rows, works, now)
+
+
+class _Work:
+    """A subscription with its debt and the charge of that, and what is to be stored of them."""
+
+    def __init__(
+        self, stored: Stored, debt: Period | None = None, charge: Charge | None = None
+    ) -> None:
+        self.subscription, self.means = stored
+        self.debt = debt
+        self.begin_anew(charge)
+
+    def begin_anew(self, charge: Charge | None) -> None:
+        """Go on from what is stored."""
+        self.before = self.subscription
+        self.charge = charge
+        self.periods: dict[int, Period] = {}
+        self.messages: list[Message] = []
+        self.submitted: tuple[Charge, bytes] | None = None
+        self.asked: list[tuple[str, Save]] = []
+
+    def come_to_rest(self, now: float) -> None:
+        """Do all that is due."""
+        for _ in range(_MOST_STEPS):
+            wakes = self.subscription.wakes
+            if wakes is None or wakes > now:
+                return
+            self.take(core.tick(self.subscription, self.debt, self.charge, now))
+        raise RuntimeError(f"subscription {self.subscription.id} never comes to rest")
+
+    def learn(self, now: float) -> None:
+        """Take in what the charge has proven."""
+        if self.debt is not None and self.charge is not None:
+            self.take(core.learn(self.subscription, self.debt, self.charge, now))
+
+    def take(self, change: Change | None) -> None:
+        """Take a change over; it is stored by `_store`."""
+        if change is None:
+            return
+        self.subscription = after = change.after
+        self.periods.update((period.n, period) for period in change.periods)
+        self.messages += [_message(after, told) for told in change.told]
+        if change.submit is not None:
+            assert self.means is not None  # noqa: S101 - a subscription has a card
+            self.charge = _charge(after, change.submit)
+            self.submitted = (self.charge, self.means)
+        if change.ask is not None:
+            self._ask(change.ask)
+        if after.debt is None:
+            self.debt = self.charge = None
+        else:
+            self.debt = self.periods.get(after.debt, self.debt)
+
+    def _ask(self, word: str) -> None:
+        """Ask something of the charge: another attempt, or to give it up."""
+        if self.charge is None or self.charge.state not in _TAKES[word]:
+            # Somebody has asked the charge itself, and what comes of it is told.
+            return
+        change = orders.command(self.charge, word, since_1970())
+        if change is not None:
+            self.asked.append((word, change))
+            self.charge = change.after
+
+
+def _works(rows: Rows, page: Sequence[Stored]) -> list[_Work]:
+    """Read the debts of subscriptions, and the charges of those."""
+    which = [(one.id, one.debt) for one, _ in page if one.debt is not None]
+    debts = {period.subscription: period for period in rows.load_periods(which)} if which else {}
+    ids = [debt.charge_id for debt in debts.values()]
+    charges = {charge.id: charge for charge in rows.load_charges(ids)} if ids else {}
+    works: list[_Work] = []
+    for stored in page:
+        debt = debts.get(stored.subscription.id)
+        works.append(_Work(stored, debt, None if debt is None else charges.get(debt.charge_id)))
+    return works
+
+
+def _store(rows: Rows, works: Iterable[_Work], now: float) -> None:
+    """Store subscriptions, periods, notices and charges."""
+    changed = [work for work in works if work.subscription is not work.before]
+    rows.save([(work.before, work.subscription) for work in changed])
+    new: list[Period] = []
+    known: list[Period] = []
+    for work in changed:
+        for period in work.periods.values():
+            (new if period.n >= work.before.next_n else known).append(period)
+    rows.add_periods(new)
+    rows.save_periods(known)
+    rows.add_notices([message for work in changed for message in work.messages])
+    for work in changed:
+        for word, change in work.asked:
+            rows.save_charge(change, work.means if word == "retry" else None)
+    _submit(rows, changed, now)
+
+
+def _submit(rows: Rows, works: Sequence[_Work], now: float) -> None:
+    """Submit charges; one that is there already, with the same money, counts as it is."""
+    pairs = [(work, work.submitted) for work in works if work.submitted is not None]
+    known = {charge.id: charge for charge in rows.add_charges([pair for _, pair in pairs])}
+    again: list[_Work] = []
+    for work, (charge, _) in pairs:
+        if charge.id in known:
+            work.begin_anew(orders.same(charge, known[charge.id]))
+            work.learn(now)
+            work.come_to_rest(now)
+            again.append(work)
+    if again:
+        _store(rows, again, now)
+
+
+def _charge(subscription: Subscription, period: Period) -> Charge:
+    """Make the charge of a period; what it is made of was checked with the rule."""
+    rule, now = subscription.rule, since_1970()
+    # The id goes along, so that a receipt tells what it was for.
+    words = f"{rule.description} ({period.charge_id})" if rule.description else None
+    return Charge(
+        id=period.charge_id,
+        amount=period.amount,
+        account=rule.account,
+        description=words,
+        due=now,
+        created=now,
+        changed=now,
+    )
+
+
+def _message(subscription: Subscription, told: Told) -> Message:
+    return Message(
+        subscription=subscription.id,
+        n=told.n,
+        kind=told.kind,
+        at=subscription.changed,
+        due=subscription.due(told.n),
+        amount=subscription.amount(told.n),
+    )
 
 
 def _same(asked: Subscription, known: Subscription) -> Subscription:
@@ -430,28 +325,3 @@ def _same(asked: Subscription, known: Subscription) -> Subscription:
     if differs:
         raise SubscriptionConflict(f"subscription {known.id!r} exists with another {differs}")
     return known
-
-
-def _row(stored: Subscription | Period) -> dict[str, Any]:
-    row = msgspec.structs.asdict(stored)
-    for name in _JSON & row.keys():
-        row[name] = msgspec.json.encode(row[name]).decode()
-    return {**row, "state": stored.state.value}
-
-
-def _notice(subscription: Subscription, told: Told) -> dict[str, Any]:
-    return {
-        "subscription": subscription.id,
-        "n": told.n,
-        "kind": told.kind.value,
-        "at": subscription.changed,
-        "due": subscription.due(told.n),
-        "amount": subscription.amount(told.n),
-    }
-
-
-def _read(row: Any, kind: Any) -> Any:
-    members = {name: row[name] for name in kind.__struct_fields__}
-    for name in _JSON & members.keys():
-        members[name] = msgspec.json.decode(members[name])
-    return msgspec.convert(members, kind)

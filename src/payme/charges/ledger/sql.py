@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from payme.charges.core import Charge, ChargeState, Event, Means, Overtaken, Save
-from payme.charges.ledger import FARTHEST, Stored, rows
+from payme.charges.ledger import FARTHEST, Stored, bulk, rows
 from payme.charges.ledger.metadata import metadata
 from payme.charges.ledger.rows import LONGEST_ID
 from payme.charges.ledger.sql_cards import AsyncSqlCards, CardRows, SqlCards
@@ -198,6 +198,28 @@ class Rows(NamedTuple):
             raise RuntimeError(f"charge {charge.id} was there and is gone")
         return known.charge
 
+    def submit_all(
+        self, connection: sa.Connection, pairs: Sequence[tuple[Charge, bytes]]
+    ) -> list[Charge]:
+        """Store charges with what they are paid with, sealed; return those that are there."""
+        known = self.load_all(connection, [charge.id for charge, _ in pairs])
+        there = {charge.id for charge in known}
+        new = [(charge, means) for charge, means in pairs if charge.id not in there]
+        stored = [
+            {**rows.charge_row(charge), "means": means, "leased_until": 0.0}
+            for charge, means in new
+        ]
+        bulk.insert(connection, charges, stored)
+        bulk.insert(connection, events, [rows.event_row(None, charge) for charge, _ in new])
+        return known
+
+    def load_all(self, connection: sa.Connection, charge_ids: Sequence[str]) -> list[Charge]:
+        """Read the charges that there are, without what they are paid with."""
+        if not charge_ids:
+            return []
+        query = sa.select(*COLUMNS).where(charges.c.id.in_(charge_ids))
+        return [rows.read_charge(row) for row in connection.execute(query).mappings()]
+
     def load(self, connection: sa.Connection, charge_id: str) -> Stored | None:
         """See `Ledger.load`."""
         row = connection.execute(_LOAD, {"b_id": charge_id}).mappings().first()
@@ -205,6 +227,10 @@ class Rows(NamedTuple):
 
     def save(self, connection: sa.Connection, change: Save, means: Means | None) -> None:
         """See `Ledger.save`."""
+        self.save_sealed(connection, change, None if means is None else self.vault.seal(means))
+
+    def save_sealed(self, connection: sa.Connection, change: Save, means: bytes | None) -> None:
+        """Store a change, and another card, sealed, unless it is None."""
         after = change.after
         event = rows.event_row(change.before, after)
         values = {name: getattr(after, name) for name in _CHANGING}
@@ -215,7 +241,7 @@ class Rows(NamedTuple):
                 raise Overtaken(after.id)
         else:
             if means is not None:
-                values["means"] = self.vault.seal(means)
+                values["means"] = means
             if connection.execute(_SAVE, values).rowcount != 1:
                 raise Overtaken(after.id)
             connection.execute(sa.insert(events), event)

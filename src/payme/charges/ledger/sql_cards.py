@@ -4,7 +4,7 @@ Both ledgers run the same functions on a connection, as they do for charges.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar, cast
 
 import msgspec
@@ -60,6 +60,7 @@ cards = sa.Table(
 _REMOVING: Final = CardState.REMOVING.value
 _SHOWN: Final = [cards.c[name] for name in SavedCard.__struct_fields__ if name != "is_default"]
 _OLDEST_FIRST: Final = (cards.c.created, cards.c.id)
+_DEFAULT_FIRST: Final = (cards.c.chosen.desc(), *_OLDEST_FIRST)
 
 
 class CardRows(NamedTuple):
@@ -127,6 +128,18 @@ class CardRows(NamedTuple):
         """Read the default card of a customer."""
         row = connection.execute(_default(customer)).mappings().first()
         return None if row is None else self._stored(row, is_default=True)
+
+    def defaults(self, connection: sa.Connection, customers: Sequence[str]) -> list[StoredCard]:
+        """Read the default cards of customers."""
+        if not customers:
+            return []
+        theirs = (cards.c.customer.in_(customers), cards.c.chosen.is_not(None))
+        query = _select(*theirs, cards.c.state != _REMOVING)
+        found = connection.execute(query.order_by(*_DEFAULT_FIRST)).mappings()
+        first: dict[str, Any] = {}
+        for row in found:
+            first.setdefault(row["customer"], row)
+        return [self._stored(row, is_default=True) for row in first.values()]
 
     def _default_id(self, connection: sa.Connection, customer: str) -> str | None:
         return connection.execute(_default(customer).with_only_columns(cards.c.id)).scalar()
@@ -338,7 +351,7 @@ def _select(*which: "sa.ColumnElement[bool]") -> "sa.Select[Any]":
 def _default(customer: str) -> "sa.Select[Any]":
     theirs = (cards.c.customer == customer, cards.c.chosen.is_not(None))
     query = _select(*theirs, cards.c.state != _REMOVING)
-    return query.order_by(cards.c.chosen.desc(), *_OLDEST_FIRST).limit(1)
+    return query.order_by(*_DEFAULT_FIRST).limit(1)
 
 
 def _same(found: Any, new: NewCard) -> str:
