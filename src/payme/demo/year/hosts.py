@@ -86,7 +86,13 @@ class Hosts:
         if sys.platform != "win32":
             self._context.set_forkserver_preload([__name__])
         self._settings = settings
-        self._running = [self._start() for _ in range(count)]
+        self._count = count
+        self._running: list[tuple[BaseProcess, Connection]] = []
+        self.start()
+
+    def start(self) -> None:
+        """Start them."""
+        self._running = [self._start() for _ in range(self._count)]
 
     def work(self, now: float, *, kill_after: float | None = None) -> list[Done]:
         """Let all of them do what is due, at once.
@@ -106,11 +112,6 @@ class Hosts:
             self._replace(0)
             return [self._answer(connection) for _, connection in self._running[1:]]
         return [self._answer(connection) for _, connection in self._running]
-
-    def restart(self) -> None:
-        """Kill all of them, and start them anew."""
-        for number in range(len(self._running)):
-            self._replace(number)
 
     def stop(self) -> None:
         """Kill all of them."""

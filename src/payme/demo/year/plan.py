@@ -112,14 +112,15 @@ def make(start: date, months: int, subscribers: int, seed: int) -> Plan:
     for member in members:
         for event in _life(member, end, random):
             events.setdefault(event.day, []).append(event)
-    disaster = random.choice(days[len(days) // 2 :])
+    # After everybody has joined, and while there is time to see what comes of it.
+    disaster = random.choice(days[len(days) // 2 : -20])
     return Plan(
         start,
         end,
         members,
         events,
         frozenset(random.sample(days, min(KILLS_A_MONTH * months, len(days)))),
-        max(disaster - timedelta(days=random.randint(3, 20)), start + timedelta(days=1)),
+        max(disaster - timedelta(days=random.randint(3, 20)), first_month[-1]),
         disaster,
     )
 

@@ -37,6 +37,8 @@ class Shop:
         """Token of each member's card, and which of the normal cards it is."""
         self.customers: dict[str, str] = {}
         """Whose each token is that was ever bound."""
+        self.live: set[str] = set()
+        """Tokens that were not removed."""
         self.use(ledger)
 
     def use(self, ledger: SqlLedger) -> None:
@@ -50,6 +52,24 @@ class Shop:
     def happen(self, event: Event) -> None:
         """Let something happen."""
         _ACTS[event.what](self, self._members[event.member])
+
+    def happened(self, events: list[Event]) -> None:
+        """Ask for what a restored backup has forgotten: cards first, then the members' wishes.
+
+        Args:
+            events: What happened since the backup, in its order.
+        """
+        touched = {event.member for event in events if event.what in _OF_CARDS}
+        for number in sorted(touched):
+            member = self._members[number]
+            token, _ = self.cards[number]
+            if token in self.live:
+                self.use_card(member, token)
+            else:
+                self.remove(member)
+        for event in events:
+            if event.what in _WISHES:
+                self.happen(event)
 
     def join(self, member: Member) -> None:
         """A member binds a card and subscribes."""
@@ -81,13 +101,16 @@ class Shop:
 
     def unbind(self, member: Member) -> None:
         """The payer removes the card where the shop does not see it."""
+        token, _ = self.cards[member.number]
         with suppress(Rejected):
-            self.client.cards.remove(self.cards[member.number][0])
+            self.client.cards.remove(token)
+        self.live.discard(token)
 
     def remove(self, member: Member) -> None:
         """The payer removes the card in the shop."""
         for card in self.wallet.list(member.customer):
             self.wallet.remove(card.id)
+        self.live.discard(self.cards[member.number][0])
 
     def replace(self, member: Member) -> None:
         """The payer brings another card; the one before is removed."""
@@ -123,8 +146,12 @@ class Shop:
         token = self._sandbox.add_card(number=NORMAL_CARDS[which])
         self.cards[member.number] = token, which
         self.customers[token] = member.customer
+        self.live.add(token)
         return token
 
+
+_OF_CARDS: Final = frozenset({What.REPLACE, What.UNBIND, What.REMOVE, What.LEAVE})
+_WISHES: Final = frozenset({What.LEAVE, What.PAUSE, What.RESUME})
 
 _ACTS: Final[dict[What, Callable[[Shop, Member], None]]] = {
     What.JOIN: Shop.join,

@@ -1,8 +1,9 @@
 """A year that passes in a minute: the sandbox's clock is moved from day to day."""
 
+import shutil
 import sqlite3
-import time
 from collections.abc import Callable
+from contextlib import closing, suppress
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from random import Random
@@ -11,10 +12,13 @@ from typing import Final, NamedTuple
 from cryptography.fernet import Fernet
 
 from payme.charges import SqlLedger
+from payme.charges.audit import Audit, Difference, Kind
 from payme.charges.pace import play_at, play_now
+from payme.cli.sql_books import SqlBooks
 from payme.demo.year.hosts import Hosts, Settings
 from payme.demo.year.plan import Plan
 from payme.demo.year.shop import Shop
+from payme.errors import OutcomeUnknown
 from payme.sandbox import Sandbox
 from payme.sandbox.clock import SandboxClock
 
@@ -31,6 +35,9 @@ FAULTS: Final = (
 
 TASHKENT: Final = timezone(timedelta(hours=5))
 _MOST_ROUNDS: Final = 300
+_MOST_AUDITS: Final = 10
+# Longer than a payment is asked about before its receipt is given up.
+_A_WHILE: Final = 45.0
 
 
 class Counted(NamedTuple):
@@ -42,6 +49,8 @@ class Counted(NamedTuple):
         days: On how many days.
         driven: How many charges they drove; one that was driven twice counts twice.
         cpu: Processor's seconds that they took.
+        orphans: Unpaid receipts that an audit cancelled: their ids were lost with the answer.
+        returned: Payments that went back, since the restored backup knew nothing of them.
     """
 
     kills: int = 0
@@ -49,6 +58,8 @@ class Counted(NamedTuple):
     days: int = 0
     driven: int = 0
     cpu: float = 0.0
+    orphans: int = 0
+    returned: int = 0
 
 
 class World:
@@ -63,6 +74,7 @@ class World:
     def __init__(self, plan: Plan, folder: Path, seed: int) -> None:
         self.plan = plan
         self.database = folder / "shop.db"
+        self._copy = folder / "backup.db"
         self.key = Fernet.generate_key()
         self.counted = Counted()
         self._random = Random(seed)  # noqa: S311 - nothing here guards anything
@@ -96,6 +108,7 @@ class World:
         """Come to the end: no answer is lost any more, and the shop looks at all its cards."""
         self.sandbox.faults.clear()
         self._settle()
+        self.audit(cancel=True)
         for member in self.plan.members:
             for card in self.shop.wallet.list(member.customer):
                 self.shop.wallet.refresh(card.id)
@@ -134,6 +147,79 @@ class World:
         self._settle()
         counted = self.counted
         self.counted = counted._replace(kills=counted.kills + kills, days=counted.days + 1)
+        if day == self.plan.backup:
+            self._back_up()
+        if day == self.plan.disaster:
+            self._lose_everything_since(self.plan.backup)
+
+    def _back_up(self) -> None:
+        """Copy the database, as a nightly job does."""
+        with (
+            closing(sqlite3.connect(self.database)) as source,
+            closing(sqlite3.connect(self._copy)) as copy,
+        ):
+            source.backup(copy)
+
+    def _lose_everything_since(self, backup: date) -> None:
+        """Kill all hosts, put the copy in the place of the database, and come to terms with it.
+
+        Payme knows of payments that the copy doesn't. Their money is given back, and taken anew by
+        the schedule; what members did meanwhile is asked of the shop again.
+        """
+        self.hosts.stop()
+        self.shop.ledger.close()
+        for path in self.database.parent.glob(f"{self.database.name}*"):
+            path.unlink()
+        shutil.copy(self._copy, self.database)
+        self.shop.use(self._ledger())
+        self.hosts.start()
+        self.counted = self.counted._replace(returned=self._come_to_terms())
+        days = sorted(day for day in self.plan.events if backup < day <= self.plan.disaster)
+        self.shop.happened([event for day in days for event in self.plan.events[day]])
+        self._settle()
+
+    def _come_to_terms(self) -> int:
+        """Mend what an audit finds until it finds nothing; return how many payments went back."""
+        returned: set[str] = set()
+        for _ in range(_MOST_AUDITS):
+            found = self.audit(cancel=True)
+            if not found:
+                return len(returned)
+            for one in found:
+                self._mend(one, returned)
+            self.sandbox.clock.advance("1m")
+            self._follow_the_clock()
+        raise RuntimeError("the books never agree")
+
+    def _mend(self, difference: Difference, returned: set[str]) -> None:
+        """Do what the operator of a shop does about a difference."""
+        if difference.kind is Kind.ONLY_PAYME:
+            receipt_id = str(difference.receipt_id)
+            if difference.payme is not None and difference.payme.state == "PAID":
+                returned.add(receipt_id)
+            # Should the answer be lost, the next audit sees what came of it.
+            with suppress(OutcomeUnknown):
+                self.shop.client.receipts.cancel(receipt_id)
+        elif difference.kind is Kind.STATE:
+            # Payme says that it is paid: to try it again finds that out, and takes nothing.
+            self.shop.charges.retry(str(difference.charge_id))
+
+    def audit(self, *, cancel: bool) -> list[Difference]:
+        """Compare Payme's receipts of all the time with the ledger.
+
+        Args:
+            cancel: Cancel orphans: unpaid receipts whose ids were lost with an answer.
+        """
+        start = _at(self.plan.start) - timedelta(days=2)
+        end = datetime.fromtimestamp(self.now, TASHKENT) + timedelta(minutes=1)
+        with (
+            SqlBooks(self.url, [self.key.decode()]) as ledger,
+            Audit(self.shop.client, ledger, (start, end), cancel=cancel) as audit,
+        ):
+            found = list(audit.differences())
+        orphans = self.counted.orphans + sum(one.cancelled for one in found)
+        self.counted = self.counted._replace(orphans=orphans)
+        return [one for one in found if not one.cancelled]
 
     def _settle(self) -> None:
         """Let the hosts go on until nothing is under way; what has to wait is waited for."""
@@ -141,7 +227,7 @@ class World:
             due = self.shop.ledger.next_due()
             if due is None:
                 return
-            self.sandbox.clock.advance(timedelta(seconds=max(due - self.now, 0) + 0.1))
+            self.sandbox.clock.advance(timedelta(seconds=max(due - self.now, _A_WHILE)))
             self._work()
         raise RuntimeError("charges never come to rest")
 
