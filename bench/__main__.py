@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bench.charges.measure import measure as charges
 from bench.client.measure import measure as client
 from bench.merchant.measure import measure as merchant
+from bench.recurring.measure import measure as recurring
 from bench.report import Report, merged, show
 from bench.sandbox.measure import measure as sandbox
 
@@ -21,6 +22,7 @@ BENCHES: dict[str, Callable[[bool], Iterable[Report]]] = {
     "sandbox": sandbox,
     "merchant": merchant,
     "charges": charges,
+    "recurring": recurring,
 }
 
 

@@ -73,7 +73,7 @@ def show(report: Report) -> None:
         console.print(Text(note, style="dim"))
 
 
-SUBJECTS = ("Client", "Sandbox", "Merchant", "GetStatement", "Charges")
+SUBJECTS = ("Client", "Sandbox", "Merchant", "GetStatement", "Charges", "Recurring")
 """Words that titles begin with, in the order of the page."""
 
 

@@ -6,6 +6,7 @@ period n is counted from the anchor each time: 31 January, 28 February, 31 March
 
 from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -60,12 +61,23 @@ class Wall(NamedTuple):
         A time that the zone skips moves forward by what is skipped; of a doubled one the first
         counts. Both are what `fold=0` means.
         """
-        local = datetime.combine(day, self.at.replace(fold=0), ZoneInfo(self.timezone))
-        return local.timestamp()
+        return _moment(self.at, self.timezone, day)
 
     def day(self, moment: float) -> date:
         """Return the date of a moment in the zone."""
         return datetime.fromtimestamp(moment, UTC).astimezone(ZoneInfo(self.timezone)).date()
+
+
+@lru_cache(4096)
+def _moment(at: time, timezone: str, day: date) -> float:
+    # Kept, because a million subscriptions are due at the same few moments.
+    return datetime.combine(day, at.replace(fold=0), ZoneInfo(timezone)).timestamp()
+
+
+@lru_cache(4096)
+def _day_after(anchor: date, months: int) -> date:
+    year, month = divmod(anchor.year * 12 + anchor.month - 1 + months, 12)
+    return date(year, month + 1, min(anchor.day, monthrange(year, month + 1)[1]))
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,8 +106,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         steps = self.steps(n)
         if not STEPS[self.every.unit].in_months:
             return self.anchor + timedelta(days=steps)
-        year, month = divmod(self.anchor.year * 12 + self.anchor.month - 1 + steps, 12)
-        return date(year, month + 1, min(self.anchor.day, monthrange(year, month + 1)[1]))
+        return _day_after(self.anchor, steps)
 
     def first_after(self, day: date) -> int:
         """Return the first period of these terms that is due on a day or later."""

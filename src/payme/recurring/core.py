@@ -192,6 +192,8 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 
     def terms_of(self, n: int) -> Terms:
         """Return what holds for period n."""
+        if self.terms[-1].first <= n:
+            return self.terms[-1]
         return next(terms for terms in reversed(self.terms) if terms.first <= n)
 
     def due(self, n: int) -> float:

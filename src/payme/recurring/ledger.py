@@ -179,6 +179,11 @@ def _advance(rows: Rows, page: Sequence[Stored], now: float) -> None:
 class _Work:
     """A subscription with its debt and the charge of that, and what is to be stored of them."""
 
+    __slots__ = (
+        "asked", "before", "charge", "debt", "means", "messages", "periods", "submitted",
+        "subscription",
+    )  # fmt: skip
+
     def __init__(
         self, stored: Stored, debt: Period | None = None, charge: Charge | None = None
     ) -> None:

@@ -10,7 +10,7 @@ from payme.charges.ledger import bulk
 from payme.charges.ledger.sql import AsyncSqlLedger, SqlLedger, charges, create_tables, insert_of
 from payme.charges.ledger.sql import Rows as ChargeRows
 from payme.charges.saved import StoredCard
-from payme.charges.vault import Vault
+from payme.charges.vault import Sealed, Vault
 from payme.recurring import rows
 from payme.recurring.core import Period, Subscription
 from payme.recurring.rows import Message, Overtaken, Rows, Stored
@@ -236,11 +236,15 @@ class SqlRows(NamedTuple):
             self.connection.execute(nothing)
 
     def _stored(self, query: "sa.Select[Any]") -> list[Stored]:
-        found = self.connection.execute(query)
-        return [Stored(rows.read_subscription(row[:-1]), row[-1]) for row in found]
+        found = self.connection.execute(query).all()
+        return [Stored(rows.read_subscription(row[:-1]), _sealed(row[-1])) for row in found]
 
     def _periods(self, query: "sa.Select[Any]") -> list[Period]:
-        return [rows.read_period(row) for row in self.connection.execute(query)]
+        return [rows.read_period(row) for row in self.connection.execute(query).all()]
+
+
+def _sealed(means: bytes | None) -> Sealed | None:
+    return None if means is None else Sealed(means)
 
 
 class SqlKeeper:

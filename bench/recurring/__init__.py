@@ -1,0 +1,1 @@
+"""Subscriptions: how fast and in how much memory due periods are opened."""
