@@ -7,7 +7,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from payme.cli import charges, conformance, doctor, recurring, remote, serve
+from payme.cli import charges, conformance, demo, doctor, recurring, remote, serve
 from payme.sandbox import InvalidSetting
 from payme.sandbox.engine import rules
 from payme.sandbox.engine.durations import duration_ms, moment_ms
@@ -71,6 +71,7 @@ payme.add_command(remote.clock)
 payme.add_command(conformance.check_merchant)
 payme.add_command(charges.charges)
 payme.add_command(recurring.recurring)
+payme.add_command(demo.demo)
 payme.add_command(doctor.doctor)
 
 

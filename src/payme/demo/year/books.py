@@ -234,14 +234,15 @@ _PAID: Final = (
     " WHERE o.kind = 'charged' AND p.state = 'paid'"
 )
 _AT: Final = _MONTH.format("o.at")
+_REFUSED_AT: Final = _MONTH.format("r.value")
+# Nothing that is put together here comes from outside.
 _COUNTS: Final = (
     (f"SELECT {_AT}, count(*) {_PAID} GROUP BY 1", "taken"),
     (f"SELECT {_AT}, sum(p.amount) {_PAID} GROUP BY 1", "amount"),
     (
-        f"SELECT {_MONTH.format('r.value')}, count(*)"
-        " FROM payme_period p, json_each(p.refusals) r GROUP BY 1",
+        f"SELECT {_REFUSED_AT}, count(*) FROM payme_period p, json_each(p.refusals) r GROUP BY 1",  # noqa: S608
         "refused",
     ),
     (f"SELECT {_AT}, count(*) {_PAID} AND p.refusals <> '[]' GROUP BY 1", "recovered"),
-    (f"SELECT {_AT}, count(*) FROM payme_notice o WHERE o.kind = 'ended' GROUP BY 1", "churned"),
+    (f"SELECT {_AT}, count(*) FROM payme_notice o WHERE o.kind = 'ended' GROUP BY 1", "churned"),  # noqa: S608
 )

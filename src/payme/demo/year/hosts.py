@@ -63,8 +63,8 @@ def serve(connection: Connection, settings: Settings) -> None:
             before = time.process_time()
             ticked = recurring.tick()
             # No more threads than there is work: each of them looks for it once in vain.
-            waiting = charges.due(_THREADS)
-            driven = sum(threads.map(lambda _: charges.recover(), waiting))
+            begun = [threads.submit(charges.recover) for _ in charges.due(_THREADS)]
+            driven = sum(one.result() for one in begun)
             connection.send(Done(ticked, driven, time.process_time() - before))
     ledger.close()
 

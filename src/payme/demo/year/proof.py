@@ -10,6 +10,7 @@ from payme.demo.year.plan import Member, Plan
 _TASHKENT: Final = timezone(timedelta(hours=5))
 _AT: Final = 10
 _DONE: Final = frozenset({"paid", "skipped", "given_up", "refunded"})
+_TOLD: Final = {"paid": "charged", "skipped": "skipped"}
 _LONGEST_SLEEP: Final = 32 * 86_400.0
 
 
@@ -39,7 +40,11 @@ def findings(books: Books, plan: Plan) -> list[Finding]:
         *_of_money(books),
         *_of_cards(books),
         *(found for name in members for found in _of_subscription(books, members[name])),
-        *(Finding("unknown", name, "nobody joined as that") for name in books.subscriptions if name not in members),
+        *(
+            Finding("unknown", name, "nobody joined as that")
+            for name in books.subscriptions
+            if name not in members
+        ),
     ]
 
 
@@ -53,7 +58,9 @@ def _of_money(books: Books) -> Iterator[Finding]:
             yield Finding("double debit", name, f"{debits} debits")
         expected = charged if state == "paid" else 0
         if amount != expected:
-            yield Finding("sum", name, f"Payme took {amount} tiyin, the charge is {state}, {charged}")
+            yield Finding(
+                "sum", name, f"Payme took {amount} tiyin, the charge is {state}, {charged}"
+            )
         if name.partition(":")[0] != f"club-{member}":
             yield Finding("account", name, f"its receipt names member {member}")
     for name, (amount, state) in books.charges.items():
@@ -67,10 +74,14 @@ def _of_money(books: Books) -> Iterator[Finding]:
 def _of_cards(books: Books) -> Iterator[Finding]:
     for token, card in books.wallet.items():
         if books.cards.get(token) != card:
-            yield Finding("card", card.customer, f"the wallet has {card.number}, and Payme does not")
+            yield Finding(
+                "card", card.customer, f"the wallet has {card.number}, and Payme does not"
+            )
     for token, card in books.cards.items():
         if token not in books.wallet:
-            yield Finding("card", card.customer, f"Payme has {card.number}, and the wallet does not")
+            yield Finding(
+                "card", card.customer, f"Payme has {card.number}, and the wallet does not"
+            )
 
 
 def _of_subscription(books: Books, member: Member) -> Iterator[Finding]:
@@ -89,13 +100,17 @@ def _of_subscription(books: Books, member: Member) -> Iterator[Finding]:
 def _of_period(books: Books, member: Member, row: Row) -> Iterator[Finding]:
     name = f"{member.subscription}:{row.n}"
     if row.start != _moment(member, row.n):
-        yield Finding("date", name, f"due at {row.start:.0f} instead of {_moment(member, row.n):.0f}")
+        yield Finding(
+            "date", name, f"due at {row.start:.0f} instead of {_moment(member, row.n):.0f}"
+        )
     if row.amount != member.price or (row.charged or row.amount) != row.amount:
         yield Finding("price", name, f"{row.amount} and {row.charged} instead of {member.price}")
     if (row.state == "paid") != (row.charge == "paid"):
         yield Finding("state", name, f"the period is {row.state}, the charge {row.charge}")
     told = books.notices.get((member.subscription, row.n), set())
-    wanted = {"charged"} if row.state == "paid" else {"skipped"} if row.state == "skipped" else set()
+    wanted = (
+        {"charged"} if row.state == "paid" else {"skipped"} if row.state == "skipped" else set()
+    )
     wanted |= {"refused"} if row.refusals != "[]" else set()
     if not wanted <= told:
         yield Finding("notice", name, f"{', '.join(sorted(wanted - told))} was not told")
