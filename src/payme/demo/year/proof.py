@@ -10,7 +10,6 @@ from payme.demo.year.plan import Member, Plan
 _TASHKENT: Final = timezone(timedelta(hours=5))
 _AT: Final = 10
 _DONE: Final = frozenset({"paid", "skipped", "given_up", "refunded"})
-_TOLD: Final = {"paid": "charged", "skipped": "skipped"}
 _LONGEST_SLEEP: Final = 32 * 86_400.0
 
 
@@ -108,12 +107,19 @@ def _of_period(books: Books, member: Member, row: Row) -> Iterator[Finding]:
     if (row.state == "paid") != (row.charge == "paid"):
         yield Finding("state", name, f"the period is {row.state}, the charge {row.charge}")
     told = books.notices.get((member.subscription, row.n), set())
-    wanted = (
-        {"charged"} if row.state == "paid" else {"skipped"} if row.state == "skipped" else set()
-    )
-    wanted |= {"refused"} if row.refusals != "[]" else set()
+    wanted = _must_be_told(row)
     if not wanted <= told:
         yield Finding("notice", name, f"{', '.join(sorted(wanted - told))} was not told")
+
+
+def _must_be_told(row: Row) -> set[str]:
+    """Return the notices that a period must have."""
+    because = {
+        "charged": row.state == "paid",
+        "skipped": row.state == "skipped",
+        "refused": row.refusals != "[]",
+    }
+    return {kind for kind, is_so in because.items() if is_so}
 
 
 def _of_state(books: Books, member: Member, kept: Kept, rows: list[Row]) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from payme.cli.sql_books import SqlBooks
 from payme.demo.year.hosts import Hosts, Settings
 from payme.demo.year.plan import Plan
 from payme.demo.year.shop import Shop
-from payme.errors import OutcomeUnknown
+from payme.errors import NotSent, OutcomeUnknown
 from payme.sandbox import Sandbox
 from payme.sandbox.clock import SandboxClock
 
@@ -210,16 +210,24 @@ class World:
         Args:
             cancel: Cancel orphans: unpaid receipts whose ids were lost with an answer.
         """
+        while True:
+            # The answer to one of its own questions may be lost; then it is begun again.
+            with suppress(OutcomeUnknown, NotSent):
+                return self._audit(cancel=cancel)
+
+    def _audit(self, *, cancel: bool) -> list[Difference]:
         start = _at(self.plan.start) - timedelta(days=2)
         end = datetime.fromtimestamp(self.now, TASHKENT) + timedelta(minutes=1)
         with (
             SqlBooks(self.url, [self.key.decode()]) as ledger,
             Audit(self.shop.client, ledger, (start, end), cancel=cancel) as audit,
         ):
-            found = list(audit.differences())
-        orphans = self.counted.orphans + sum(one.cancelled for one in found)
-        self.counted = self.counted._replace(orphans=orphans)
-        return [one for one in found if not one.cancelled]
+            found: list[Difference] = []
+            for one in audit.differences():
+                found += [] if one.cancelled else [one]
+                orphans = self.counted.orphans + one.cancelled
+                self.counted = self.counted._replace(orphans=orphans)
+            return found
 
     def _settle(self) -> None:
         """Let the hosts go on until nothing is under way; what has to wait is waited for."""
