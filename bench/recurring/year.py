@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 
-from payme.demo.year.run import Year, run
-
 from bench.report import Report, Target
+from payme.demo.year.run import Year, run
 
 MONTHS, SEED = 12, 1
 LONGEST = 60.0
@@ -21,8 +20,8 @@ NOTES = (
         "a host did in the seconds before it was killed is not in it."
     ),
     (
-        "A receipt here is everything that leads to it: the period opened and announced, the charge "
-        "stored and driven, the sandbox's two calls, the notice written, the books compared. "
+        "A receipt here is everything that leads to it: the period opened and announced, the "
+        "charge stored and driven, the sandbox's two calls, the notice written, the books compared. "
         "'Rounds' is how often the hosts were let work: once a day, and again while an answer that "
         "was lost is asked about."
     ),
