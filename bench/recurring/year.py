@@ -21,7 +21,7 @@ NOTES = (
     ),
     (
         "A receipt here is everything that leads to it: the period opened and announced, the "
-        "charge stored and driven, the sandbox's two calls, the notice written, the books compared. "
+        "charge driven, the sandbox's calls, the notice written, the books compared. "
         "'Rounds' is how often the hosts were let work: once a day, and again while an answer that "
         "was lost is asked about."
     ),

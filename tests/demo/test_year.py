@@ -285,7 +285,7 @@ def test_a_backup_forgets_and_an_audit_does_not(world, found, tmp_path):
     """The restored copy by itself would have been found out."""
     copy = tmp_path / "backup.db"
     shutil.copy(world._copy, copy)
-    assert {"sum", "forgotten period"} <= kinds(world, copy)
+    assert {"sum", "stuck"} <= kinds(world, copy)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -192,6 +192,21 @@ def test_cards_that_fail_to_pay(
     assert (caller.state(receipt), caller.sandbox.debits(receipt)) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("number", "meaning"), [(EXPIRED, "CardExpired"), (BLOCKED, "CardBlocked")]
+)
+def test_a_card_that_was_good_when_it_was_bound(
+    caller: Caller, number: str, meaning: str
+) -> None:
+    receipt, token = caller.receipt(), caller.verified()
+    caller.sandbox.add_card(token, number=number)
+    error = caller.no("receipts.pay", id=receipt, token=token)
+    entry = catalogue.lookup(error[0], "receipts.pay", error[1])
+    assert entry is not None
+    assert (error[0], entry.kind) == (-31301, meaning)
+    assert (caller.state(receipt), caller.sandbox.debits(receipt)) == (0, 0)
+
+
 @pytest.mark.parametrize("token", ["", "50501010793410469483"])
 def test_pay_with_a_malformed_token(caller: Caller, token: str) -> None:
     assert caller.no("receipts.pay", id=caller.receipt(), token=token)[0] == -32500
