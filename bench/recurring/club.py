@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -43,12 +44,21 @@ _NUMBERS = {
 }
 
 
+def nothing_taken(body: bytes, _auth: str | None) -> bytes:
+    """Answer as a Payme that has no receipts."""
+    answer = {"jsonrpc": "2.0", "id": json.loads(body)["id"], "result": []}
+    return json.dumps(answer).encode()
+
+
 @contextmanager
 def opened(url: str, now: float) -> Iterator[Recurring]:
     """Open the subscriptions of a ledger; nothing asks Payme for anything."""
     ledger = opened_ledger(url)
     with Payme(
-        "5e730e8e0b852a417aa49ceb", "k" * 36, transport=MemoryTransport([]), environment="test"
+        "5e730e8e0b852a417aa49ceb",
+        "k" * 36,
+        transport=MemoryTransport(nothing_taken),
+        environment="test",
     ) as client:
         recurring = Recurring(Charges(client, ledger), now=lambda: now)
         recurring.create_all()

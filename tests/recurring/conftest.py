@@ -6,7 +6,10 @@ import pytest
 
 from support.postgres import postgres_database
 
-TABLES = "payme_charge, payme_charge_event, payme_subscription, payme_period, payme_notice"
+TABLES = (
+    "payme_charge, payme_charge_event, payme_card, payme_subscription, payme_period, payme_notice, "
+    "payme_mark"
+)
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from payme.recurring.rows import Overtaken
 from payme.recurring.sql import SqlRows, notices, periods, subscriptions
 from payme.redact import Secret
 from payme.transport.memory import MemoryTransport
+from recurring.no_receipts import no_receipts
 
 S, P, N = SubscriptionState, PeriodState, Notice
 START = datetime(2026, 1, 31, 6, tzinfo=UTC).timestamp()  # 11:00 in Tashkent
@@ -39,7 +40,7 @@ class Shop:
     def __init__(self, database, now=START, hook=None):
         self.now = now
         self.ledger = SqlLedger(database, keys=[KEY], changed=hook)
-        self.client = Payme(**CLIENT, transport=MemoryTransport([]), environment="test")
+        self.client = Payme(**CLIENT, transport=MemoryTransport(no_receipts), environment="test")
         self.charges = Charges(self.client, self.ledger)
         self.recurring = Recurring(self.charges, now=lambda: self.now)
         self.recurring.create_all()
@@ -401,7 +402,7 @@ def test_other_charges_are_refused(tmp_path):
     class Elsewhere:
         pass
 
-    with Payme(**CLIENT, transport=MemoryTransport([]), environment="test") as client:
+    with Payme(**CLIENT, transport=MemoryTransport(no_receipts), environment="test") as client:
         charges = Charges(client, Elsewhere())
         with pytest.raises(ConfigurationError, match="SqlLedger"):
             Recurring(charges)

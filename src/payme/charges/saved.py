@@ -280,9 +280,14 @@ def identity(card: Card) -> str | None:
 
 def _has_expired(expire: str, now: float) -> bool:
     """Return whether an expiry, `MM/YY`, has passed; one that can't be read has not."""
+    ends = expires_at(expire)
+    return ends is not None and now >= ends + _GRACE_S
+
+
+def expires_at(expire: str) -> float | None:
+    """Return when an expiry, `MM/YY`, passes, in seconds since 1970; None if it can't be read."""
     found = _EXPIRE.fullmatch(expire)
     if found is None:
-        return False
+        return None
     month, year = int(found[1]), 2000 + int(found[2])
-    ends = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp()
-    return now >= ends + _GRACE_S
+    return datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp()

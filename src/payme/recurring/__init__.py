@@ -6,6 +6,7 @@ can't take a period twice.
 """
 
 from payme.recurring.aio import AsyncRecurring
+from payme.recurring.behind import LedgerBehind
 from payme.recurring.blocking import Recurring
 from payme.recurring.core import (
     Notice,
@@ -16,10 +17,13 @@ from payme.recurring.core import (
     SubscriptionNotFound,
     SubscriptionState,
 )
+from payme.recurring.ledger import LostReceipt
 from payme.recurring.rows import Message
 
 __all__ = [
     "AsyncRecurring",
+    "LedgerBehind",
+    "LostReceipt",
     "Message",
     "Notice",
     "Period",

@@ -2,20 +2,22 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date, time, timedelta
 from typing import Any
 
 from payme import flow as driver
-from payme.charges import AsyncCharges
-from payme.charges.core import Means
+from payme.charges import AsyncCharges, orders
 from payme.charges.ledger import AsyncLedger
 from payme.charges.pace import since_1970
+from payme.charges.saved import check_customer
 from payme.errors import ConfigurationError
-from payme.recurring import asked, ledger
+from payme.recurring import asked, behind, ledger
+from payme.recurring.behind import Watch
 from payme.recurring.blocking import DAY, TEN
 from payme.recurring.core import Period, Subscription
-from payme.recurring.ledger import Act
-from payme.recurring.rows import AsyncKeeper, Message
+from payme.recurring.ledger import Act, Step
+from payme.recurring.rows import AsyncKeeper, Message, Source
 from payme.recurring.rule import AfterRetries, Missed, check_id
 
 
@@ -43,7 +45,9 @@ class AsyncRecurring:
 
     def __init__(self, charges: AsyncCharges, *, now: Callable[[], float] = since_1970) -> None:
         self._charges = charges
+        self._session = charges._procedures._session  # pyright: ignore[reportPrivateUsage]
         self._now = now
+        self._watch = Watch()
         self._keeper = self._kept_with(charges._ledger)  # pyright: ignore[reportPrivateUsage]
         self._keeper.follow(lambda rows, charge: ledger.learn(rows, charge, now()))
 
@@ -67,8 +71,9 @@ class AsyncRecurring:
         id: str,
         amount: int,
         account: Mapping[str, str | int],
-        token: str,
+        token: str | None = None,
         *,
+        customer: str | None = None,
         missed: Missed,
         every: tuple[int, str] = (1, "month"),
         anchor: date | None = None,
@@ -86,7 +91,7 @@ class AsyncRecurring:
         connection: Any = None,
     ) -> Subscription:
         """See `Recurring.create`."""
-        card = asked.card(token)
+        card = orders.other_card(token, customer)
         del token
         options = {
             "missed": missed, "every": every, "anchor": anchor, "at": at,
@@ -95,11 +100,11 @@ class AsyncRecurring:
             "grace_days": grace_days, "after_retries": after_retries,
             "notice_days": notice_days, "description": description,
         }  # fmt: skip
-        change = asked.creation(self._now(), id, amount, account, options)
-        means = self._keeper.vault.seal(card.card())
+        source = asked.source(card, self._keeper.vault)
+        change = asked.creation(self._now(), id, amount, account, source.customer, options)
         if connection is not None:
-            return await self._keeper.inside(connection, ledger.create, change, means)
-        return await self._keeper.do(ledger.create, change, means)
+            return await self._keeper.inside(connection, ledger.create, change, source)
+        return await self._keeper.do(ledger.create, change, source)
 
     async def change(
         self,
@@ -126,11 +131,20 @@ class AsyncRecurring:
         """See `Recurring.cancel`."""
         return await self._command(id, asked.cancel(at_period_end, collect_open))
 
-    async def use_card(self, id: str, token: str) -> Subscription:
+    async def use_card(
+        self, id: str, token: str | None = None, *, customer: str | None = None
+    ) -> Subscription:
         """See `Recurring.use_card`."""
-        card = asked.card(token)
+        card = orders.other_card(token, customer)
         del token
-        return await self._command(id, asked.use_card(), card.card())
+        source = asked.source(card, self._keeper.vault)
+        return await self._command(id, asked.use_card(source.customer), source)
+
+    async def card_changed(self, customer: str) -> list[Subscription]:
+        """See `Recurring.card_changed`."""
+        whose = check_customer(customer)
+        found = await self._keeper.read(ledger.of_customer, whose)
+        return [await self.use_card(one.id, customer=whose) for one in found if not one.is_over]
 
     async def retry(self, id: str) -> Subscription:
         """See `Recurring.retry`."""
@@ -158,8 +172,10 @@ class AsyncRecurring:
 
     async def tick(self, now: float | None = None) -> int:
         """See `Recurring.tick`."""
-        moment = self._now() if now is None else asked.moment(now)
-        return await driver.arun(asked.ticking(moment), self._perform)
+        clock = self._now()
+        moment = clock if now is None else asked.moment(now)
+        flow = asked.ticking(self._watch, self._session, clock, moment)
+        return await driver.arun(flow, self._perform)
 
     async def run(
         self,
@@ -179,20 +195,41 @@ class AsyncRecurring:
                 await self._charges.run(**pace, drain=True, stop=flag)
             await self._charges.run(**pace, drain=True, stop=flag)
             return done
-        driving = asyncio.create_task(self._charges.run(**pace, stop=flag))
+        driving: asyncio.Task[int] | None = None
         try:
-            while not flag.is_set() and not driving.done():
-                done += await self.tick()
-                await asyncio.wait({driving}, timeout=asked.LOOK_AGAIN)
+            while not flag.is_set() and not (driving and driving.done()):
+                pause = asked.LOOK_AGAIN
+                try:
+                    done += await self.tick()
+                except asked.UNREACHABLE as error:
+                    asked.unreachable(error)
+                    pause = asked.OUTAGE
+                else:
+                    # Not before it is known that the ledger is not behind.
+                    driving = driving or asyncio.create_task(self._charges.run(**pace, stop=flag))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(flag.wait(), pause)
         finally:
             flag.set()
-            await driving
+            if driving is not None:
+                await driving
         return done
 
-    async def _command(self, id: str, act: Act, means: Means | None = None) -> Subscription:
-        known = await self.get(id)
-        sealed = None if means is None else self._keeper.vault.seal(means)
-        return await self._keeper.do(ledger.command, known, act, sealed, self._now())
+    async def check(self, *, dismiss: bool = False) -> None:
+        """See `Recurring.check`."""
+        flow = behind.dismissing(self._session, self._now(), dismiss)
+        await driver.arun(flow, self._perform)
 
-    async def _perform(self, step: asked.Step) -> Any:
-        return await self._keeper.do(step.act, *step.arguments)
+    async def adopt(self, receipt_id: str) -> Subscription:
+        """See `Recurring.adopt`."""
+        flow = behind.adopting(self._session, receipt_id, self._now())
+        return await driver.arun(flow, self._perform)
+
+    async def _command(self, id: str, act: Act, source: Source | None = None) -> Subscription:
+        known = await self.get(id)
+        return await self._keeper.do(ledger.command, known, act, source, self._now())
+
+    async def _perform(self, step: Any) -> Any:
+        if isinstance(step, Step):
+            return await self._keeper.do(step.act, *step.arguments)
+        return await self._charges._perform(step)  # pyright: ignore[reportPrivateUsage]

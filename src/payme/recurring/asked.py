@@ -1,19 +1,23 @@
 """What a merchant asks of subscriptions: checked, and turned into functions of the core's."""
 
 import logging
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from datetime import date
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from payme import exact, money
 from payme.charges import orders
-from payme.errors import InvalidArgument
+from payme.charges.vault import Vault
+from payme.errors import InvalidArgument, NotSent, OutcomeUnknown
 from payme.protocol import arguments
+from payme.protocol.flows import Session
 from payme.recurring import core, ledger
+from payme.recurring.behind import Watch, watching
 from payme.recurring.calendar import Wall
 from payme.recurring.core import Change, Period, Subscription
-from payme.recurring.ledger import Act
+from payme.recurring.ledger import Act, Step
+from payme.recurring.rows import Source
 from payme.recurring.rule import check_day, check_every, check_id, check_rule, check_timezone
 
 _LOG: Final = logging.getLogger("payme.recurring")
@@ -21,13 +25,35 @@ _LOG: Final = logging.getLogger("payme.recurring")
 LOOK_AGAIN: Final = 1.0
 """Seconds between two ticks of a runner."""
 
+OUTAGE: Final = 15.0
+"""Seconds until a runner asks Payme again that could not be reached."""
+
+UNREACHABLE: Final = (NotSent, OutcomeUnknown)
+"""What a runner waits for the end of."""
+
+
+def unreachable(error: Exception) -> None:
+    """Note that a tick has to wait, since it must first be known whether the ledger is behind."""
+    _LOG.warning("Payme can't be asked whether the ledger is behind, nothing is opened: %s", error)
+
+
 PAGE: Final = 500
 """How many subscriptions one transaction of a tick holds."""
 
 
-def card(token: str) -> orders.Order:
-    """Check a card; the error, if any, is raised where no frame holds the token."""
-    return orders.other_card(token, None)
+def source(order: orders.Order, vault: Vault) -> Source:
+    """Return what a subscription is paid with.
+
+    Args:
+        order: As `orders.other_card` checked it; here no frame holds the token any more.
+        vault: Seals it.
+
+    Raises:
+        InvalidArgument: There is no such card, or not exactly one was given.
+    """
+    order.require()
+    means = None if order.means is None else vault.seal(order.means)
+    return Source(means, order.customer)
 
 
 def creation(
@@ -35,6 +61,7 @@ def creation(
     subscription_id: str,
     amount: int,
     account: Mapping[str, str | int],
+    customer: str | None,
     options: Mapping[str, Any],
 ) -> Change:
     """Check what a subscription is created with.
@@ -44,6 +71,7 @@ def creation(
         subscription_id: Its id.
         amount: Amount in tiyin.
         account: Fields of the cash-box.
+        customer: Whose default card pays; None if it has a card of its own.
         options: All options of `Recurring.create`.
 
     Raises:
@@ -53,7 +81,7 @@ def creation(
     zone = check_timezone(options["timezone"])
     today = Wall(options["at"], zone).day(now)
     rule, terms = check_rule(today, amount, account, **{**options, "timezone": zone})
-    return core.create(known_as, rule, terms, now)
+    return core.create(known_as, rule, terms, now, customer)
 
 
 def change(amount: object, every: object, anchor: object) -> Act:
@@ -104,9 +132,9 @@ def retry() -> Act:
     return core.retry
 
 
-def use_card() -> Act:
+def use_card(customer: str | None) -> Act:
     """Ask for another card."""
-    return core.use_card
+    return partial(core.use_card, customer=customer)
 
 
 def limit(given: object) -> int:
@@ -121,14 +149,31 @@ def moment(given: object) -> float:
     raise InvalidArgument("now", exact.shown(given), "seconds since 1970, after 2001")
 
 
-class Step(NamedTuple):
-    """A step of `ticking`: a transaction, in which a function of the ledger's is called."""
+def ticking(watch: Watch, session: Session, clock: float, now: float) -> Generator[Any, Any, int]:
+    """See that the ledger is not behind, and do what is due.
 
-    act: Callable[..., Any]
-    arguments: tuple[Any, ...]
+    Args:
+        watch: What the process remembers.
+        session: Who asks Payme.
+        clock: The present, in seconds since 1970.
+        now: Up to when to do what is due, likewise.
+
+    Returns:
+        A flow whose value is how many subscriptions had something due.
+
+    Raises:
+        LedgerBehind: Payme took money that the ledger does not know.
+    """
+    try:
+        yield from watching(watch, session, clock)
+        return (yield from _pages(now))
+    except BaseException:
+        # It may have been the database that went away, and it may come back as an older one.
+        watch.forget()
+        raise
 
 
-def ticking(now: float) -> Generator[Step, Any, int]:
+def _pages(now: float) -> Generator[Step, Any, int]:
     """Do what is due, page by page; one that fails does not hold the others up.
 
     Args:

@@ -1,21 +1,22 @@
 """`Recurring`: subscriptions over blocking charges."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, time, timedelta
 from threading import Event as Flag
 from typing import Any, Final
 
 from payme import flow as driver
-from payme.charges import Charges
-from payme.charges.core import Means
+from payme.charges import Charges, orders
 from payme.charges.ledger import Ledger
 from payme.charges.pace import since_1970
+from payme.charges.saved import check_customer
 from payme.errors import ConfigurationError
-from payme.recurring import asked, ledger
+from payme.recurring import asked, behind, ledger
+from payme.recurring.behind import Watch
 from payme.recurring.core import Period, Subscription
-from payme.recurring.ledger import Act
-from payme.recurring.rows import Keeper, Message
+from payme.recurring.ledger import Act, Step
+from payme.recurring.rows import Keeper, Message, Source
 from payme.recurring.rule import AfterRetries, Missed, check_id
 
 TEN: Final = time(10)
@@ -44,7 +45,9 @@ class Recurring:
 
     def __init__(self, charges: Charges, *, now: Callable[[], float] = since_1970) -> None:
         self._charges = charges
+        self._session = charges._procedures._session  # pyright: ignore[reportPrivateUsage]
         self._now = now
+        self._watch = Watch()
         self._keeper = self._kept_with(charges._ledger)  # pyright: ignore[reportPrivateUsage]
         self._keeper.follow(lambda rows, charge: ledger.learn(rows, charge, now()))
 
@@ -67,8 +70,9 @@ class Recurring:
         id: str,
         amount: int,
         account: Mapping[str, str | int],
-        token: str,
+        token: str | None = None,
         *,
+        customer: str | None = None,
         missed: Missed,
         every: tuple[int, str] = (1, "month"),
         anchor: date | None = None,
@@ -94,7 +98,9 @@ class Recurring:
             id: Id that you choose, such as `club-17`; at most 116 characters, without a colon.
             amount: What a period costs, in tiyin.
             account: Fields of the cash-box settings, the same for every period.
-            token: Token of a verified card that may be charged again.
+            token: Token of a verified card that may be charged again; or give `customer`.
+            customer: Whose default card pays, as `payme.wallet` saved it and as it is when a period
+                is tried: another default pays from the next attempt on. Or give `token`.
             missed: What becomes of periods that nobody opened in time, such as while your servers
                 were down: `skip` collects none of them, `latest` the last one, `all` each.
             every: Length of a period: a number of days, weeks, months or years.
@@ -124,8 +130,10 @@ class Recurring:
         Raises:
             InvalidArgument: Refused before anything was stored.
             SubscriptionConflict: The id belongs to a subscription with another rule.
+            CardNotFound: The customer has no default card.
+            CardUnusable: The customer's default card must not be charged.
         """
-        card = asked.card(token)
+        card = orders.other_card(token, customer)
         del token
         options = {
             "missed": missed, "every": every, "anchor": anchor, "at": at,
@@ -134,11 +142,11 @@ class Recurring:
             "grace_days": grace_days, "after_retries": after_retries,
             "notice_days": notice_days, "description": description,
         }  # fmt: skip
-        change = asked.creation(self._now(), id, amount, account, options)
-        means = self._keeper.vault.seal(card.card())
+        source = asked.source(card, self._keeper.vault)
+        change = asked.creation(self._now(), id, amount, account, source.customer, options)
         if connection is not None:
-            return self._keeper.inside(connection, ledger.create, change, means)
-        return self._keeper.do(ledger.create, change, means)
+            return self._keeper.inside(connection, ledger.create, change, source)
+        return self._keeper.do(ledger.create, change, source)
 
     def change(
         self,
@@ -210,21 +218,48 @@ class Recurring:
         """
         return self._command(id, asked.cancel(at_period_end, collect_open))
 
-    def use_card(self, id: str, token: str) -> Subscription:
+    def use_card(
+        self, id: str, token: str | None = None, *, customer: str | None = None
+    ) -> Subscription:
         """Take another card from now on; an unpaid period is tried with it at once.
 
         Args:
             id: Id of the subscription.
-            token: Token of a verified card that may be charged again.
+            token: Token of a verified card that may be charged again; or give `customer`.
+            customer: Whose default card pays from now on; or give `token`.
 
         Raises:
-            InvalidArgument: That is no token.
+            InvalidArgument: That is no token, or not exactly one of both was given.
             SubscriptionNotFound: There is no such subscription.
             SubscriptionConflict: It has ended.
+            CardNotFound: The customer has no default card.
+            CardUnusable: The customer's default card must not be charged.
         """
-        card = asked.card(token)
+        card = orders.other_card(token, customer)
         del token
-        return self._command(id, asked.use_card(), card.card())
+        source = asked.source(card, self._keeper.vault)
+        return self._command(id, asked.use_card(source.customer), source)
+
+    def card_changed(self, customer: str) -> list[Subscription]:
+        """Try at once what a customer owes, with the card that is the default now.
+
+        Call it after `wallet.add` or `wallet.make_default`. Without it another default card is
+        taken at the next attempt that is due, and what waits for a card goes on waiting.
+
+        Args:
+            customer: Whose card it is.
+
+        Returns:
+            The customer's subscriptions that have not ended.
+
+        Raises:
+            InvalidArgument: That is no customer's id.
+            CardNotFound: There are such subscriptions, and no default card.
+            CardUnusable: The default card must not be charged.
+        """
+        whose = check_customer(customer)
+        found = self._keeper.read(ledger.of_customer, whose)
+        return [self.use_card(one.id, customer=whose) for one in found if not one.is_over]
 
     def retry(self, id: str) -> Subscription:
         """Try an unpaid period again at once, or collect what was missed before it was parked.
@@ -232,6 +267,8 @@ class Recurring:
         Raises:
             SubscriptionNotFound: There is no such subscription.
             SubscriptionConflict: Nothing is unpaid, or it was tried 15 times in 30 days.
+            CardNotFound: The customer whose card pays has no default card.
+            CardUnusable: That card must not be charged.
         """
         return self._command(id, asked.retry())
 
@@ -282,9 +319,15 @@ class Recurring:
 
         Returns:
             How many subscriptions had something due.
+
+        Raises:
+            LedgerBehind: Payme took money that the ledger does not know; nothing was opened.
+            PaymeError: Payme can't be asked about that; nothing was opened.
         """
-        moment = self._now() if now is None else asked.moment(now)
-        return driver.run(asked.ticking(moment), self._perform)
+        clock = self._now()
+        moment = clock if now is None else asked.moment(now)
+        flow = asked.ticking(self._watch, self._session, clock, moment)
+        return driver.run(flow, self._perform)
 
     def run(
         self,
@@ -304,6 +347,10 @@ class Recurring:
 
         Returns:
             How often a subscription had something due.
+
+        Raises:
+            LedgerBehind: Payme took money that the ledger does not know; nothing was driven. It
+                is asked about at the start, and waited for while it can't be.
         """
         flag = stop or Flag()
         pace: dict[str, Any] = {"in_flight": in_flight, "per_second": per_second}
@@ -315,21 +362,65 @@ class Recurring:
             self._charges.run(**pace, drain=True, stop=flag)
             return done
         with ThreadPoolExecutor(1, "payme-recurring") as threads:
-            driving = threads.submit(self._charges.run, **pace, stop=flag)
+            driving: Future[int] | None = None
             try:
-                while not driving.done():
-                    done += self.tick()
-                    if flag.wait(asked.LOOK_AGAIN):
-                        break
+                while not flag.is_set() and not (driving and driving.done()):
+                    try:
+                        done += self.tick()
+                    except asked.UNREACHABLE as error:
+                        asked.unreachable(error)
+                        flag.wait(asked.OUTAGE)
+                        continue
+                    # Not before it is known that the ledger is not behind.
+                    driving = driving or threads.submit(self._charges.run, **pace, stop=flag)
+                    flag.wait(asked.LOOK_AGAIN)
             finally:
                 flag.set()
-            driving.result()
+            if driving is not None:
+                driving.result()
         return done
 
-    def _command(self, id: str, act: Act, means: Means | None = None) -> Subscription:
-        known = self.get(id)
-        sealed = None if means is None else self._keeper.vault.seal(means)
-        return self._keeper.do(ledger.command, known, act, sealed, self._now())
+    def check(self, *, dismiss: bool = False) -> None:
+        """See that Payme has taken no money for periods that the ledger does not know.
 
-    def _perform(self, step: asked.Step) -> Any:
-        return self._keeper.do(step.act, *step.arguments)
+        `tick` and `run` do so by themselves, at their start and when there is a reason to: a ledger
+        that was restored from a backup would open periods again that were paid since.
+
+        Args:
+            dismiss: The receipts that are found are of another ledger: do not look at them again.
+
+        Raises:
+            LedgerBehind: It does not know some of them; `adopt` takes them in.
+        """
+        driver.run(behind.dismissing(self._session, self._now(), dismiss), self._perform)
+
+    def adopt(self, receipt_id: str) -> Subscription:
+        """Take a receipt that the ledger does not know in as that of its period.
+
+        The period is opened for it unless it was, and its charge is what Payme shows: paid, or
+        under way. Older periods that were not opened are skipped: they were resolved without money.
+        What else was lost, such as a change of the price or a cancellation, has to be said again.
+        No notice is written.
+
+        Args:
+            receipt_id: Id of a receipt, such as `LedgerBehind.receipts` has it.
+
+        Returns:
+            The subscription.
+
+        Raises:
+            InvalidArgument: The receipt was not for a period, or took no money.
+            SubscriptionNotFound: There is no such subscription.
+            SubscriptionConflict: The period's charge has another receipt that may take money.
+        """
+        flow = behind.adopting(self._session, receipt_id, self._now())
+        return driver.run(flow, self._perform)
+
+    def _command(self, id: str, act: Act, source: Source | None = None) -> Subscription:
+        known = self.get(id)
+        return self._keeper.do(ledger.command, known, act, source, self._now())
+
+    def _perform(self, step: Any) -> Any:
+        if isinstance(step, Step):
+            return self._keeper.do(step.act, *step.arguments)
+        return self._charges._perform(step)  # pyright: ignore[reportPrivateUsage]

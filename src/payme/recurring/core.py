@@ -83,6 +83,7 @@ class Notice(StrEnum):
     CHARGED = "charged"
     REFUSED = "refused"
     PAST_DUE = "past_due"
+    CARD_EXPIRING = "card_expiring"
     SKIPPED = "skipped"
     PAUSED = "paused"
     ENDED = "ended"
@@ -190,6 +191,11 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
     customer: str | None = None
 
+    @property
+    def is_over(self) -> bool:
+        """It has ended."""
+        return self.state is SubscriptionState.ENDED
+
     def terms_of(self, n: int) -> Terms:
         """Return what holds for period n."""
         if self.terms[-1].first <= n:
@@ -294,6 +300,22 @@ class Change(NamedTuple):
     told: tuple[Told, ...] = ()
 
 
+class Card(NamedTuple):
+    """What is known of the card that pays a subscription now.
+
+    Attributes:
+        is_usable: A payment with it may be begun.
+        expires: When it expires, in seconds since 1970; None if that is not known.
+    """
+
+    is_usable: bool = True
+    expires: float | None = None
+
+    def can_pay(self, at: float) -> bool:
+        """Return whether a payment then may be expected to go through."""
+        return self.is_usable and (self.expires is None or at < self.expires)
+
+
 class SubscriptionConflict(PaymeError):
     """The subscription's state does not allow what is asked, or its id has another rule."""
 
@@ -324,7 +346,9 @@ def is_entitled(subscription: Subscription, last: Period | None, now: float) -> 
 # Beginning and time.
 
 
-def create(subscription_id: str, rule: Rule, terms: Terms, now: float) -> Change:
+def create(
+    subscription_id: str, rule: Rule, terms: Terms, now: float, customer: str | None = None
+) -> Change:
     """Begin a subscription. Periods that were due before it are none of it.
 
     Args:
@@ -332,6 +356,7 @@ def create(subscription_id: str, rule: Rule, terms: Terms, now: float) -> Change
         rule: How it goes.
         terms: What its periods cost, and when they are due.
         now: Seconds since 1970.
+        customer: Whose default card pays; None if it has a card of its own.
     """
     # What is due today and a few hours ago is the first period, not a missed one.
     first = terms.first_after(rule.wall.day(now - rule.late_after))
@@ -345,6 +370,7 @@ def create(subscription_id: str, rule: Rule, terms: Terms, now: float) -> Change
         next_n=0,
         created=now,
         changed=now,
+        customer=customer,
     )
     return Change(None, msgspec.structs.replace(after, wakes=_wakes(after, None, now)))
 
@@ -685,6 +711,108 @@ _LEARNED: Final[dict[tuple[PeriodState, ChargeState], _Learn]] = {
 }
 
 
+# A period whose receipt the ledger had lost may lie this far ahead of what it knows.
+MOST_LOST: Final = 400
+_ADOPTED: Final = {ChargeState.PAID: P.PAID, ChargeState.REFUNDED: P.REFUNDED}
+
+
+def adopt(
+    subscription: Subscription,
+    debt: Period | None,
+    period: Period | None,
+    charge: Charge,
+    n: int,
+    now: float,
+) -> Change | None:
+    """Take in the charge of a period that a restored backup had lost.
+
+    Periods before it that have no receipt were resolved without money: no period is opened while
+    an older one is a debt. What the payer was told then is not told again.
+
+    Args:
+        subscription: As it is stored.
+        debt: Its unresolved period.
+        period: The period of the charge; None if the ledger knows of none.
+        charge: The charge, with the receipt that Payme shows.
+        n: Number of the period.
+        now: Seconds since 1970.
+
+    Raises:
+        SubscriptionConflict: It can't be the next period.
+    """
+    state = _ADOPTED.get(charge.state, P.OPEN)
+    if period is not None:
+        change = learn(subscription, period, charge, now)
+        if change is None and state is not P.OPEN and state is not period.state:
+            return _noted(subscription, period, state, now)
+        return change
+    first = subscription.next_n
+    is_debt = state is P.OPEN
+    if not first <= n < first + MOST_LOST or (is_debt and debt is not None):
+        text = f"period {n} of {subscription.id!r} can't follow period {first - 1}"
+        raise SubscriptionConflict(text)
+    skipped = tuple(_period(subscription, one, P.SKIPPED, now) for one in range(first, n))
+    adopted = msgspec.structs.replace(_period(subscription, n, state, now), amount=charge.amount)
+    return _changed(
+        subscription,
+        now,
+        F.OPENED,
+        debt=adopted if is_debt else debt,
+        periods=(*skipped, adopted),
+        members={
+            "next_n": n + 1,
+            "told": max(subscription.told, n),
+            **({"debt": n} if is_debt else {}),
+        },
+    )
+
+
+# What the card can't do.
+
+
+def paid_with(change: Change, card: Card, now: float) -> Change:
+    """Say what becomes of a change with the card that there is.
+
+    An attempt without a card that may be charged is none: it goes the way of a hard refusal, and
+    counts as none of the attempts of the period. Where a payment is announced, and where one was
+    made, the payer is told if the card can't make the next.
+
+    Args:
+        change: Made without a look at the card.
+        card: The card.
+        now: Seconds since 1970.
+    """
+    after = change.after
+    told = tuple(
+        Told(n, Notice.CARD_EXPIRING)
+        for n in _looked_at(change)
+        if not card.can_pay(max(after.due(n), now))
+    )
+    change = change._replace(told=(*change.told, *told))
+    if card.is_usable or not (change.submit or change.ask == "retry"):
+        return change
+    period = change.periods[-1]
+    if after.rule.after_retries == "cancel":
+        waits = _wait_for_a_card(after, period, now, ())
+    else:
+        waits = _wait_for_a_person(after, period, now, F.HARD, ())
+    return waits._replace(
+        before=change.before,
+        periods=(*change.periods[:-1], *waits.periods),
+        told=(*change.told, *waits.told),
+    )
+
+
+def _looked_at(change: Change) -> list[int]:
+    """Return the periods for which a change makes one look at the card."""
+    after = change.after
+    kinds = {one.kind: one.n for one in change.told}
+    looked = [kinds[Notice.UPCOMING]] if Notice.UPCOMING in kinds else []
+    n = after.next_n
+    goes_on = after.state not in (S.ENDING, S.ENDED, S.PAUSED) and not after.is_last(n)
+    return [*looked, n] if Notice.CHARGED in kinds and goes_on else looked
+
+
 # What a merchant asks.
 
 
@@ -781,15 +909,25 @@ def retry(subscription: Subscription, debt: Period | None, now: float) -> Change
     return _attempt(subscription, debt, now)
 
 
-def use_card(subscription: Subscription, debt: Period | None, now: float) -> Change:
-    """Take another card, and try the unresolved period with it at once."""
+def use_card(
+    subscription: Subscription, debt: Period | None, now: float, *, customer: str | None = None
+) -> Change:
+    """Take another card, and try the unresolved period with it at once.
+
+    Args:
+        subscription: As it is stored.
+        debt: Its unresolved period.
+        now: Seconds since 1970.
+        customer: Whose default card pays from now on; None for a card of its own.
+    """
     allow(subscription, "use_card")
+    members: dict[str, Any] = {"customer": customer}
     if debt is None or subscription.state is S.PAUSED:
-        return _changed(subscription, now, debt=debt)
+        return _changed(subscription, now, debt=debt, members=members)
     if debt.state is P.OPEN or not _may_attempt(debt, now):
         # The attempt under way has the card before; should that be refused, this one is tried.
-        return _changed(subscription, now, debt=debt, members={"other_card": True})
-    return _attempt(subscription, debt, now)
+        return _changed(subscription, now, debt=debt, members={**members, "other_card": True})
+    return _attempt(subscription, debt, now, **members)
 
 
 def change(

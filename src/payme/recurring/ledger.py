@@ -8,11 +8,14 @@ is due, and stored by a few statements.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from payme.charges import orders
-from payme.charges.core import RESTS, Charge, ChargeState, Save
+from payme.charges.core import RESTS, Charge, ChargeState, Means, Save, changed
 from payme.charges.pace import since_1970
+from payme.charges.saved import StoredCard, chargeable, expires_at
+from payme.charges.vault import Vault
+from payme.protocol.states import ReceiptState
 from payme.recurring import core
 from payme.recurring.core import (
     Change,
@@ -22,7 +25,8 @@ from payme.recurring.core import (
     SubscriptionNotFound,
     Told,
 )
-from payme.recurring.rows import Message, Rows, Stored
+from payme.recurring.rows import Message, Rows, Source, Stored
+from payme.redact import TOKEN, Secret
 
 # No subscription has this much to do at once; one that seems to is a mistake of ours.
 _MOST_STEPS: Final = 1000
@@ -36,6 +40,31 @@ _TAKES: Final = {
 
 Act = Callable[[Subscription, Period | None, float], Change | None]
 """What is asked of a subscription: a function of the core's."""
+
+
+class Step(NamedTuple):
+    """A step of a flow: a transaction, in which a function of this module's is called."""
+
+    act: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+class LostReceipt(NamedTuple):
+    """A receipt that took money for a period, as Payme shows it.
+
+    Attributes:
+        receipt_id: Its id.
+        charge_id: The charge that its description names, `{subscription}:{n}`.
+        amount: Amount in tiyin.
+        state: Its state; one that is cancelled was paid before.
+        created: When it was created, in seconds since 1970.
+    """
+
+    receipt_id: str
+    charge_id: str
+    amount: int
+    state: ReceiptState
+    created: float
 
 
 # Reading.
@@ -89,28 +118,35 @@ def mark_sent(rows: Rows, message: Message, now: float) -> None:
 # Changing.
 
 
-def create(rows: Rows, change: Change, means: bytes | None) -> Subscription:
+def create(rows: Rows, change: Change, source: Source) -> Subscription:
     """Store a subscription unless its id is known, and open what is due at once.
 
     Args:
         rows: A transaction.
         change: What the core made.
-        means: Its card, sealed.
+        source: What it is paid with.
 
     Raises:
         SubscriptionConflict: The id belongs to one with another rule.
+        CardNotFound: The customer has no default card.
+        CardUnusable: It must not be charged.
     """
     after = change.after
-    if not rows.add(after, means):
+    rows.lock(after.id)
+    stored = Stored(after, source.means)
+    (work,) = _works(rows, [stored])
+    if source.customer is not None and not rows.load([after.id]):
+        # The same id is the same subscription, whatever has become of the card.
+        work.payment.require()
+    if not rows.add(*stored):
         return _same(after, get(rows, after.id))
-    work = _Work(Stored(after, means))
     work.come_to_rest(after.created)
     _store(rows, [work], after.created)
     return work.subscription
 
 
 def command(
-    rows: Rows, known: Subscription, act: Act, means: bytes | None, now: float
+    rows: Rows, known: Subscription, act: Act, source: Source | None, now: float
 ) -> Subscription:
     """Do what a merchant asks, and what is due then.
 
@@ -118,18 +154,26 @@ def command(
         rows: A transaction.
         known: The subscription as it was read before, in a transaction of its own.
         act: What is asked.
-        means: Another card, sealed.
+        source: What it is paid with from now on; None if that stays.
         now: Seconds since 1970.
+
+    Raises:
+        CardNotFound: Another attempt was asked for, and the customer has no default card.
+        CardUnusable: It must not be charged.
     """
     # In the order in which who drives the charge locks them, so that neither waits for ever.
     rows.lock_charge(f"{known.id}:{known.debt}")
     rows.lock(known.id)
     (work,) = _works(rows, [load(rows, known.id)])
     work.learn(now)
-    if means is not None:
-        rows.save_means(known.id, means)
-        work.means = means
-    work.take(act(work.subscription, work.debt, now))
+    if source is not None:
+        rows.save_means(known.id, source.means)
+        (work.payment,) = _payments(rows, [source])
+        work.payment.require()
+    change = act(work.subscription, work.debt, now)
+    if change is not None and change.ask == "retry":
+        work.payment.require()
+    work.take(change, now)
     work.come_to_rest(now)
     _store(rows, [work], now)
     return work.subscription
@@ -145,7 +189,8 @@ def learn(rows: Rows, charge: Charge, now: float) -> None:
     of_charge = rows.load_periods([(subscription_id, int(number))]) if found else []
     if not of_charge or of_charge[0].charge_id != charge.id:
         return
-    work = _Work(found[0], of_charge[0], charge)
+    (payment,) = _payments(rows, [_source(found[0])])
+    work = _Work(found[0].subscription, payment, of_charge[0], charge)
     work.learn(now)
     _store(rows, [work], now)
 
@@ -168,6 +213,112 @@ def tick_one(rows: Rows, now: float, subscription_id: str) -> None:
     _advance(rows, [load(rows, subscription_id)], now)
 
 
+# A ledger that was restored from a backup.
+
+
+def mark(rows: Rows) -> float | None:
+    """Return up to when nothing that Payme took was missing here; None if nobody has looked."""
+    return rows.mark()
+
+
+def move_mark(rows: Rows, now: float) -> None:
+    """Note that nothing is missing up to now."""
+    rows.save_mark(now)
+
+
+def watched_since(rows: Rows) -> float | None:
+    """Return from when on Payme's receipts are to be looked at; None without subscriptions."""
+    known = rows.mark()
+    return rows.oldest() if known is None else known
+
+
+def find_lost(rows: Rows, carried: Sequence[LostReceipt]) -> list[LostReceipt]:
+    """Return the receipts that are for periods of subscriptions here, and are not known here."""
+    ours = {
+        stored.subscription.id
+        for stored in rows.load(sorted({_key(one.charge_id)[0] for one in carried}))
+    }
+    mine = [one for one in carried if _key(one.charge_id)[0] in ours]
+    ids = sorted({one.charge_id for one in mine})
+    known = set(rows.load_receipts(ids)) if ids else set[tuple[str, str]]()
+    there = {charge.id for charge in rows.load_charges(ids)}
+    # What went back counts where its charge is missing: else the period would be taken again.
+    return [
+        one
+        for one in mine
+        if (one.charge_id, one.receipt_id) not in known
+        and (one.state != ReceiptState.CANCELLED or one.charge_id not in there)
+    ]
+
+
+def charge(rows: Rows, charge_id: str) -> Charge | None:
+    """Read a charge; None if there is none."""
+    found = rows.load_charges([charge_id])
+    return found[0] if found else None
+
+
+def adopt(rows: Rows, lost: LostReceipt, known: Charge | None, now: float) -> Subscription:
+    """Take a receipt in as that of its period, which is opened for it if it was not.
+
+    Args:
+        rows: A transaction.
+        lost: What Payme shows.
+        known: Its charge as it was read before, when the receipt that it had was cancelled.
+        now: Seconds since 1970.
+
+    Raises:
+        SubscriptionNotFound: There is no such subscription.
+        SubscriptionConflict: The charge has changed meanwhile, or the period can't be this one.
+    """
+    subscription_id, n = _key(lost.charge_id)
+    rows.lock_charge(lost.charge_id)
+    rows.lock(subscription_id)
+    stored = load(rows, subscription_id)
+    (work,) = _works(rows, [stored])
+    there = charge(rows, lost.charge_id)
+    if (there and there.version) != (known and known.version):
+        raise SubscriptionConflict(f"charge {lost.charge_id!r} has changed meanwhile: look again")
+    if there is not None and there.receipt_id == lost.receipt_id:
+        return stored.subscription
+    periods_ = rows.load_periods([(subscription_id, n)])
+    if there is None:
+        there = _charge(stored.subscription, lost.charge_id, lost.amount)
+        rows.add_charges([(there, work.payment.sealed())])
+    state = _ADOPTED.get(lost.state, ChargeState.PAYING)
+    after = changed(
+        there,
+        since_1970(),
+        state=state,
+        receipt_id=lost.receipt_id,
+        receipts=max(there.receipts, 1),
+        attempts=max(there.attempts, 1),
+        due=since_1970() if state is ChargeState.PAYING else None,
+        evidence=f"merchant: adopt; receipts.get: {lost.state.name}",
+    )
+    work.asked.append(("adopt", Save(there, after)))
+    period = periods_[0] if periods_ else None
+    work.take(core.adopt(work.subscription, work.debt, period, after, n, now), now)
+    _store(rows, [work], now)
+    return work.subscription
+
+
+# What a receipt that took money says of its charge; what is not here is still under way.
+_ADOPTED: Final = {
+    ReceiptState.PAID: ChargeState.PAID,
+    ReceiptState.CANCELLED: ChargeState.REFUNDED,
+}
+
+
+def _key(charge_id: str) -> tuple[str, int]:
+    subscription_id, _, n = charge_id.rpartition(":")
+    return subscription_id, int(n)
+
+
+def of_customer(rows: Rows, customer: str) -> list[Subscription]:
+    """Read the subscriptions that a customer's default card pays."""
+    return [stored.subscription for stored in rows.load(rows.of_customer(customer))]
+
+
 def _advance(rows: Rows, page: Sequence[Stored], now: float) -> None:
     """Do all that is due for subscriptions that are locked."""
     works = _works(rows, page)
@@ -180,14 +331,19 @@ class _Work:
     """A subscription with its debt and the charge of that, and what is to be stored of them."""
 
     __slots__ = (
-        "asked", "before", "charge", "debt", "means", "messages", "periods", "submitted",
+        "asked", "before", "charge", "debt", "messages", "payment", "periods", "submitted",
         "subscription",
     )  # fmt: skip
 
     def __init__(
-        self, stored: Stored, debt: Period | None = None, charge: Charge | None = None
+        self,
+        subscription: Subscription,
+        payment: "_Payment",
+        debt: Period | None,
+        charge: Charge | None,
     ) -> None:
-        self.subscription, self.means = stored
+        self.subscription = subscription
+        self.payment = payment
         self.debt = debt
         self.begin_anew(charge)
 
@@ -206,31 +362,37 @@ class _Work:
             wakes = self.subscription.wakes
             if wakes is None or wakes > now:
                 return
-            self.take(core.tick(self.subscription, self.debt, self.charge, now))
+            self.take(core.tick(self.subscription, self.debt, self.charge, now), now)
         raise RuntimeError(f"subscription {self.subscription.id} never comes to rest")
 
     def learn(self, now: float) -> None:
         """Take in what the charge has proven."""
         if self.debt is not None and self.charge is not None:
-            self.take(core.learn(self.subscription, self.debt, self.charge, now))
+            self.take(core.learn(self.subscription, self.debt, self.charge, now), now)
 
-    def take(self, change: Change | None) -> None:
+    def take(self, change: Change | None, now: float) -> None:
         """Take a change over; it is stored by `_store`."""
         if change is None:
             return
+        change = core.paid_with(change, self.payment.card, now)
         self.subscription = after = change.after
         self.periods.update((period.n, period) for period in change.periods)
         self.messages += [_message(after, told) for told in change.told]
         if change.submit is not None:
-            assert self.means is not None  # noqa: S101 - a subscription has a card
-            self.charge = _charge(after, change.submit)
-            self.submitted = (self.charge, self.means)
-        if change.ask is not None:
+            self._submit(after, change.submit)
+        if change.ask == "retry" and self.charge is None:
+            # It was opened when there was no card.
+            self._submit(after, change.periods[-1])
+        elif change.ask is not None:
             self._ask(change.ask)
         if after.debt is None:
             self.debt = self.charge = None
         else:
             self.debt = self.periods.get(after.debt, self.debt)
+
+    def _submit(self, subscription: Subscription, period: Period) -> None:
+        self.charge = _charge(subscription, period.charge_id, period.amount)
+        self.submitted = (self.charge, self.payment.sealed())
 
     def _ask(self, word: str) -> None:
         """Ask something of the charge: another attempt, or to give it up."""
@@ -250,10 +412,58 @@ def _works(rows: Rows, page: Sequence[Stored]) -> list[_Work]:
     ids = [debt.charge_id for debt in debts.values()]
     charges = {charge.id: charge for charge in rows.load_charges(ids)} if ids else {}
     works: list[_Work] = []
-    for stored in page:
+    for stored, payment in zip(page, _payments(rows, map(_source, page)), strict=True):
         debt = debts.get(stored.subscription.id)
-        works.append(_Work(stored, debt, None if debt is None else charges.get(debt.charge_id)))
+        charge = None if debt is None else charges.get(debt.charge_id)
+        works.append(_Work(stored.subscription, payment, debt, charge))
     return works
+
+
+def _source(stored: Stored) -> Source:
+    return Source(stored.means, stored.subscription.customer)
+
+
+def _payments(rows: Rows, sources: Iterable[Source]) -> "list[_Payment]":
+    """Read what subscriptions are paid with now."""
+    all_of_them = list(sources)
+    customers = sorted({one.customer for one in all_of_them if one.customer is not None})
+    cards = {card.card.customer: card for card in rows.load_cards(customers)} if customers else {}
+    return [_Payment(one, cards.get(one.customer or ""), rows.vault) for one in all_of_them]
+
+
+class _Payment:
+    """What a subscription is paid with now: its own card, or its customer's default card."""
+
+    __slots__ = ("_saved", "_source", "_vault", "card")
+
+    def __init__(self, source: Source, saved: StoredCard | None, vault: Vault) -> None:
+        self._source = source
+        self._saved = saved
+        self._vault = vault
+        self.card = core.Card() if source.customer is None else _facts(saved)
+
+    def require(self) -> None:
+        """See that there is a card that may be charged.
+
+        Raises:
+            CardNotFound: The customer has no default card.
+            CardUnusable: It must not be charged.
+        """
+        if self._source.customer is not None:
+            chargeable(self._saved, self._source.customer)
+
+    def sealed(self) -> bytes:
+        """Return what a charge is paid with."""
+        if self._source.means is not None:
+            return self._source.means
+        none = Means(Secret("", TOKEN))  # of a charge that was paid before this ledger knew it
+        return self._vault.seal(none if self._saved is None else self._saved.means())
+
+
+def _facts(saved: StoredCard | None) -> core.Card:
+    if saved is None:
+        return core.Card(is_usable=False)
+    return core.Card(saved.card.can_be_charged, expires_at(saved.card.expire))
 
 
 def _store(rows: Rows, works: Iterable[_Work], now: float) -> None:
@@ -270,7 +480,7 @@ def _store(rows: Rows, works: Iterable[_Work], now: float) -> None:
     rows.add_notices([message for work in changed for message in work.messages])
     for work in changed:
         for word, change in work.asked:
-            rows.save_charge(change, work.means if word == "retry" else None)
+            rows.save_charge(change, work.payment.sealed() if word == "retry" else None)
     _submit(rows, changed, now)
 
 
@@ -289,14 +499,14 @@ def _submit(rows: Rows, works: Sequence[_Work], now: float) -> None:
         _store(rows, again, now)
 
 
-def _charge(subscription: Subscription, period: Period) -> Charge:
+def _charge(subscription: Subscription, charge_id: str, amount: int) -> Charge:
     """Make the charge of a period; what it is made of was checked with the rule."""
     rule, now = subscription.rule, since_1970()
     # The id goes along, so that a receipt tells what it was for.
-    words = f"{rule.description} ({period.charge_id})" if rule.description else None
+    words = f"{rule.description} ({charge_id})" if rule.description else None
     return Charge(
-        id=period.charge_id,
-        amount=period.amount,
+        id=charge_id,
+        amount=amount,
         account=rule.account,
         description=words,
         due=now,

@@ -31,6 +31,18 @@ class Stored(NamedTuple):
     means: bytes | None
 
 
+class Source(NamedTuple):
+    """What a subscription is paid with: one of both is None.
+
+    Attributes:
+        means: A card of its own, sealed.
+        customer: Whose default card pays, as it is when a payment is tried.
+    """
+
+    means: bytes | None
+    customer: str | None
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """A notice in the outbox.
 
@@ -87,6 +99,10 @@ class Rows(Protocol):
         """Read those of these charges that there are, in any order."""
         ...
 
+    def load_receipts(self, charge_ids: Sequence[str]) -> list[tuple[str, str]]:
+        """Read the receipts that these charges ever had, with the id of the charge before each."""
+        ...
+
     def load_cards(self, customers: Sequence[str]) -> list[StoredCard]:
         """Read the default cards of these customers, whatever their state, in any order."""
         ...
@@ -97,6 +113,14 @@ class Rows(Protocol):
 
     def of_customer(self, customer: str) -> list[str]:
         """Read the ids of the subscriptions that a customer's default card pays."""
+        ...
+
+    def oldest(self) -> float | None:
+        """Read when the oldest subscription was created; None if there is none."""
+        ...
+
+    def mark(self) -> float | None:
+        """Read the mark, of which there is one; None before it was stored."""
         ...
 
     def waking(self, until: float) -> list[Subscription]:
@@ -135,6 +159,10 @@ class Rows(Protocol):
 
     def add_notices(self, messages: Sequence[Message]) -> None:
         """Store notices, without those whose (subscription, n, kind) is there."""
+        ...
+
+    def save_mark(self, at: float) -> None:
+        """Store the mark."""
         ...
 
     def mark_sent(self, message: Message, now: float) -> None:

@@ -7,7 +7,14 @@ import sqlalchemy as sa
 
 from payme.charges.core import Charge, Save
 from payme.charges.ledger import bulk
-from payme.charges.ledger.sql import AsyncSqlLedger, SqlLedger, charges, create_tables, insert_of
+from payme.charges.ledger.sql import (
+    AsyncSqlLedger,
+    SqlLedger,
+    charges,
+    create_tables,
+    events,
+    insert_of,
+)
 from payme.charges.ledger.sql import Rows as ChargeRows
 from payme.charges.saved import StoredCard
 from payme.charges.vault import Sealed, Vault
@@ -97,6 +104,15 @@ notices = sa.Table(
     ),
 )
 
+# One row: up to when nothing that Payme took was missing here; see `payme.recurring.behind`.
+marks = sa.Table(
+    "payme_mark",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+_MARK: Final = 1
+
 _COLUMNS: Final = [subscriptions.c[name] for name in rows.COLUMNS]
 _PERIOD: Final = [periods.c[name] for name in rows.PERIOD_COLUMNS]
 _MESSAGE: Final = [notices.c[name] for name in rows.MESSAGE_COLUMNS]
@@ -148,6 +164,12 @@ class SqlRows(NamedTuple):
         """Read charges."""
         return self.of_charges.load_all(self.connection, charge_ids)
 
+    def load_receipts(self, charge_ids: Sequence[str]) -> list[tuple[str, str]]:
+        """Read the receipts that charges ever had."""
+        query = sa.select(events.c.charge_id, events.c.receipt_id).distinct()
+        theirs = (events.c.charge_id.in_(charge_ids), events.c.receipt_id.is_not(None))
+        return [(row[0], row[1]) for row in self.connection.execute(query.where(*theirs)).all()]
+
     def load_cards(self, customers: Sequence[str]) -> list[StoredCard]:
         """Read the default cards of customers."""
         return self.of_charges.cards.defaults(self.connection, customers)
@@ -161,6 +183,17 @@ class SqlRows(NamedTuple):
         """Read the ids of a customer's subscriptions."""
         query = sa.select(subscriptions.c.id).where(subscriptions.c.customer == customer)
         return list(self.connection.scalars(query.order_by(subscriptions.c.id)))
+
+    def oldest(self) -> float | None:
+        """Read when the oldest subscription was created."""
+        found: float | None = self.connection.scalar(
+            sa.select(sa.func.min(subscriptions.c.created))
+        )
+        return found
+
+    def mark(self) -> float | None:
+        """Read the mark."""
+        return self.connection.scalar(sa.select(marks.c.at).where(marks.c.id == _MARK))
 
     def waking(self, until: float) -> list[Subscription]:
         """Read what has something due."""
@@ -210,6 +243,12 @@ class SqlRows(NamedTuple):
         """Store notices once."""
         told = [rows.message_row(message) for message in messages]
         bulk.insert_new(self.connection, notices, told)
+
+    def save_mark(self, at: float) -> None:
+        """Store the mark."""
+        insert = insert_of(self.connection.dialect.name)(marks).values(id=_MARK, at=at)
+        stored = insert.on_conflict_do_update(index_elements=[marks.c.id], set_={"at": at})
+        self.connection.execute(stored)
 
     def mark_sent(self, message: Message, now: float) -> None:
         """Note that a notice was sent."""
