@@ -1,5 +1,5 @@
 import pytest
-from sandbox_tools import BROKEN, HUMO, POOR, SLOW, UNKNOWN_ID, Caller, Clock
+from sandbox_tools import BLOCKED, BROKEN, EXPIRED, HUMO, POOR, SLOW, UNKNOWN_ID, Caller, Clock
 
 from payme.errors import catalogue
 from payme.sandbox import Sandbox
@@ -195,9 +195,7 @@ def test_cards_that_fail_to_pay(
 @pytest.mark.parametrize(
     ("number", "meaning"), [(EXPIRED, "CardExpired"), (BLOCKED, "CardBlocked")]
 )
-def test_a_card_that_was_good_when_it_was_bound(
-    caller: Caller, number: str, meaning: str
-) -> None:
+def test_a_card_that_was_good_when_it_was_bound(caller: Caller, number: str, meaning: str) -> None:
     receipt, token = caller.receipt(), caller.verified()
     caller.sandbox.add_card(token, number=number)
     error = caller.no("receipts.pay", id=receipt, token=token)

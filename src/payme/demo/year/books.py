@@ -4,14 +4,17 @@ The sandbox's ledger and its cards stand for Payme; the shop's tables are read b
 """
 
 import hashlib
+import json
 import re
 import sqlite3
 from collections import Counter, defaultdict
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from payme.sandbox import Sandbox
 
+_TASHKENT: Final = timezone(timedelta(hours=5))
 _EVERYTHING: Final = 10**9
 _CHARGE: Final = re.compile(r"\((club-\d+:\d+)\)")
 _SIGNS: Final = {"debit": 1, "hold": 1, "refund": -1, "release": -1}
@@ -24,11 +27,13 @@ class Debited(NamedTuple):
         debits: How many debits were not given back.
         amount: Their sum in tiyin.
         member: The account that the receipts name.
+        at: When money moved last, in seconds since 1970.
     """
 
     debits: int
     amount: int
     member: str
+    at: float
 
 
 class Row(NamedTuple):
@@ -44,6 +49,7 @@ class Row(NamedTuple):
         code: Code of the last refusal.
         charge: State of its charge; None if there is none.
         charged: Amount of its charge in tiyin.
+        evidence: What the state of its charge rests on.
     """
 
     n: int
@@ -55,6 +61,7 @@ class Row(NamedTuple):
     code: int | None
     charge: str | None
     charged: int | None
+    evidence: str | None
 
 
 class Kept(NamedTuple):
@@ -84,6 +91,7 @@ class Books(NamedTuple):
         subscriptions: By id.
         periods: By the id of the subscription.
         charges: Amount and state of each charge, by id.
+        ended: When each member that is gone was told so, in seconds since 1970.
         notices: Kinds of the notices that were written, by (subscription, n).
         wallet: Cards that the shop thinks it may charge, by hash of the token.
         cards: Cards that Payme would charge, likewise.
@@ -95,6 +103,7 @@ class Books(NamedTuple):
     subscriptions: dict[str, Kept]
     periods: dict[str, list[Row]]
     charges: dict[str, tuple[int, str]]
+    ended: tuple[float, ...]
     notices: dict[tuple[str, int], set[str]]
     wallet: dict[str, CardRow]
     cards: dict[str, CardRow]
@@ -118,6 +127,7 @@ def read(sandbox: Sandbox, database: Path, customers: dict[str, str]) -> Books:
             _subscriptions(connection),
             _periods(connection),
             _charges(connection),
+            _ended(connection),
             _notices(connection),
             _wallet(connection),
             _cards(sandbox, customers),
@@ -131,6 +141,7 @@ def _debited(sandbox: Sandbox) -> tuple[dict[str, Debited], tuple[str, ...]]:
     receipts = {receipt.id: receipt for receipt in sandbox.receipts(_EVERYTHING)}
     standing: defaultdict[str, Counter[str]] = defaultdict(Counter)
     members: dict[str, str] = {}
+    times: dict[str, float] = {}
     unknown: list[str] = []
     for entry in sandbox.ledger():
         receipt, sign = receipts.get(entry.receipt_id), _SIGNS.get(entry.kind, 0)
@@ -140,8 +151,9 @@ def _debited(sandbox: Sandbox) -> tuple[dict[str, Debited], tuple[str, ...]]:
             continue
         standing[named[1]].update(debits=sign, amount=sign * abs(entry.amount))
         members[named[1]] = str(receipt.account.get("member"))
+        times[named[1]] = entry.time / 1000
     found = {
-        charge: Debited(counted["debits"], counted["amount"], members[charge])
+        charge: Debited(counted["debits"], counted["amount"], members[charge], times[charge])
         for charge, counted in standing.items()
     }
     return found, tuple(unknown)
@@ -156,7 +168,7 @@ def _periods(connection: sqlite3.Connection) -> dict[str, list[Row]]:
     found: defaultdict[str, list[Row]] = defaultdict(list)
     for name, *members in connection.execute(
         "SELECT p.subscription, p.n, p.start, p.amount, p.state, p.retry_at, p.refusals, p.code,"
-        " c.state, c.amount FROM payme_period p"
+        " c.state, c.amount, c.evidence FROM payme_period p"
         " LEFT JOIN payme_charge c ON c.id = p.subscription || ':' || p.n"
         " ORDER BY p.subscription, p.n"
     ):
@@ -167,6 +179,11 @@ def _periods(connection: sqlite3.Connection) -> dict[str, list[Row]]:
 def _charges(connection: sqlite3.Connection) -> dict[str, tuple[int, str]]:
     rows = connection.execute("SELECT id, amount, state FROM payme_charge")
     return {name: (amount, state) for name, amount, state in rows}
+
+
+def _ended(connection: sqlite3.Connection) -> tuple[float, ...]:
+    rows = connection.execute("SELECT at FROM payme_notice WHERE kind = 'ended'")
+    return tuple(at for (at,) in rows)
 
 
 def _notices(connection: sqlite3.Connection) -> dict[tuple[str, int], set[str]]:
@@ -200,49 +217,48 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def states(database: Path) -> dict[str, int]:
+def states(books: Books) -> dict[str, int]:
     """Count the subscriptions by their state."""
-    with sqlite3.connect(database) as connection:
-        rows = connection.execute("SELECT state, count(*) FROM payme_subscription GROUP BY 1")
-        return dict(rows.fetchall())
+    return dict(Counter(kept.state for kept in books.subscriptions.values()))
 
 
-def table(database: Path) -> list[tuple[str, dict[str, Any]]]:
+def table(books: Books) -> list[tuple[str, dict[str, int]]]:
     """Count a year by month, in Tashkent: taken, refused, recovered, churned.
 
-    What was taken counts in the month in which its notice was written; a refusal in the month in
-    which it came; recovered is what was taken after a refusal; churned is who has ended.
-
-    Args:
-        database: The shop's SQLite file.
+    What was taken counts in the month in which the sandbox took it, and as recovered if it was
+    refused before; a refusal counts in its own month; churned is who has ended.
 
     Returns:
         Months such as `2026-01`, each with `taken`, `amount` in tiyin, `refused`, `recovered` and
         `churned`.
     """
     months: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    with sqlite3.connect(database) as connection:
-        for sql, name in _COUNTS:
-            for month, count in connection.execute(sql):
-                months[month][name] += count
-    return [(month, {name: months[month][name] for _, name in _COUNTS}) for month in sorted(months)]
+    refused = _refusals(books)
+    for name, debited in books.debited.items():
+        if debited.debits:
+            recovered = bool(refused.get(name))
+            months[_month(debited.at)].update(
+                taken=debited.debits, amount=debited.amount, recovered=recovered
+            )
+    for moments in refused.values():
+        for moment in moments:
+            months[_month(moment)]["refused"] += 1
+    for at in books.ended:
+        months[_month(at)]["churned"] += 1
+    return [(month, {name: months[month][name] for name in COUNTED}) for month in sorted(months)]
 
 
-_MONTH: Final = "strftime('%Y-%m', {} + 18000, 'unixepoch')"
-_PAID: Final = (
-    "FROM payme_notice o JOIN payme_period p ON p.subscription = o.subscription AND p.n = o.n"
-    " WHERE o.kind = 'charged' AND p.state = 'paid'"
-)
-_AT: Final = _MONTH.format("o.at")
-_REFUSED_AT: Final = _MONTH.format("r.value")
-# Nothing that is put together here comes from outside.
-_COUNTS: Final = (
-    (f"SELECT {_AT}, count(*) {_PAID} GROUP BY 1", "taken"),
-    (f"SELECT {_AT}, sum(p.amount) {_PAID} GROUP BY 1", "amount"),
-    (
-        f"SELECT {_REFUSED_AT}, count(*) FROM payme_period p, json_each(p.refusals) r GROUP BY 1",  # noqa: S608
-        "refused",
-    ),
-    (f"SELECT {_AT}, count(*) {_PAID} AND p.refusals <> '[]' GROUP BY 1", "recovered"),
-    (f"SELECT {_AT}, count(*) FROM payme_notice o WHERE o.kind = 'ended' GROUP BY 1", "churned"),  # noqa: S608
-)
+COUNTED: Final = ("taken", "amount", "refused", "recovered", "churned")
+
+
+def _refusals(books: Books) -> dict[str, list[float]]:
+    """Return when each charge was refused."""
+    return {
+        f"{name}:{row.n}": json.loads(row.refusals)
+        for name, rows in books.periods.items()
+        for row in rows
+    }
+
+
+def _month(moment: float) -> str:
+    return datetime.fromtimestamp(moment, _TASHKENT).strftime("%Y-%m")

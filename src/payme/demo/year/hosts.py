@@ -9,11 +9,14 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Final, NamedTuple
 
 from payme import Payme
-from payme.charges import Charges, SqlLedger
+from payme.charges import Charges, Policy, SqlLedger
 from payme.charges.pace import play_at
-from payme.recurring import Recurring
+from payme.recurring import LedgerBehind, Recurring
 
+HOSTS: Final = 2
 _THREADS: Final = 8
+# How long a host waits for an end in one go is real time; days are not.
+_POLICY: Final = Policy(ask_for=0.1, look_for=0.1)
 _LONGEST_DAY: Final = 120.0
 
 
@@ -34,13 +37,13 @@ class Done(NamedTuple):
         ticked: How many subscriptions had something due.
         driven: How many charges were driven.
         cpu: Processor's seconds that it took.
-        refused: Why it did nothing; None if nothing kept it from its work.
+        is_behind: It did nothing, since Payme has taken money that the ledger does not know.
     """
 
     ticked: int = 0
     driven: int = 0
     cpu: float = 0.0
-    refused: str | None = None
+    is_behind: bool = False
 
 
 def serve(connection: Connection, settings: Settings) -> None:
@@ -53,7 +56,7 @@ def serve(connection: Connection, settings: Settings) -> None:
     ledger = SqlLedger(settings.database, keys=[settings.ledger_key])
     payme = Payme(settings.merchant_id, settings.key, base_url=settings.url, timeout=10)
     with payme, ThreadPoolExecutor(_THREADS) as threads:
-        charges = Charges(payme, ledger)
+        charges = Charges(payme, ledger, policy=_POLICY)
         recurring = Recurring(charges)
         while True:
             try:
@@ -61,7 +64,12 @@ def serve(connection: Connection, settings: Settings) -> None:
             except EOFError:
                 break
             before = time.process_time()
-            ticked = recurring.tick()
+            try:
+                ticked = recurring.tick()
+            except LedgerBehind:
+                # `recurring.run` ends here, and drives nothing.
+                connection.send(Done(is_behind=True))
+                continue
             # No more threads than there is work: each of them looks for it once in vain.
             begun = [threads.submit(charges.recover) for _ in charges.due(_THREADS)]
             driven = sum(one.result() for one in begun)
@@ -74,10 +82,9 @@ class Hosts:
 
     Args:
         settings: What they are started with.
-        count: How many.
     """
 
-    def __init__(self, settings: Settings, count: int = 2) -> None:
+    def __init__(self, settings: Settings) -> None:
         # Where processes can be forked off a server that has imported everything, they are there
         # at once.
         self._context: Any = multiprocessing.get_context(
@@ -86,13 +93,12 @@ class Hosts:
         if sys.platform != "win32":
             self._context.set_forkserver_preload([__name__])
         self._settings = settings
-        self._count = count
         self._running: list[tuple[BaseProcess, Connection]] = []
         self.start()
 
     def start(self) -> None:
         """Start them."""
-        self._running = [self._start() for _ in range(self._count)]
+        self._running = [self._start() for _ in range(HOSTS)]
 
     def work(self, now: float, *, kill_after: float | None = None) -> list[Done]:
         """Let all of them do what is due, at once.

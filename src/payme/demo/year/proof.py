@@ -51,7 +51,7 @@ def _of_money(books: Books) -> Iterator[Finding]:
     """Lay Payme's debits beside the charges, and the charges beside the debits."""
     for receipt in books.unknown:
         yield Finding("unknown debit", receipt, "it names no charge")
-    for name, (debits, amount, member) in books.debited.items():
+    for name, (debits, amount, member, _) in books.debited.items():
         charged, state = books.charges.get(name, (0, "missing"))
         if debits > 1:
             yield Finding("double debit", name, f"{debits} debits")
@@ -113,7 +113,12 @@ def _of_period(books: Books, member: Member, row: Row) -> Iterator[Finding]:
 
 
 def _must_be_told(row: Row) -> set[str]:
-    """Return the notices that a period must have."""
+    """Return the notices that a period must have.
+
+    Of what was taken before a backup was restored, the payer was told then.
+    """
+    if (row.evidence or "").startswith("merchant: adopt"):
+        return set()
     because = {
         "charged": row.state == "paid",
         "skipped": row.state == "skipped",

@@ -56,15 +56,17 @@ SUBSCRIPTIONS: Final[dict[Language, str]] = {
 BEFELL: Final[dict[Language, str]] = {
     "uz": (
         "{days} kun, {receipts} chek; {kills} jarayon kill -9 bilan oʻldirildi; zaxira nusxadan "
-        "tiklangach {returned} toʻlov qaytarildi; javobi yoʻqolgan {orphans} chek bekor qilindi."
+        "tiklangach {adopted} toʻlov daftarga qaytarildi; javobi yoʻqolgan {orphans} chek bekor "
+        "qilindi."
     ),
     "ru": (
         "{days} дней, {receipts} чеков; kill -9 убито процессов: {kills}; после восстановления из "
-        "копии возвращено платежей: {returned}; отменено чеков, ответ о которых потерян: {orphans}."
+        "копии принято в журнал платежей: {adopted}; отменено чеков, ответ о которых потерян: "
+        "{orphans}."
     ),
     "en": (
-        "{days} days, {receipts} receipts; {kills} processes killed with kill -9; {returned} "
-        "payments given back after the restored backup; {orphans} receipts cancelled whose answer "
+        "{days} days, {receipts} receipts; {kills} processes killed with kill -9; {adopted} "
+        "payments taken in after the restored backup; {orphans} receipts cancelled whose answer "
         "was lost."
     ),
 }

@@ -19,6 +19,8 @@ from payme.demo.year.hosts import Hosts, Settings
 from payme.demo.year.plan import Plan
 from payme.demo.year.shop import Shop
 from payme.errors import NotSent, OutcomeUnknown
+from payme.recurring import LedgerBehind
+from payme.recurring.ledger import LostReceipt
 from payme.sandbox import Sandbox
 from payme.sandbox.clock import SandboxClock
 
@@ -50,7 +52,8 @@ class Counted(NamedTuple):
         driven: How many charges they drove; one that was driven twice counts twice.
         cpu: Processor's seconds that they took.
         orphans: Unpaid receipts that an audit cancelled: their ids were lost with the answer.
-        returned: Payments that went back, since the restored backup knew nothing of them.
+        adopted: Payments that the restored backup did not know, and that were taken in.
+        behind: How many hosts refused to work before that.
     """
 
     kills: int = 0
@@ -59,7 +62,8 @@ class Counted(NamedTuple):
     driven: int = 0
     cpu: float = 0.0
     orphans: int = 0
-    returned: int = 0
+    adopted: int = 0
+    behind: int = 0
 
 
 class World:
@@ -163,8 +167,8 @@ class World:
     def _lose_everything_since(self, backup: date) -> None:
         """Kill all hosts, put the copy in the place of the database, and come to terms with it.
 
-        Payme knows of payments that the copy doesn't. Their money is given back, and taken anew by
-        the schedule; what members did meanwhile is asked of the shop again.
+        Payme knows of payments that the copy doesn't: the hosts refuse to work until they are taken
+        in, and what members did meanwhile is asked of the shop again.
         """
         self.hosts.stop()
         self.shop.ledger.close()
@@ -173,36 +177,45 @@ class World:
         shutil.copy(self._copy, self.database)
         self.shop.use(self._ledger())
         self.hosts.start()
-        self.counted = self.counted._replace(returned=self._come_to_terms())
+        lost = self._lost()
+        did = self.hosts.work(self._follow_the_clock())
+        behind = sum(one.is_behind for one in did)
+        self.counted = self.counted._replace(adopted=len(lost), behind=behind)
+        for receipt in lost:
+            self.shop.recurring.adopt(receipt.receipt_id)
+        self._mend()
         days = sorted(day for day in self.plan.events if backup < day <= self.plan.disaster)
         self.shop.happened([event for day in days for event in self.plan.events[day]])
+        self._work()
         self._settle()
 
-    def _come_to_terms(self) -> int:
-        """Mend what an audit finds until it finds nothing; return how many payments went back."""
-        returned: set[str] = set()
+    def _lost(self) -> tuple[LostReceipt, ...]:
+        """Return what Payme has taken and the ledger does not know."""
+        try:
+            self.shop.recurring.check()
+        except LedgerBehind as behind:
+            return behind.receipts
+        return ()
+
+    def _mend(self) -> None:
+        """Mend what an audit finds, until it finds nothing.
+
+        Receipts of periods that are not paid are cancelled; a charge that was refused when the copy
+        was made and is paid by now finds that out when it is tried again.
+        """
         for _ in range(_MOST_AUDITS):
             found = self.audit(cancel=True)
             if not found:
-                return len(returned)
+                return
             for one in found:
-                self._mend(one, returned)
+                with suppress(OutcomeUnknown):
+                    if one.kind is Kind.STATE:
+                        self.shop.charges.retry(str(one.charge_id))
+                    else:
+                        self.shop.client.receipts.cancel(str(one.receipt_id))
             self.sandbox.clock.advance("1m")
             self._follow_the_clock()
         raise RuntimeError("the books never agree")
-
-    def _mend(self, difference: Difference, returned: set[str]) -> None:
-        """Do what the operator of a shop does about a difference."""
-        if difference.kind is Kind.ONLY_PAYME:
-            receipt_id = str(difference.receipt_id)
-            if difference.payme is not None and difference.payme.state == "PAID":
-                returned.add(receipt_id)
-            # Should the answer be lost, the next audit sees what came of it.
-            with suppress(OutcomeUnknown):
-                self.shop.client.receipts.cancel(receipt_id)
-        elif difference.kind is Kind.STATE:
-            # Payme says that it is paid: to try it again finds that out, and takes nothing.
-            self.shop.charges.retry(str(difference.charge_id))
 
     def audit(self, *, cancel: bool) -> list[Difference]:
         """Compare Payme's receipts of all the time with the ledger.
