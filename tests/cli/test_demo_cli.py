@@ -21,7 +21,8 @@ GOOD = Year(
     findings=[],
     states=dict.fromkeys(words.STATES["en"], 1),
     receipts=4,
-    counted=Counted(kills=2, rounds=9, days=8, driven=4, orphans=1, adopted=3, behind=2),
+    returned=1,
+    counted=Counted(kills=2, rounds=9, days=8, driven=4, orphans=1, lost=3, behind=2, adopted=3),
     seconds=1.0,
     proof_seconds=0.2,
     cpu=1.5,
@@ -75,7 +76,7 @@ def test_every_language_says_the_same():
         for language in ("uz", "ru", "en")
     ]
     assert placeholders[0] == placeholders[1] == placeholders[2]
-    assert placeholders[0]["BEFELL"] == 5
+    assert placeholders[0]["BEFELL"] == 6
 
 
 def is_texts(member):

@@ -25,12 +25,14 @@ class Debited(NamedTuple):
 
     Attributes:
         debits: How many debits were not given back.
+        returned: How many were given back.
         amount: Their sum in tiyin.
         member: The account that the receipts name.
         at: When money moved last, in seconds since 1970.
     """
 
     debits: int
+    returned: int
     amount: int
     member: str
     at: float
@@ -149,11 +151,11 @@ def _debited(sandbox: Sandbox) -> tuple[dict[str, Debited], tuple[str, ...]]:
         if receipt is None or named is None:
             unknown.append(entry.receipt_id)
             continue
-        standing[named[1]].update(debits=sign, amount=sign * abs(entry.amount))
+        standing[named[1]].update(debits=sign, returned=sign < 0, amount=sign * abs(entry.amount))
         members[named[1]] = str(receipt.account.get("member"))
         times[named[1]] = entry.time / 1000
     found = {
-        charge: Debited(counted["debits"], counted["amount"], members[charge], times[charge])
+        charge: Debited(**counted, member=members[charge], at=times[charge])
         for charge, counted in standing.items()
     }
     return found, tuple(unknown)
@@ -215,6 +217,17 @@ def _masked(number: str) -> str:
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def returned(books: Books) -> int:
+    """Count the payments that were given back, since their answers could not be had."""
+    return sum(debited.returned for debited in books.debited.values())
+
+
+def lost(books: Books) -> set[str]:
+    """Return the charges that Payme took money for and the shop does not know as paid."""
+    taken = {name for name, debited in books.debited.items() if debited.debits}
+    return taken - {name for name, (_, state) in books.charges.items() if state == "paid"}
 
 
 def states(books: Books) -> dict[str, int]:

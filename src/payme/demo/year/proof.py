@@ -51,7 +51,7 @@ def _of_money(books: Books) -> Iterator[Finding]:
     """Lay Payme's debits beside the charges, and the charges beside the debits."""
     for receipt in books.unknown:
         yield Finding("unknown debit", receipt, "it names no charge")
-    for name, (debits, amount, member, _) in books.debited.items():
+    for name, (debits, _, amount, member, _) in books.debited.items():
         charged, state = books.charges.get(name, (0, "missing"))
         if debits > 1:
             yield Finding("double debit", name, f"{debits} debits")

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +25,7 @@ class Year(NamedTuple):
         findings: What is wrong: nothing.
         states: How many subscriptions are in which state.
         receipts: How many receipts Payme has.
+        returned: Payments that were given back and taken anew, since their answers were lost.
         counted: What befell the processes.
         seconds: How long it took, from the first day to the proof.
         proof_seconds: How much of that was the proof.
@@ -35,6 +36,7 @@ class Year(NamedTuple):
     findings: list[Finding]
     states: dict[str, int]
     receipts: int
+    returned: int
     counted: Counted
     seconds: float
     proof_seconds: float
@@ -63,13 +65,14 @@ def run(
             world.pass_year(passed)
             proving = time.monotonic()
             found = prove(world)
-            read = books.read(world.sandbox, world.database, world.shop.customers)
+            read = world.read()
             now = time.monotonic()
             return Year(
                 books.table(read),
                 found,
                 books.states(read),
                 len(world.sandbox.receipts(_EVERYTHING)),
+                books.returned(read),
                 world.counted,
                 now - begun,
                 now - proving,
@@ -86,12 +89,18 @@ def prove(world: World) -> list[Finding]:
         Finding(f"audit: {one.kind}", str(one.charge_id or one.receipt_id), str(one.payme))
         for one in world.audit(cancel=False)
     ]
-    counted = world.counted
-    if counted.adopted and counted.behind < HOSTS:
-        text = f"{HOSTS - counted.behind} hosts worked although the ledger was behind"
-        found.append(Finding("restored backup", str(world.plan.disaster), text))
-    read = books.read(world.sandbox, world.database, world.shop.customers)
-    return [*found, *proof.findings(read, world.plan)]
+    return [*found, *_of_the_backup(world), *proof.findings(world.read(), world.plan)]
+
+
+def _of_the_backup(world: World) -> Iterator[Finding]:
+    """See that nobody worked with a restored backup before it knew what Payme had taken."""
+    counted, name = world.counted, str(world.plan.disaster)
+    if counted.lost and counted.behind < HOSTS:
+        text = f"{HOSTS - counted.behind} hosts worked while {counted.lost} payments were missing"
+        yield Finding("restored backup", name, text)
+    if counted.adopted != counted.lost:
+        text = f"{counted.adopted} payments were taken in, and {counted.lost} were missing"
+        yield Finding("restored backup", name, text)
 
 
 def _memory() -> str | None:

@@ -51,7 +51,7 @@ def text(year: Year, language: Language) -> str:
             *_table(year, language),
             "",
             words.SUBSCRIPTIONS[language].format(states=_states(year, language)),
-            words.BEFELL[language].format(receipts=year.receipts, **year.counted._asdict()),
+            words.BEFELL[language].format(**{**year._asdict(), **year.counted._asdict()}),
             words.TOOK[language].format(
                 seconds=year.seconds, proof=year.proof_seconds, cpu=year.cpu
             ),

@@ -57,17 +57,17 @@ BEFELL: Final[dict[Language, str]] = {
     "uz": (
         "{days} kun, {receipts} chek; {kills} jarayon kill -9 bilan oʻldirildi; zaxira nusxadan "
         "tiklangach {adopted} toʻlov daftarga qaytarildi; javobi yoʻqolgan {orphans} chek bekor "
-        "qilindi."
+        "qilindi, {returned} toʻlov qaytarilib, yangidan olindi."
     ),
     "ru": (
         "{days} дней, {receipts} чеков; kill -9 убито процессов: {kills}; после восстановления из "
         "копии принято в журнал платежей: {adopted}; отменено чеков, ответ о которых потерян: "
-        "{orphans}."
+        "{orphans}, возвращено и списано заново платежей: {returned}."
     ),
     "en": (
         "{days} days, {receipts} receipts; {kills} processes killed with kill -9; {adopted} "
-        "payments taken in after the restored backup; {orphans} receipts cancelled whose answer "
-        "was lost."
+        "payments taken in after the restored backup; for lost answers {orphans} receipts "
+        "were cancelled, and {returned} payments given back and taken anew."
     ),
 }
 
