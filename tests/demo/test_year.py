@@ -84,7 +84,7 @@ def test_the_year_was_no_quiet_one(world, found):
     states = books.states(read)
     assert sum(states.values()) == SUBSCRIBERS
     assert world.counted.kills == MONTHS * plan.KILLS_A_MONTH
-    assert world.counted.adopted == world.counted.lost > 0
+    assert world.counted.adopted >= world.counted.lost > 0
     assert world.counted.behind == 2
     total = Counter()
     for _, counted in books.table(read):

@@ -54,9 +54,9 @@ class Counted(NamedTuple):
         driven: How many charges they drove; one that was driven twice counts twice.
         cpu: Processor's seconds that they took.
         orphans: Unpaid receipts that an audit cancelled: their ids were lost with the answer.
-        lost: Payments that the restored backup did not know.
+        lost: Payments whose charges the restored backup did not know.
         behind: How many hosts refused to work with it.
-        adopted: How many of the payments were taken in.
+        adopted: Receipts that were taken in before they did.
     """
 
     kills: int = 0
