@@ -1,5 +1,5 @@
 import pytest
-from sandbox_tools import BROKEN, HUMO, POOR, SLOW, UNKNOWN_ID, Caller, Clock
+from sandbox_tools import BLOCKED, BROKEN, EXPIRED, HUMO, POOR, SLOW, UNKNOWN_ID, Caller, Clock
 
 from payme.errors import catalogue
 from payme.sandbox import Sandbox
@@ -189,6 +189,19 @@ def test_cards_that_fail_to_pay(
     assert entry is not None
     assert (error[0], entry.kind, answers[0].delay_ms) == (code, meaning, delay)
     assert (answers[0].receipt_id, answers[0].method) == (receipt, "receipts.pay")
+    assert (caller.state(receipt), caller.sandbox.debits(receipt)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("number", "meaning"), [(EXPIRED, "CardExpired"), (BLOCKED, "CardBlocked")]
+)
+def test_a_card_that_was_good_when_it_was_bound(caller: Caller, number: str, meaning: str) -> None:
+    receipt, token = caller.receipt(), caller.verified()
+    caller.sandbox.add_card(token, number=number)
+    error = caller.no("receipts.pay", id=receipt, token=token)
+    entry = catalogue.lookup(error[0], "receipts.pay", error[1])
+    assert entry is not None
+    assert (error[0], entry.kind) == (-31301, meaning)
     assert (caller.state(receipt), caller.sandbox.debits(receipt)) == (0, 0)
 
 

@@ -24,9 +24,32 @@ _LONGEST_OUTAGE_PAUSE: Final = 30.0
 _BUSY_CODE: Final = b"-32400"
 
 
+class _Shift:
+    """How far this process is ahead of the system's clock."""
+
+    seconds = 0.0
+
+
 def since_1970() -> float:
     """Return the time in seconds since 1970."""
-    return time.time()
+    return time.time() + _Shift.seconds
+
+
+def play_at(moment: float) -> None:
+    """Let this process be at another time, from which it goes on as time does.
+
+    For simulations, such as a year on the sandbox's clock: one process is at one time, so that
+    charges, cards and subscriptions agree about it. Spans, such as deadlines, stay as they are.
+
+    Args:
+        moment: Seconds since 1970.
+    """
+    _Shift.seconds = moment - time.time()
+
+
+def play_now() -> None:
+    """Let this process be at the system's time again."""
+    _Shift.seconds = 0.0
 
 
 class Pace:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from payme.cli import charges, conformance, doctor, recurring, remote, serve, trigger
+from payme.cli import charges, conformance, demo, doctor, recurring, remote, serve, trigger
 from payme.cli.remote import PASSWORD
 from payme.sandbox import InvalidSetting
 from payme.sandbox.engine import rules
@@ -74,6 +74,7 @@ payme.add_command(conformance.check_merchant)
 payme.add_command(trigger.trigger)
 payme.add_command(charges.charges)
 payme.add_command(recurring.recurring)
+payme.add_command(demo.demo)
 payme.add_command(doctor.doctor)
 
 

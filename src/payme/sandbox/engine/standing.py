@@ -69,6 +69,7 @@ STANDINGS: Final[tuple[Behaviour, ...]] = (
     _B("Wrong check digit, unknown card, wrong expiry: -31300", "observed", "partner's error list"),
     _B("Numbers, expiry and meaning of the seven test cards", "confirmed", "test cards page"),
     _B("Expired and blocked card: -31301 at cards.create", "inferred", "code observed, step not"),
+    _B("Card that expires once it is bound: -31301 at receipts.pay", "inferred", "code observed"),
     _B("SMS not connected: -31301 at get_verify_code", "inferred", "code observed, step not"),
     _B("System error card: -32400 at receipts.pay, no debit", "inferred", "step unknown"),
     _B(

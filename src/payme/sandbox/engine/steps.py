@@ -263,6 +263,14 @@ def _debit(call: Call, receipt: Receipt) -> Receipt:
     return _held(call, receipt) if receipt.hold else _debited(call, receipt)
 
 
+# A card that was good when it was bound may expire or be blocked later.
+_REFUSED_AT_DEBIT: Final = {
+    "insufficient_funds": Reason.INSUFFICIENT_FUNDS,
+    "expired": Reason.CARD_EXPIRED,
+    "blocked": Reason.CARD_BLOCKED,
+}
+
+
 def require_funds(call: Call, card: Card) -> None:
     """Refuse a card that can't be debited; nothing has been written when this raises."""
     behaviour = TEST_CARDS[card.number].behaviour
@@ -270,8 +278,8 @@ def require_funds(call: Call, card: Card) -> None:
         raise Refused(Reason.CARD_SYSTEM_ERROR)
     if behaviour == "slow":
         raise Refused(Reason.DEBIT_FAILED, delay_ms=call.config.slow_card_ms)
-    if behaviour == "insufficient_funds":
-        raise Refused(Reason.INSUFFICIENT_FUNDS)
+    if behaviour in _REFUSED_AT_DEBIT:
+        raise Refused(_REFUSED_AT_DEBIT[behaviour])
 
 
 def _debited(call: Call, receipt: Receipt) -> Receipt:

@@ -1,4 +1,4 @@
-"""The whole journey of a payment against the embedded sandbox: `python -m payme.demo`."""
+"""The whole journey of a payment against the embedded sandbox."""
 
 import asyncio
 import os
@@ -217,7 +217,3 @@ def _say(step: str, outcome: object) -> None:
 
 def _millis(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
-
-
-if __name__ == "__main__":
-    main()

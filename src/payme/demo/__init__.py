@@ -1,0 +1,1 @@
+"""Demonstrations against the embedded sandbox: `python -m payme.demo`, `payme demo year`."""
