@@ -328,3 +328,21 @@ def test_dates_are_those_of_the_calendar():
         date(2027, 1, 31), date(2027, 2, 28), date(2027, 3, 31), date(2027, 4, 30),
     ]  # fmt: skip
     assert member.due(13) == date(2028, 2, 29)
+
+
+def test_a_storm_takes_nothing_twice(tmp_path):
+    """Every fifth payment loses its answer, and most questions about it lose theirs.
+
+    So payments are given up whose money was taken: it goes back, and is taken anew.
+    """
+    faults = [
+        "receipts.pay after drop probability=0.2",
+        "receipts.get before drop probability=0.7",
+    ]
+    stormy = World(plan.make(START, 3, 40, SEED), tmp_path, SEED, faults)
+    try:
+        stormy.pass_year()
+        assert prove(stormy) == []
+        assert books.returned(stormy.read()) > 0
+    finally:
+        stormy.close()

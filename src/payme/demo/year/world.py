@@ -2,7 +2,7 @@
 
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -77,9 +77,10 @@ class World:
         plan: What will happen.
         folder: Where the shop's database is.
         seed: Chance of the faults.
+        faults: How answers are lost.
     """
 
-    def __init__(self, plan: Plan, folder: Path, seed: int) -> None:
+    def __init__(self, plan: Plan, folder: Path, seed: int, faults: Sequence[str] = FAULTS) -> None:
         self.plan = plan
         self.database = folder / "shop.db"
         self._copy = folder / "backup.db"
@@ -90,7 +91,7 @@ class World:
         # Receipts that show for whom they are: by that an audit tells an orphan for certain.
         self.sandbox = Sandbox(clock=clock, seed=seed, account_fields={"member": "Member"})
         self.sandbox.start()
-        for fault in FAULTS:
+        for fault in faults:
             self.sandbox.faults.add_text(fault)
         self._follow_the_clock()
         self.shop = Shop(self.sandbox, self._ledger(), plan.members)
