@@ -93,3 +93,50 @@ def test_a_ledger_that_is_not_there_is_not_made(tmp_path):
 def test_a_wrong_key_is_said_at_once(club, monkeypatch):
     monkeypatch.setenv("PAYME_KEY", "k" * 36)
     assert "Payme refuses" in run("run", "--drain", code=1)
+
+
+@pytest.fixture
+def lost(club, box):
+    """A receipt of the first period that the ledger knows nothing of."""
+    with Payme() as client:
+        receipt = client.receipts.create(PRICE, {"member": 17}, description="club-17:0")
+        client.receipts.pay(receipt.id, box.add_card())
+    return receipt.id
+
+
+def test_a_ledger_that_is_behind_is_refused_shown_and_mended(lost, box):
+    assert "the ledger is behind" in run("run", "--drain", code=1)
+    assert json.loads(run("show", "club-17", "--json"))["periods"][0]["state"] == "open"
+    assert len(box.receipts()) == 1, "nothing was driven"
+    (found,) = json.loads(run("check", "--json", code=1))
+    assert (found["receipt_id"], found["charge_id"]) == (lost, "club-17:0")
+    assert (found["amount"], found["state"]) == (PRICE, "PAID")
+    shown = run("check", code=1)
+    assert lost in shown
+    assert "50 000" in shown
+    assert run("adopt", "--all") == f"{lost} is in club-17\n"
+    assert run("check") == ""
+    run("run", "--drain")
+    assert len(box.receipts()) == 1, "it was taken once"
+    shown = json.loads(run("show", "club-17", "--json"))
+    assert [period["state"] for period in shown["periods"]] == ["paid"]
+
+
+def test_one_that_cant_be_taken_in_is_said(lost, box):
+    with Payme() as client:
+        other = client.receipts.create(PRICE, {"member": 17}, description="club-9:0")
+        client.receipts.pay(other.id, box.add_card())
+    assert "no subscription has the id 'club-9'" in run("adopt", other.id, code=1)
+    assert run("adopt", lost) == f"{lost} is in club-17\n"
+    for arguments in ((), (lost, "--all")):
+        assert "give ids of receipts, or --all" in run("adopt", *arguments, code=2)
+
+
+def test_receipts_of_another_ledger_are_dismissed(lost):
+    assert run("check", "--dismiss") == ""
+    assert run("check") == ""
+
+
+def test_what_payme_did_not_answer_is_not_known(club, box, monkeypatch):
+    monkeypatch.setenv("PAYME_BASE_URL", "http://127.0.0.1:9")
+    run("check", code=3)

@@ -252,9 +252,9 @@ def test_the_shop_is_told_of_what_is_taken_in(town, host):
     )  # fmt: skip
     recurring = Recurring(Charges(host.client, ledger), now=lambda: town.now)
     take_in(recurring)
+    told = {(one.subscription, one.n, one.kind) for one in recurring.outbox(1000)}
     ledger.close()
     assert sorted(seen) == [(f"{name}:1", ChargeState.PAID) for name in NAMES]
-    told = {(one.subscription, one.n, one.kind) for one in recurring.outbox(1000)}
     assert ("club-1", 1, "charged") not in told, "the member was told then"
 
 

@@ -1,16 +1,19 @@
 """`payme recurring`: run subscriptions, and look at them."""
 
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from payme.cli.charges import as_json_option, guarded, source, with_ledger
+from payme.cli.charges import Undecided, as_json_option, guarded, source, with_ledger
+from payme.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
-    from payme.recurring import Period, Subscription
+    from payme.client import Payme
+    from payme.recurring import LostReceipt, Period, Recurring, Subscription
 
 _GROUP = """Take money every month: subscriptions whose periods are charges.
 
@@ -20,9 +23,12 @@ They live in the ledger of the charges; see payme charges --help for the environ
   payme recurring due --at 2026-12-01T00:00:00+05:00
   payme recurring show club-17
   payme recurring simulate club-17 --months 12
+  payme recurring check
+  payme recurring adopt --all
 """
 
 _ROW: Final = "{:<24} {:<10} {:<20} {}"
+_LOST_ROW: Final = "{}  {:<24} {:<20} {:>16}  {}"
 _PERIOD_ROW: Final = "{:>6}  {:<20} {:>16}  {}"
 
 
@@ -53,18 +59,103 @@ def run(*, drain: bool, in_flight: int, per_second: float | None, url: str) -> N
     SIGTERM and Ctrl-C stop it after the calls that are under way. Any number of them may run at
     once: no period is opened twice.
 
+    At its start, and when the database was away, it asks Payme for receipts of periods that the
+    ledger does not know, as after the restoration of a backup. If there are any it opens nothing
+    and ends: see `payme recurring check`.
+
     Exits with 0 when it was stopped, or with --drain when nothing is left to do; with 1 when Payme
-    refuses the key or the ledger can't be used.
+    refuses the key, the ledger can't be used, or it is behind.
     """
     from payme.cli import runner
 
-    where = source()
-    with where.books(url, must_exist=False) as books, where.client() as payme:
+    with _subscriptions(url, must_exist=False) as (subscriptions, payme):
         runner.check_key(payme)
-        subscriptions = where.recurring(where.charges(payme, books))
         stop = runner.stopped_by_signals()
         done = subscriptions.run(in_flight=in_flight, per_second=per_second, drain=drain, stop=stop)
     click.echo(f"{done} had something due")
+
+
+@recurring.command("check")
+@click.option(
+    "--dismiss",
+    is_flag=True,
+    help="Do not look at them again: they are of another ledger that uses the same ids.",
+)
+@with_ledger
+@as_json_option
+@guarded(Undecided)
+def check(*, dismiss: bool, url: str, as_json: bool) -> None:
+    """List what Payme took for periods that the ledger does not know.
+
+    A ledger that was restored from a backup would take those periods again; so `run` refuses.
+    `payme recurring adopt` takes them in. A receipt is recognised by its description, which ends
+    with the id of the period; those of other charges are found by `payme charges audit`.
+
+    Exits with 0 when there are none, with 1 when there are, with 3 when Payme could not be asked.
+    """
+    from payme.cli import shown
+
+    with _subscriptions(url, must_exist=True) as (subscriptions, _):
+        found = _lost(subscriptions, dismiss=dismiss)
+    if as_json:
+        click.echo(shown.dumps([_lost_json(one) for one in found]))
+    elif found:
+        click.echo("\n".join(map(_lost_row, found)))
+    click.get_current_context().exit(1 if found else 0)
+
+
+@recurring.command("adopt")
+@click.argument("receipts", metavar="[RECEIPT_ID]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All that `payme recurring check` finds.")
+@with_ledger
+@guarded(Undecided)
+def adopt(*, receipts: tuple[str, ...], everything: bool, url: str) -> None:
+    """Take receipts into the ledger that it does not know, each as that of its period.
+
+    The period is opened for its receipt and never taken again; older ones that were not opened are
+    skipped. What else was lost, such as a cancellation or another price, has to be said again.
+    Compare with `payme charges audit` afterwards.
+
+    Exits with 0 when all are in, with 1 when one can't be taken in, with 3 when Payme could not be
+    asked.
+    """
+    if bool(receipts) == everything:
+        raise click.UsageError("give ids of receipts, or --all")
+    with _subscriptions(url, must_exist=True) as (subscriptions, _):
+        wanted = _each_lost(subscriptions) if everything else receipts
+        taken_in = [_adopted(subscriptions, receipt_id) for receipt_id in wanted]
+    click.get_current_context().exit(0 if all(taken_in) else 1)
+
+
+def _adopted(subscriptions: "Recurring", receipt_id: str) -> bool:
+    from payme.recurring import SubscriptionConflict, SubscriptionNotFound
+
+    try:
+        subscription = subscriptions.adopt(receipt_id)
+    except (SubscriptionConflict, SubscriptionNotFound, InvalidArgument) as error:
+        click.echo(f"{receipt_id}: {error}", err=True)
+        return False
+    click.echo(f"{receipt_id} is in {subscription.id}")
+    return True
+
+
+def _each_lost(subscriptions: "Recurring") -> "Iterator[str]":
+    """Yield what is not in the ledger, each once, until nothing else is found."""
+    seen: set[str] = set()
+    while found := [one for one in _lost(subscriptions) if one.receipt_id not in seen]:
+        for one in found:
+            seen.add(one.receipt_id)
+            yield one.receipt_id
+
+
+def _lost(subscriptions: "Recurring", *, dismiss: bool = False) -> "tuple[LostReceipt, ...]":
+    from payme.recurring import LedgerBehind
+
+    try:
+        subscriptions.check(dismiss=dismiss)
+    except LedgerBehind as behind:
+        return behind.receipts
+    return ()
 
 
 @recurring.command("due")
@@ -102,6 +193,8 @@ def show(*, name: str, url: str, as_json: bool) -> None:
         return
     click.echo("\n".join([_ROW.format("id", "state", "when", "next payment, soʻm")]))
     click.echo(_row(subscription))
+    if subscription.customer is not None:
+        click.echo(f"paid by the default card of {subscription.customer}")
     click.echo()
     for period in periods:
         click.echo(_period_row(period.n, period.start, period.amount, period.state))
@@ -148,6 +241,13 @@ def _read(url: str, word: str, *arguments: Any) -> Any:
         return where.keeper(books).read(getattr(ledger, word), *arguments)
 
 
+@contextmanager
+def _subscriptions(url: str, *, must_exist: bool) -> "Generator[tuple[Recurring, Payme]]":
+    where = source()
+    with where.books(url, must_exist=must_exist) as books, where.client() as payme:
+        yield where.recurring(where.charges(payme, books)), payme
+
+
 def _moment(text: str | None) -> float:
     if text is None:
         return datetime.now(UTC).timestamp()
@@ -182,10 +282,23 @@ def _period_row(n: int, start: float, amount: int, state: str) -> str:
     return _PERIOD_ROW.format(n, (_text(start) or "")[:16], format_som(amount), state).rstrip()
 
 
+def _lost_row(one: "LostReceipt") -> str:
+    from payme.money import format_som
+
+    created = (_text(one.created) or "")[:16]
+    money = format_som(one.amount)
+    return _LOST_ROW.format(one.receipt_id, one.charge_id, created, money, one.state.name)
+
+
+def _lost_json(one: "LostReceipt") -> dict[str, Any]:
+    return {**one._asdict(), "state": one.state.name, "created": _text(one.created)}
+
+
 def _json(subscription: "Subscription") -> dict[str, Any]:
     return {
         "id": subscription.id,
         "state": subscription.state.value,
+        "customer": subscription.customer,
         "next_n": subscription.next_n,
         "next_due": _text(subscription.due(subscription.next_n)),
         "next_amount": subscription.amount(subscription.next_n),

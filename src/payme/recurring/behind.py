@@ -98,19 +98,26 @@ def watching(watch: Watch, session: Session, now: float) -> Flow[None]:
     mark = yield Step(ledger.mark, ())
     if watch.seen is None or mark is None or mark < watch.seen:
         yield from checking(session, now)
-        mark = now
-        yield Step(ledger.move_mark, (now,))
+        mark = yield from _moved(mark, now)
     elif now - mark >= MARKS:
-        mark = now
-        yield Step(ledger.move_mark, (now,))
+        mark = yield from _moved(mark, now)
     watch.seen = mark
+
+
+def _moved(mark: float | None, now: float) -> Flow[float]:
+    """Move the mark on; one that is far ahead is the mistake of a clock."""
+    moved = now if mark is None or mark > now + SKEW else max(mark, now)
+    yield Step(ledger.move_mark, (moved,))
+    return moved
 
 
 def dismissing(session: Session, now: float, dismiss: object) -> Flow[None]:
     """Look, unless a person says that what is found is of another ledger."""
-    if not arguments.flag("dismiss", dismiss):
+    if arguments.flag("dismiss", dismiss):
+        # What was created until now lies before it, whatever Payme's clock shows.
+        yield Step(ledger.move_mark, (now + SKEW,))
+    else:
         yield from checking(session, now)
-    yield Step(ledger.move_mark, (now,))
 
 
 def checking(session: Session, now: float) -> Flow[None]:
@@ -123,7 +130,7 @@ def checking(session: Session, now: float) -> Flow[None]:
     if since is None:
         return
     lost: list[LostReceipt] = []
-    pages = Paginator(_millis(min(since, now) - SKEW), _millis(now + SKEW))
+    pages = Paginator(_millis(min(since, now + SKEW) - SKEW), _millis(now + SKEW))
     while not pages.done and len(lost) < _MOST:
         page = pages.accept((yield from flows.start(pages.next_call(), session)))
         carried = [found for found in map(read_receipt, page) if found is not None]

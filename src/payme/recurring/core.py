@@ -773,9 +773,9 @@ def adopt(
 def paid_with(change: Change, card: Card, now: float) -> Change:
     """Say what becomes of a change with the card that there is.
 
-    An attempt without a card that may be charged is none: it goes the way of a hard refusal, and
-    counts as none of the attempts of the period. Where a payment is announced, and where one was
-    made, the payer is told if the card can't make the next.
+    An attempt without a card that may be charged is none, and none is planned: that goes the way of
+    a hard refusal, and counts as none of the attempts of the period. Where a payment is announced,
+    and where one was made, the payer is told if the card can't make the next.
 
     Args:
         change: Made without a look at the card.
@@ -789,7 +789,8 @@ def paid_with(change: Change, card: Card, now: float) -> Change:
         if not card.can_pay(max(after.due(n), now))
     )
     change = change._replace(told=(*change.told, *told))
-    if card.is_usable or not (change.submit or change.ask == "retry"):
+    plans = bool(change.periods) and change.periods[-1].state is P.REFUSED
+    if card.is_usable or not (change.submit or change.ask == "retry" or plans):
         return change
     period = change.periods[-1]
     if after.rule.after_retries == "cancel":

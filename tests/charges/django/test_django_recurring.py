@@ -432,14 +432,16 @@ def test_tokens_are_shown_by_no_log_and_encrypted_where_there_are_keys(
         club = open_shop(keys=keys)
     with CaptureQueriesContext(connections[alias]) as captured:
         club.create()
-        club.refuse("club-17:0")
+        club.pay("club-17:0")
+        club.later(29)
+        club.refuse("club-17:1")
         club.recurring.use_card("club-17", contract.OTHER)
     text = "".join(str(query["sql"]) for query in captured.captured_queries) + caplog.text
     text += "".join(str(record.__dict__) for record in caplog.records)
     assert "<sealed>" in text
     assert not shown(text.encode())
     assert shown(contents(alias)) is not bool(keys)
-    assert club.ledger.load("club-17:0").means.token.open() == contract.OTHER
+    assert club.ledger.load("club-17:1").means.token.open() == contract.OTHER
 
 
 # A customer's default card, and restored backups.

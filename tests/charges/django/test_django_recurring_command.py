@@ -73,6 +73,14 @@ def test_due_and_simulate_ask_nothing_of_payme(club, shop):
     assert {line["amount"] for line in planned} == {PRICE}
 
 
+def test_check_and_adopt_ask_payme(club, shop):
+    run("run", "--drain")
+    assert json.loads(run("check", "--json")) == []
+    (receipt,) = shop.receipts()
+    assert "club-17" in run("adopt", receipt.id)
+    assert "give ids" in run("adopt", code=2)
+
+
 def test_what_is_wrong_is_said_in_a_line(shop, alias):
     assert "no subscription has the id 'club-1'" in run("show", "club-1", code=1)
     assert "--at: expected" in run("due", "--at", "now", code=2)

@@ -163,10 +163,8 @@ class DjangoCards:
 
     def _choose(self, card_id: str, now: float) -> bool:
         customer = self._cards.filter(pk=card_id).values_list("customer", flat=True).first()
-        theirs = self._cards.filter(customer=customer)
-        # Locked, in one order, so that of two that choose at once the later one is above.
-        list(theirs.order_by("pk").select_for_update().values_list("pk"))
-        top = theirs.aggregate(top=Max("chosen"))["top"] or 0
+        # Of two that choose at once either may win; one is the default in any case.
+        top = self._cards.filter(customer=customer).aggregate(top=Max("chosen"))["top"] or 0
         return self._kept(pk=card_id).update(chosen=top + 1, changed=now) == 1
 
     def _default_id(self, customer: str) -> str | None:

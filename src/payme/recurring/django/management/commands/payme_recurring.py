@@ -22,6 +22,8 @@ Ledger, keys and credentials are those of the setting PAYME_CHARGES.
   manage.py payme_recurring due --at 2026-12-01T00:00:00+05:00
   manage.py payme_recurring show club-17
   manage.py payme_recurring simulate club-17 --months 12
+  manage.py payme_recurring check
+  manage.py payme_recurring adopt --all
 """
 
 
@@ -40,7 +42,7 @@ class RecurringSource(DjangoSource):
 class Command(ClickCommand):
     """Runs one of the commands; exit codes are theirs."""
 
-    help = "Run, list, show and simulate subscriptions."
+    help = "Run, list, show, simulate, check and adopt subscriptions."
 
     source: ClassVar[type[DjangoSource]] = RecurringSource
 
