@@ -57,6 +57,8 @@ class SqlMembers:
         self._engine = sa.create_engine(
             database.replace("postgresql://", "postgresql+psycopg://", 1),
             # Who finds SQLite busy waits, rather than fail.
+            # A connection that the database has closed meanwhile is made anew.
+            pool_pre_ping=True,
             connect_args={"timeout": 30} if database.startswith("sqlite") else {},
         )
         metadata.create_all(self._engine)

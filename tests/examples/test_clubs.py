@@ -11,9 +11,11 @@ import sys
 from contextlib import contextmanager
 from http.client import HTTPConnection
 
+import psycopg
 import pytest
 
 from support.clubs import CLUBS, CSRF, HUMO, PATIENCE_S, ROOT, running
+from support.postgres import postgres_database
 
 FORMS = ["/join", "/rejoin", "/cards/remove", "/pay", "/retry", "/cancel", "/keep", "/clock"]
 MEMBERS = ["/card", "/me"]
@@ -177,6 +179,22 @@ def test_a_session_survives_the_club(club, browser):
 @pytest.mark.parametrize("path", ["/club.db", "/..%2fclub.py", "/club.js.map", "/nothing/here"])
 def test_only_its_files_are_served(browser, path):
     assert browser.ask(path)[0] == 404
+
+
+@pytest.mark.parametrize("name", CLUBS)
+def test_a_database_that_drops_its_connections_loses_no_payment_and_no_message(name, tmp_path):
+    with postgres_database() as url, running(name, tmp_path, url) as club:
+        browser = Browser(club)
+        browser.join()
+        assert browser.hand(club.box.add_card()) == 201
+        with psycopg.connect(url, autocommit=True) as connection:
+            others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
+            connection.execute(f"{others} current_database() AND pid <> pg_backend_pid()")
+        club.wait_for(lambda: browser.ask("/me")[0] == 200)
+        form = {"csrfmiddlewaretoken": browser.csrf, "days": "month"}
+        club.wait_for(lambda: browser.send("/clock", form) == 303)
+        club.wait_for(lambda: browser.ask("/me")[1].count("was taken for the period") >= 2)
+        assert browser.ask("/me")[1].count("was taken for the period") == club.debits()
 
 
 # `make club`

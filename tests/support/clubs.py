@@ -83,12 +83,13 @@ class RunningClub:
         box: The sandbox.
     """
 
-    def __init__(self, name: str, folder: Path, box: Sandbox) -> None:
+    def __init__(self, name: str, folder: Path, box: Sandbox, database: str | None = None) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
         self.name, self.folder, self.box = name, folder, box
         self.url = f"http://127.0.0.1:{self.port}"
         self.database = folder / "club.db"
+        self.address = database or f"sqlite:///{self.database}"
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
@@ -135,7 +136,7 @@ class RunningClub:
         return debits(self.box)
 
     def _begin(self, *command: str) -> None:
-        given = environment(self.box, f"sqlite:///{self.database}")
+        given = environment(self.box, self.address)
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, *command],
@@ -155,11 +156,11 @@ class RunningClub:
 
 
 @contextmanager
-def running(name: str, folder: Path) -> Iterator[RunningClub]:
+def running(name: str, folder: Path, database: str | None = None) -> Iterator[RunningClub]:
     """Start a sandbox and a club; both are gone at the end."""
     clock = SandboxClock(start=START)
     with Sandbox(account_fields={"member": "Member"}, clock=clock) as box:
-        club = RunningClub(name, folder, box)
+        club = RunningClub(name, folder, box, database)
         try:
             club.start()
             yield club
