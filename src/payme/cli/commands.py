@@ -24,7 +24,8 @@ _GRAMMAR = """Serve Payme's Subscribe API on this computer, with test cards and 
 
 \b
 A fault is METHOD WHEN ACTION [name=value ...]:
-  METHOD  a method or a glob: receipts.pay, receipts.*, *
+  METHOD  a method or a glob: receipts.pay, receipts.*, *; or one that your
+          billing is called with: PerformTransaction
   WHEN    before    the call is not executed
           after     it is executed, then the answer is lost or changed
           mid_body  it is executed, and half of the answer arrives

@@ -59,7 +59,8 @@ class Faults:
         highest priority, and among equals the one that was set first.
 
         Args:
-            method: Method, or glob of methods.
+            method: Method, or glob of methods; a method of the Merchant API, such as
+                `PerformTransaction`, strikes the sandbox's calls to the merchant.
             when: `before` the effect, `after` it, or `mid_body`: after it, half way through the
                 answer.
             action: What happens.

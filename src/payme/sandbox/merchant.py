@@ -14,16 +14,21 @@ from functools import partial
 from threading import Event, RLock, Thread
 from typing import Any, Final, TypeVar, cast
 
+from payme.flow import run
 from payme.protocol.merchant_headers import HEADERS
 from payme.sandbox.carriers import Carrier, Unanswered
+from payme.sandbox.clock import SandboxClock
 from payme.sandbox.engine import Answer, Engine, Receipt, asks, billing, ledgers
+from payme.sandbox.engine import faults as engine_faults
 from payme.sandbox.engine.asks import Ask, Heard, MerchantRequest, credentials
 from payme.sandbox.engine.call import Call
 from payme.sandbox.engine.core import Asking
+from payme.sandbox.engine.faults import Facts, Fault, Step, Wait
 from payme.sandbox.engine.ledgers import Difference
 from payme.sandbox.engine.model import Exchange, MerchantTransaction
 from payme.sandbox.engine.refusals import Refused
-from payme.sandbox.errors import SandboxError
+from payme.sandbox.errors import InvalidSetting, SandboxError
+from payme.sandbox.faults import Faults
 from payme.sandbox.runner import Runner
 from payme.sandbox.store import SqliteState
 
@@ -43,16 +48,26 @@ class Desk:
         runner: Stores.
         clock: Tells the time in ms.
         carrier: Carries requests; None when there is no merchant.
+        faults: What goes wrong on the way to the merchant and back.
+        timeout: Longest time that a request may take, in seconds.
     """
 
     def __init__(
-        self, engine: Engine, runner: Runner, clock: Callable[[], int], carrier: Carrier | None
+        self,
+        engine: Engine,
+        runner: Runner,
+        clock: SandboxClock,
+        carrier: Carrier | None,
+        faults: Faults,
+        timeout: float,
     ) -> None:
         self.engine = engine
         self.runner = runner
         self._password: str | None = None
         self._clock = clock
         self._carrier = carrier
+        self._faults = faults
+        self._timeout_ms = timeout * 1000
         self._closing = Event()
         # Reentrant: a merchant in this process may look at the sandbox while it is asked.
         self._passing = RLock()
@@ -185,11 +200,52 @@ class Desk:
     def _send(self, request: MerchantRequest) -> Heard:
         if self._carrier is None:
             raise SandboxError(_NO_MERCHANT)
+        body = request.body()
+        fault, facts = self._fault(body)
         try:
-            status, body = self._carrier.send(request.body(), self._headers())
+            if fault is None:
+                return asks.read(request, *self._carrier.send(body, self._headers()))
+            return asks.read(request, *self._disturbed(self._carrier, body, fault, facts))
         except Unanswered as none:
-            return asks.silence(none.outcome)
-        return asks.read(request, status, body)
+            return asks.silence(none.outcome, "" if fault is None else str(fault))
+
+    def _fault(self, body: bytes) -> tuple[Fault | None, Facts]:
+        if not self._faults.active:
+            return None, Facts()
+        facts = self.runner.run(lambda state: engine_faults.facts(body, state, of_merchant=True))
+        return self._faults.choose(facts), facts
+
+    def _disturbed(
+        self, carrier: Carrier, body: bytes, fault: Fault, facts: Facts
+    ) -> tuple[int, bytes]:
+        """Send a request that a fault strikes. Returns what comes back of it."""
+        waited_ms = 0
+
+        def perform(step: Step) -> Answer | None:
+            nonlocal waited_ms
+            if isinstance(step, Wait):
+                waited_ms += step.delay_ms
+                self._wait(carrier, step.delay_ms)
+                # At the end of time the clock stays where it is.
+                with contextlib.suppress(InvalidSetting):
+                    self._clock.shift(step.advance_ms)
+                return None
+            status, answer = carrier.send(body, self._headers())
+            return Answer(answer, status=status)
+
+        answer = run(engine_faults.play(fault, facts), perform)
+        late_ms = answer.delay_ms + answer.pause_ms
+        self._wait(carrier, late_ms)
+        if waited_ms + late_ms >= self._timeout_ms:
+            raise Unanswered("timeout")
+        if answer.arrives != "whole":
+            raise Unanswered("lost")
+        return answer.status, answer.body
+
+    def _wait(self, carrier: Carrier, ms: int) -> None:
+        # A caller in this process is not kept waiting, and longer than its patience nobody is.
+        if not carrier.inline and self._closing.wait(min(ms, self._timeout_ms) / 1000):
+            raise SandboxError("the sandbox is closed")
 
     def _headers(self) -> dict[str, str]:
         password = self._password or self.engine.config.merchant_key

@@ -169,7 +169,9 @@ class Sandbox:
         self._engine = Engine(self.config, self._rng)
         self._engine.keep_secret(self._password or "")
         self.traffic = Traffic(self._engine.secrets)
-        self._desk = Desk(self._engine, self._runner, self._clock, carrier)
+        self._desk = Desk(
+            self._engine, self._runner, self.clock, carrier, self.faults, merchant_timeout
+        )
         self.clock.follow(self._desk.clock_moved, self._desk.next_due)
         self.merchant = Merchant(self._desk)
         self._service = Service(

@@ -211,7 +211,7 @@ class _Server(uvicorn.Server):
         """
         waiting: dict[Any, tuple[Any, float]] = {}
         for connection in cast("list[Any]", [*self.server_state.connections]):
-            if not _waits_for_head(connection):
+            if connection.conn.their_state is not h11.IDLE:
                 continue
             cycle, since = self._waiting.get(connection, (connection.cycle, now))
             since = since if cycle is connection.cycle else now
@@ -226,11 +226,6 @@ class _Server(uvicorn.Server):
             peer: tuple[Any, ...] = connection.transport.get_extra_info("peername") or ()
             if peer[:2] == tuple(scope["client"] or ()):
                 connection.transport.close()
-
-
-def _waits_for_head(connection: Any) -> bool:
-    between_requests = connection.timeout_keep_alive_task is not None
-    return connection.conn.their_state is h11.IDLE and not between_requests
 
 
 def application(

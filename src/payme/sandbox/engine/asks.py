@@ -23,6 +23,18 @@ NOT_FOUND: Final = -31003
 CANNOT_CANCEL: Final = -31007
 SYSTEM_ERROR: Final = -32400
 
+METHODS: Final = (
+    "CheckPerformTransaction",
+    "CreateTransaction",
+    "PerformTransaction",
+    "CancelTransaction",
+    "CheckTransaction",
+    "GetStatement",
+    "SetFiscalData",
+    "ChangePassword",
+)
+"""What the merchant may be asked."""
+
 CREATED, PERFORMED, CANCELLED, CANCELLED_AFTER_PERFORM = 1, 2, -1, -2
 """States of a transaction at the merchant (CONFIRMED)."""
 
@@ -176,13 +188,14 @@ def read(request: MerchantRequest, status: int, body: bytes) -> Heard:
     return _read_document(request, document, body)
 
 
-def silence(outcome: Outcome) -> Heard:
+def silence(outcome: Outcome, fault: str = "") -> Heard:
     """Note that no answer came.
 
     Args:
         outcome: Why: `unreachable`, `timeout` or `lost`.
+        fault: The fault that was the reason; empty for none.
     """
-    return Heard(outcome)
+    return Heard(outcome, text=fault)
 
 
 def exchange(ask: Ask, heard: Heard, time: int, secrets: Sequence[str]) -> Exchange:

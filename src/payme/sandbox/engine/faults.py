@@ -18,6 +18,10 @@ malformed   before: a page of HTML under status 200. after: JSON that breaks off
 wrong_id    The answer carries the id of another call. before: it is the error -32400.
 duplicate   The call is served twice, as a proxy that repeats requests does. before: the copy comes
             first, and the caller hears of the second. after: the caller hears of the first.
+
+Payme's own calls to the merchant are struck in the same way by a rule that names their method, such
+as `PerformTransaction after drop`: there the merchant serves, and the sandbox is the caller. A glob
+that fits a method of the Subscribe API is about that API alone.
 """
 
 from collections.abc import Generator, Mapping
@@ -79,6 +83,11 @@ class Rule(msgspec.Struct, kw_only=True, frozen=True):
     def __repr__(self) -> str:
         return f"Rule({self.as_json()!r})"
 
+    @property
+    def of_merchant(self) -> bool:
+        """Whether it is about Payme's calls to the merchant."""
+        return not any(fnmatchcase(name, self.method) for name in METHODS)
+
     def as_json(self) -> dict[str, Any]:
         """Turn it into JSON values without secrets."""
         shown: dict[str, Any] = redact.tree(msgspec.to_builtins(self))
@@ -117,9 +126,11 @@ class Facts(NamedTuple):
     amount: int | None = None
     card: str = ""
     """Masked number."""
+    of_merchant: bool = False
+    """Whether it is Payme's call to the merchant."""
 
 
-def facts(body: bytes, state: State) -> Facts:
+def facts(body: bytes, state: State, *, of_merchant: bool = False) -> Facts:
     """Read what rules can match.
 
     `receipts.pay` names a receipt and a token only, so its account, amount and card are looked up.
@@ -127,12 +138,13 @@ def facts(body: bytes, state: State) -> Facts:
     Args:
         body: Body of the request.
         state: Storage; it is only read.
+        of_merchant: Whether it is Payme's call to the merchant.
     """
     try:
         document = wire.decode(body)
         call_id = wire.identifier(document)
     except Refused:
-        return Facts()
+        return Facts(of_merchant=of_merchant)
     method, params = document.get("method"), _object(document.get("params"))
     named = params.get("id")
     receipt_id = named if isinstance(named, str) and ids.is_object_id(named) else ""
@@ -144,6 +156,7 @@ def facts(body: bytes, state: State) -> Facts:
         _object(receipt.account if receipt else params.get("account")),
         _amount(receipt.amount if receipt else params.get("amount")),
         _card(params, state) or (receipt.card_number if receipt else None) or "",
+        of_merchant,
     )
 
 
@@ -220,7 +233,8 @@ class Faults:
 def matches(rule: Rule, call: Facts) -> bool:
     """Return whether a rule is about a call."""
     return (
-        fnmatchcase(call.method, rule.method)
+        rule.of_merchant is call.of_merchant
+        and fnmatchcase(call.method, rule.method)
         and _in_range(rule.amount, call.amount)
         and rule.card in {None, call.card}
         and all(

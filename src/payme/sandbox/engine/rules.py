@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from payme.sandbox.engine import asks
 from payme.sandbox.engine.durations import duration_ms
 from payme.sandbox.engine.faults import ACTIONS, WHENS, Rule, as_text
 from payme.sandbox.engine.methods import METHODS
@@ -99,10 +100,12 @@ def _checked(name: str, value: Any) -> Any:
 
 
 def _method(value: Any) -> str:
-    if not isinstance(value, str) or not any(fnmatchcase(name, value) for name in METHODS):
-        raise InvalidSetting(
-            "method", value, "a method or a glob of methods, such as receipts.pay, receipts.* or *"
+    known = (*METHODS, *asks.METHODS)
+    if not isinstance(value, str) or not any(fnmatchcase(name, value) for name in known):
+        expected = (
+            "a method or a glob of methods, such as receipts.pay, receipts.*, * or, for a call "
         )
+        raise InvalidSetting("method", value, f"{expected}to the merchant, PerformTransaction")
     return value
 
 

@@ -497,8 +497,7 @@ def _rest(call: Call, receipt: Receipt) -> Receipt:
         waiting = replace(billing, step="withdraw", attempts=0, until=None)
         return replace(receipt, billing=waiting, due_at=receipt.pay_time + withdraw_ms)
     if receipt.state is S.HELD:
-        stays = lifecycle.stays_held(receipt)
-        waiting = replace(billing, step=None if stays else "release", attempts=0, until=None)
+        waiting = replace(billing, step="release", attempts=0, until=None)
         return lifecycle.hold_until(replace(receipt, billing=waiting), billing.held_until)
     return replace(receipt, billing=replace(billing, step=None, attempts=0), due_at=None)
 
