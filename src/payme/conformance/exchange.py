@@ -281,9 +281,16 @@ def _forms(key: str, login: str) -> tuple[bytes, ...]:
     """Return the key as a page, a JSON text or a header may have it, the longest first."""
     encoded = basic(key, login).partition(" ")[2]
     plain = {key, encoded}
-    written = {write(one) for one in plain for write in (str, html.escape, quote, _slashed)}
+    written = {
+        write(one) for one in plain for write in (str, html.escape, quote, _in_json, _slashed)
+    }
     return tuple(sorted((one.encode() for one in written), key=len, reverse=True))
 
 
+def _in_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
 def _slashed(text: str) -> str:
-    return json.dumps(text)[1:-1].replace("/", "\\/")
+    """Write it as PHP's `json_encode` does."""
+    return _in_json(text).replace("/", "\\/")
