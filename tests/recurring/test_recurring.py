@@ -1,6 +1,8 @@
 """`Recurring` over its two databases: what is stored together, twice, at once and after a crash."""
 
+import base64
 import threading
+import warnings
 from datetime import UTC, date, datetime
 
 import pytest
@@ -9,7 +11,7 @@ import sqlalchemy as sa
 from charges.ledgers import KEY
 from payme import Payme
 from payme.charges import Charges, ChargeState, SqlLedger
-from payme.charges.core import Save, changed
+from payme.charges.core import Charge, Means, Save, changed
 from payme.errors import ConfigurationError, InvalidArgument
 from payme.recurring import (
     Notice,
@@ -18,6 +20,7 @@ from payme.recurring import (
     SubscriptionConflict,
     SubscriptionNotFound,
     SubscriptionState,
+    asked,
     core,
 )
 from payme.recurring.core import DAY
@@ -412,3 +415,94 @@ def test_a_moment_is_in_seconds(shop):
     for bad in (True, "now", 5, 1e12):
         with pytest.raises(InvalidArgument, match="now: "):
             shop.recurring.tick(bad)
+
+
+def _mixed(shop):
+    """Subscriptions of every kind that a tick finds something to do for."""
+    shop.create("a-opens", trial_until=date(2026, 2, 10))
+    shop.create("b-late", trial_until=date(2026, 2, 2), missed="all", every=(1, "day"))
+    shop.create("c-retries")
+    shop.refuse("c-retries:0")
+    shop.create("d-ends", ends=date(2026, 2, 10))
+    shop.pay("d-ends:0")
+    shop.create("e-pauses", every=(1, "week"))
+    shop.pay("e-pauses:0")
+    shop.recurring.pause("e-pauses")
+    shop.create("f-cancelled")
+    shop.pay("f-cancelled:0")
+    shop.recurring.cancel("f-cancelled")
+    shop.create("g-unheard")
+    deaf = SqlLedger(shop.ledger._engine, keys=[KEY])
+    stored = deaf.load("g-unheard:0")
+    members = {"state": ChargeState.PAID, "due": None, "evidence": "tested"}
+    deaf.save(Save(stored.charge, changed(stored.charge, START, **members)))
+    shop.create("h-gives-up", after_retries="skip", retries=(1,), every=(1, "week"))
+    shop.refuse("h-gives-up:0")
+    shop.create("i-known", trial_until=date(2026, 2, 10))
+    shop.charges.submit("i-known:0", PRICE, {"member": 17}, TOKEN)
+    shop.pay("i-known:0")
+
+
+def _all_rows(shop):
+    skipped = {"means", "created", "due", "changed", "at"}
+    found = []
+    with shop.ledger._engine.connect() as connection:
+        for name in ("subscription", "period", "notice", "charge", "charge_event"):
+            rows = connection.exec_driver_sql(f"SELECT * FROM payme_{name}").mappings()
+            kept = [{key: row[key] for key in row.keys() - skipped} for row in rows]
+            found.append(sorted(str(sorted(row.items())) for row in kept))
+    return found
+
+
+@pytest.mark.parametrize("days", [0, 1, 3, 8, 12, 31, 90])
+def test_a_page_comes_to_what_each_comes_to_by_itself(tmp_path, monkeypatch, days):
+    rows = []
+    for page in (1, 2, 500):
+        monkeypatch.setattr(asked, "PAGE", page)
+        shop = Shop(f"sqlite:///{tmp_path / f'page{page}.db'}")
+        _mixed(shop)
+        shop.later(days)
+        shop.later(days)
+        rows.append(_all_rows(shop))
+        shop.close()
+    assert rows[0] == rows[1] == rows[2]
+
+
+def test_a_charge_that_is_there_already_is_the_periods(shop):
+    shop.create(trial_until=date(2026, 2, 1))
+    shop.charges.submit("club-17:0", PRICE, {"member": 17}, TOKEN)
+    shop.pay("club-17:0")
+    shop.later(1)
+    assert (shop.states(), shop.get().debt) == ([P.PAID], None), "learned of at once"
+
+
+def test_many_statements_are_few(shop):
+    for number in range(50):
+        shop.create(f"club-{number}", trial_until=date(2026, 2, 1))
+    statements = []
+    sa.event.listen(
+        shop.ledger._engine, "before_cursor_execute", lambda *said: statements.append(said[2])
+    )
+    assert shop.later(1) == 50
+    assert len(list(shop.charges.iterate())) == 50
+    # A page, an empty one, and what looks whether the ledger is behind.
+    assert len(statements) < 25, statements
+
+
+@pytest.mark.parametrize("keys", [[], [KEY]])
+def test_a_page_that_fails_in_the_database_shows_no_card(database, keys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # An engine of the shop's, whose errors show parameters.
+        url = database.replace("postgresql://", "postgresql+psycopg://")
+        ledger = SqlLedger(sa.create_engine(url), keys=keys)
+    ledger.create_all()
+    vault = ledger._rows.vault
+    charge = Charge(id="order-1", amount=PRICE, account={"member": 17}, due=START)
+    pair = (charge, vault.seal(Means(Secret(TOKEN))))
+    with pytest.raises(sa.exc.IntegrityError) as refused:
+        ledger._do(lambda connection: ledger._rows.submit_all(connection, [pair, pair]))
+    ledger.close()
+    shown = str(refused.value)
+    for secret in (TOKEN, base64.b64encode(bytes(pair[1])).decode(), bytes(pair[1]).decode()):
+        assert secret not in shown

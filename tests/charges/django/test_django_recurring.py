@@ -100,6 +100,7 @@ OTHERS = {
     "test_what_the_shops_hook_raises_takes_the_period_back_too",
     "test_what_is_due_is_found_by_the_index",
     "test_secrets_stay_out_of_sight",
+    "test_many_statements_are_few",
 }
 SHARED = shared(contract, {"shop", "open_shop", "monkeypatch", "caplog"}, OTHERS, blocking=True)
 globals().update(SHARED)
