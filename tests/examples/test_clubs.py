@@ -166,6 +166,7 @@ def test_a_session_is_kept_from_scripts_and_other_sites(browser):
     assert "samesite=lax" in kept.lower()
     # Another one than before: who planted a session in a browser is not logged in by it.
     assert before.get(name) != browser.cookies[name]
+    assert len(browser.cookies[name]) >= 32
 
 
 def test_a_session_survives_the_club(club, browser):
