@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from payme.merchant import flows, wire
 from payme.merchant.auth import LOGIN, AllowList, Keys
-from payme.merchant.core import Refusal
+from payme.merchant.entities import Refusal
 from payme.merchant.stores import AsyncStore, Store
 from payme.merchant.wire import Parsed
 

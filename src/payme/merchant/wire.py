@@ -9,21 +9,21 @@ from typing import Any, Final, NamedTuple, cast
 import msgspec
 
 from payme.errors.catalogue import Text
-from payme.merchant import core
-from payme.merchant.core import Answer, Refusal, Request
+from payme.merchant import entities
+from payme.merchant.entities import Answer, Refusal, Request
 
 MAX_BODY: Final = 1 << 20
 """Bytes of a request that are read; Payme's own have less than ten thousand (our choice)."""
 
 _METHODS: Final[dict[str, type[Request]]] = {
-    "CheckPerformTransaction": core.CheckPerform,
-    "CreateTransaction": core.Create,
-    "PerformTransaction": core.Perform,
-    "CancelTransaction": core.Cancel,
-    "CheckTransaction": core.Check,
-    "GetStatement": core.Statement,
-    "SetFiscalData": core.SetFiscalData,
-    "ChangePassword": core.ChangePassword,
+    "CheckPerformTransaction": entities.CheckPerform,
+    "CreateTransaction": entities.Create,
+    "PerformTransaction": entities.Perform,
+    "CancelTransaction": entities.Cancel,
+    "CheckTransaction": entities.Check,
+    "GetStatement": entities.Statement,
+    "SetFiscalData": entities.SetFiscalData,
+    "ChangePassword": entities.ChangePassword,
 }
 
 NOT_POST: Final = Refusal(
@@ -99,7 +99,7 @@ def _request(method: Any, params: Any) -> Request | Refusal:
 def _bad_params(kind: type[Request], reason: str) -> Refusal:
     """Refuse params: -32602 where a page lists it, -32600 elsewhere (CONFIRMED)."""
     named = Text(*(f"{sentence} {reason}" for sentence in NOT_RPC.message))
-    return Refusal(-32602 if kind is core.SetFiscalData else -32600, named)
+    return Refusal(-32602 if kind is entities.SetFiscalData else -32600, named)
 
 
 def refuse_method(name: str) -> Refusal:
@@ -114,7 +114,7 @@ def refuse_method(name: str) -> Refusal:
     return Refusal(-32601, _NO_METHOD, name[:64])
 
 
-class Listing:
+class StatementWriter:
     """The answer to GetStatement, as a text that grows by a row at a time.
 
     A day may have a hundred thousand transactions. Nothing but their text is held, and that once:
@@ -130,7 +130,7 @@ class Listing:
         """Write a row.
 
         Args:
-            row: From `core.statement_row`.
+            row: From `decisions.statement_row`.
         """
         self._text.write(self._between + msgspec.json.encode(row))
         self._between = b","
@@ -148,17 +148,17 @@ class Listing:
         return self._text.getvalue()
 
 
-def encode(call_id: CallId, answer: Answer | Listing) -> bytes:
+def encode(call_id: CallId, answer: Answer | StatementWriter) -> bytes:
     """Write an answer.
 
     Args:
         call_id: The `id` of the request.
-        answer: The result, or the refusal. A listing can be written once.
+        answer: The result, or the refusal. A statement can be written once.
 
     Returns:
         JSON text, for a body with HTTP status 200: any other status Payme reads as -32400.
     """
-    if isinstance(answer, Listing):
+    if isinstance(answer, StatementWriter):
         return answer.close(call_id)
     if isinstance(answer, Refusal):
         error = {"code": answer.code, "message": answer.message._asdict(), "data": answer.data}

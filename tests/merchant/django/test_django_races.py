@@ -10,7 +10,7 @@ from scenarios import code
 from shopfront import routing
 from shopfront.models import Event, Order
 
-from payme.merchant.django import locks
+from payme.merchant.django import rows
 from payme.merchant.django.models import OrderLock, Transaction
 
 RACES = 500
@@ -111,7 +111,7 @@ def test_row_locks_keep_two_apart_where_there_are_no_other_locks(postgresql, mon
     def count(client, side, one):
         with transaction.atomic(using=postgresql):
             # A new row every tenth time: the making of it is a lock too.
-            locks.lock_row(postgresql, f"counter {one // 10}")
+            rows.lock_row(postgresql, f"counter {one // 10}")
             Event.objects.create(event="count", name=str(Event.objects.count()))
 
     race(count, 100)
@@ -121,7 +121,8 @@ def test_row_locks_keep_two_apart_where_there_are_no_other_locks(postgresql, mon
 
 @pytest.mark.parametrize("alias", ["postgresql"], indirect=True)
 def test_creates_are_kept_apart_by_row_locks(crowd, monkeypatch):
-    monkeypatch.setattr(locks, "_lock_advisory", locks.lock_row)
+    by_row = lambda self, order_id: rows.lock_row(self._alias, order_id)  # noqa: E731
+    monkeypatch.setattr(rows.DjangoRows, "lock_order", by_row)
 
     def create(client, side, one):
         return crowd.with_client(client).create(2 * one + side, str(one))

@@ -9,7 +9,8 @@ from racing import Ask, create_params, in_processes, in_tasks, in_threads
 from scenarios import code, number
 from sqlshop import AsyncShop, BlockingShop, opened
 
-from payme.merchant.stores.sqlalchemy import plan, transactions
+from payme.merchant.stores.sqlalchemy import transactions
+from payme.merchant.stores.sqlalchemy.rows import SqlRows
 
 RACES = 500
 NAMES = [f"o{index}" for index in range(RACES)]
@@ -64,7 +65,8 @@ def test_lock_alone_keeps_two_creates_apart(database):
 
 
 def test_unique_index_alone_keeps_two_creates_apart(postgres_db, monkeypatch):
-    monkeypatch.setattr(plan.Plan, "_lock", lambda self, order_id: iter(()))
+    monkeypatch.setattr(SqlRows, "lock", SqlRows.read)
+    monkeypatch.setattr(SqlRows, "lock_order", lambda self, order_id: None)
     with opened(BlockingShop, postgres_db, *NAMES) as shop:
         assert losers(race_to_create(shop, 150)) == [[-31008]] * 150
         assert living(shop) == dict.fromkeys(NAMES[:150], 1)

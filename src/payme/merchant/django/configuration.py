@@ -19,11 +19,10 @@ from django.utils.module_loading import import_string
 
 from payme.errors import ConfigurationError
 from payme.merchant.auth import LOGIN, AllowList, Keys
-from payme.merchant.django.orders import Orders
+from payme.merchant.orders import REQUIRED, Orders
 from payme.merchant.service import Merchant
 
 _KNOWN: Final = {"KEYS", "ORDERS", "LOGIN", "ALLOWED_ADDRESSES", "TRUSTED_PROXIES"}
-_METHODS: Final = ("find", "paid", "cancelled")
 
 
 @lru_cache(maxsize=1)
@@ -90,7 +89,7 @@ def orders(given: Mapping[str, Any]) -> Orders:
 
 
 def _require_methods(path: str, loaded: object) -> None:
-    methods = {name: getattr(loaded, name, None) for name in _METHODS}
+    methods = {name: getattr(loaded, name, None) for name in REQUIRED}
     missing = [name for name, method in methods.items() if not callable(method)]
     if missing:
         raise ConfigurationError(f"ORDERS: {path} has no {_listed(missing)}")
