@@ -262,7 +262,7 @@ def test_any_bytes_get_an_answer_of_the_protocol(shop, body):
 
 def test_body_that_breaks_off_is_no_json(sqlite):
     request = RequestFactory().post("/payme/", HTTP_AUTHORIZATION=AUTH)
-    request.read = lambda size: (_ for _ in ()).throw(UnreadablePostError)
+    request.read = lambda *size: (_ for _ in ()).throw(UnreadablePostError)
     assert code(json.loads(payme(request).content)) == -32700
 
 
