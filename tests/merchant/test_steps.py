@@ -14,7 +14,7 @@ STORED = core.Transaction(
 PAID = replace(STORED, state=core.TransactionState.PERFORMED)
 
 
-def steps(request, stored):
+def steps(request, stored, way=0):
     """The scope and the names of the steps, in order; `stored` has the id of the request."""
     gives = {
         flows.FindOrder: ORDER,
@@ -24,7 +24,10 @@ def steps(request, stored):
         flows.Update: True,
         flows.Notify: False,
     }
-    work = next(flows.serve(request, START))
+    flow = flows.serve(request, START)
+    work = next(flow)
+    for _ in range(way):
+        work = flow.throw(flows.NoAnswerError())
     names, came = [work.scope], None
     while True:
         try:
@@ -44,10 +47,49 @@ def test_question_about_an_order_takes_no_lock_and_opens_no_transaction():
     assert steps(request, None) == ["read", "FindOrder", "ReadActive"]
 
 
+def test_order_that_nobody_else_is_at_is_taken_without_a_lock():
+    request = core.Create("t", START, 50_000, ACCOUNT)
+    assert steps(request, None) == ["insert", "FindOrder", "Insert"]
+
+
+def test_question_whose_find_needs_a_transaction_gets_one():
+    request = core.CheckPerform(50_000, ACCOUNT)
+    assert steps(request, None, way=1) == ["transaction", "FindOrder", "ReadActive"]
+
+
+def create_that_meets(**came):
+    """What a flow does about a new transaction, when its first way goes like that."""
+    flow = flows.serve(core.Create("t", START, 50_000, ACCOUNT), START)
+    steps = next(flow).steps
+    step = next(steps)
+    try:
+        while True:
+            given = came[type(step).__name__]
+            step = steps.throw(given) if isinstance(given, Exception) else steps.send(given)
+    except flows.NoAnswerError as error:
+        return flow.throw(error).scope
+
+
+@pytest.mark.parametrize(
+    "came",
+    [
+        {"FindOrder": None},
+        {"FindOrder": core.AccountError("order_id")},
+        {"FindOrder": RuntimeError("no savepoint here")},
+        {"FindOrder": replace(ORDER, state="paid")},
+        {"FindOrder": ORDER, "Insert": False},
+        {"FindOrder": ORDER, "Insert": RuntimeError("lost")},
+    ],
+)
+def test_anything_else_goes_the_whole_way(came):
+    assert create_that_meets(**came) == "transaction"
+
+
 def test_new_transaction_looks_for_an_active_one_under_the_lock_alone():
     request = core.Create("t", START, 50_000, ACCOUNT)
     before = ["transaction", "LockTransaction", "FindOrder", "LockOrder"]
-    assert steps(request, None) == [*before, "ReadTransaction", "FindOrder", "ReadActive", "Insert"]
+    under_lock = ["ReadTransaction", "FindOrder", "ReadActive", "Insert"]
+    assert steps(request, None, way=1) == [*before, *under_lock]
 
 
 @pytest.mark.parametrize(

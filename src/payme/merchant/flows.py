@@ -8,7 +8,7 @@ The rule that keeps two payments of one order apart is here: what is decided abo
 decided under the lock of its order, from what is read after the lock was taken.
 """
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from msgspec.structs import replace
@@ -112,7 +112,7 @@ Step = FindOrder | Notify | RowStep
 
 Steps = Generator[Step, Any, T]
 
-Scope = Literal["read", "cursor", "transaction"]
+Scope = Literal["read", "insert", "cursor", "transaction"]
 
 
 class Work(NamedTuple):
@@ -120,8 +120,8 @@ class Work(NamedTuple):
 
     Attributes:
         scope: `transaction` is committed when the steps end, and rolled back when anything raises.
-            `read` and `cursor` write nothing and may keep nobody waiting; `cursor` reads row by
-            row.
+            `insert` ends with one `Insert`, `read` and `cursor` write nothing; each of their steps
+            may stand alone in the database. `cursor` reads row by row.
         steps: Yields steps. Their value is what the flow is sent.
     """
 
@@ -130,6 +130,10 @@ class Work(NamedTuple):
 
 
 Flow = Generator[Work, Any, T]
+
+
+class NoAnswerError(Exception):
+    """One way to serve a request came to no answer; what it did is rolled back."""
 
 
 class ChangedMeanwhileError(RuntimeError):
@@ -149,24 +153,45 @@ def serve(request: Request, now: int) -> Flow[Answer | wire.StatementWriter]:
     if isinstance(request, ChangePassword):
         # Gone from Payme's pages, and a key that requests can change protects nothing (our choice).
         return wire.refuse_method("ChangePassword")
-    answer: Answer | wire.StatementWriter = yield _work(request, now)
-    return answer
+    for work in _ways(request, now):
+        try:
+            answer: Answer | wire.StatementWriter = yield work
+        except NoAnswerError:
+            continue
+        return answer
+    raise AssertionError("the last way always comes to an answer")
 
 
-def _work(
+def _ways(
     request: Statement | Check | CheckPerform | Create | Perform | Cancel | SetFiscalData, now: int
-) -> Work:
+) -> Iterator[Work]:
+    """Yield the ways to serve a request; the next one is gone when one came to no answer.
+
+    Most requests meet an order that nobody else is at. What is decided for them needs no lock, so
+    it is tried first with as few waits for the database as can be; the last way is the whole one.
+    """
     match request:
         case Statement():
-            return Work("cursor", _statement(request))
+            yield Work("cursor", _statement(request))
         case Check():
-            return Work("read", _check(request, now))
+            yield Work("read", _check(request, now))
         case CheckPerform():
-            return Work("read", _check_perform(request, now))
+            yield Work("read", _tried(_check_perform(request, now)))
+            # A `find` that needs a transaction, as for a savepoint, gets one.
+            yield Work("transaction", _check_perform(request, now))
         case Create():
-            return Work("transaction", _create(request, now))
+            yield Work("insert", _tried(_create_at_once(request, now)))
+            yield Work("transaction", _create(request, now))
         case Perform() | Cancel() | SetFiscalData():
-            return Work("transaction", _change(request, now))
+            yield Work("transaction", _change(request, now))
+
+
+def _tried(steps: Steps[Answer]) -> Steps[Answer]:
+    """Come to no answer when anything fails: the next way meets it again, or does without."""
+    try:
+        return (yield from steps)
+    except Exception as error:
+        raise NoAnswerError from error
 
 
 def _check(request: Check, now: int) -> Steps[Answer]:
@@ -181,6 +206,20 @@ def _check_perform(request: CheckPerform, now: int) -> Steps[Answer]:
     except AccountError as error:
         return error.refusal
     return decisions.decide(request, order, None, now).answer
+
+
+def _create_at_once(request: Create, now: int) -> Steps[Answer]:
+    """Create the transaction of an order that is free, and nothing else.
+
+    Nothing is locked: of two that come here at one moment, the unique indexes let one in. Whoever
+    is not let in, and whoever may be a repetition, goes the whole way.
+    """
+    order: Order | None = yield FindOrder(request.account)
+    decision = decisions.decide(request, order, None, now)
+    for write in decision.writes:
+        if (yield Insert(write.transaction, write.exclusive)):
+            return decision.answer
+    raise NoAnswerError
 
 
 def _create(request: Create, now: int) -> Steps[Answer]:

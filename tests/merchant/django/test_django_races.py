@@ -85,7 +85,7 @@ def test_repeated_perform_at_the_same_moment_tells_the_shop_once(crowd):
 
 
 def test_perform_and_cancel_at_the_same_moment_agree(crowd):
-    for one in range(100):
+    for one in range(RACES):
         crowd.create(one, str(one))
 
     def either(client, side, one):
@@ -93,7 +93,7 @@ def test_perform_and_cancel_at_the_same_moment_agree(crowd):
         return mine.cancel(one) if side else mine.perform(one)
 
     told = []
-    for one, (performed, cancelled) in enumerate(race(either, 100)):
+    for one, (performed, cancelled) in enumerate(race(either)):
         if "result" in performed:
             assert cancelled["result"]["state"] == -2
             told += [("paid", str(one)), ("cancelled", str(one))]

@@ -1,6 +1,6 @@
 """Transactions in the database of a Django project."""
 
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.db import router, transaction
 
@@ -12,6 +12,13 @@ from payme.merchant.orders import Orders
 from payme.merchant.stores.rows import carry_out
 
 T = TypeVar("T")
+
+
+_SINGLE: Final = ("read", "insert")
+"""Scopes whose statements stand alone, so that nobody says where they begin and end.
+
+Each sees what is committed when it starts, as in READ COMMITTED.
+"""
 
 
 class DjangoStore:
@@ -38,10 +45,10 @@ class DjangoStore:
         return run(flow, lambda work: self._work(alias, work))
 
     def _work(self, alias: str, work: flows.Work) -> Any:
-        if work.scope == "read" and _autocommits(alias):
+        if work.scope in _SINGLE and _autocommits(alias):
             return carry_out(work, DjangoRows(alias), self._orders)
         with transaction.atomic(using=alias, durable=True):
-            if work.scope == "transaction":
+            if work.scope != "cursor":
                 begin_as_writer(alias)
             return carry_out(work, DjangoRows(alias), self._orders)
 

@@ -104,7 +104,7 @@ def carry_out(work: flows.Work, rows: Rows, merchant: Any, *given: Any) -> Any:
             case flows.Notify(event, transaction):
                 return orders.notify(merchant, event, *given, transaction)
             case _:
-                return _noted(step, operate(rows, step))
+                return _noted(work, step, operate(rows, step))
 
     return run(work.steps, perform)
 
@@ -134,13 +134,14 @@ async def acarry_out(
             case flows.Notify(event, transaction):
                 return await orders.anotify(merchant, event, *given, transaction)
             case _:
-                return _noted(step, await operate(step))
+                return _noted(work, step, await operate(step))
 
     return await arun(work.steps, perform)
 
 
-def _noted(step: flows.Step, came: Any) -> Any:
-    if isinstance(step, flows.Insert) and came is False:
+def _noted(work: flows.Work, step: flows.Step, came: Any) -> Any:
+    # In the scope `insert` the index alone decides; beneath a lock it should have no work.
+    if work.scope == "transaction" and isinstance(step, flows.Insert) and came is False:
         _LOG.warning(
             "the unique index refused a transaction: its id is taken, or one holds its order"
         )

@@ -47,7 +47,8 @@ class SqlAlchemyStore:
         _expect(engine, sa.Engine, "engine")
         _expect(orders, Orders, "orders")
         self._engine = _own(engine, _isolation(engine))
-        self._reader = _reader(engine)
+        self._single = _single(engine)
+        self._autocommit = _own(engine, "AUTOCOMMIT")
         self._orders = orders
         self._alone: AbstractContextManager[Any] = (
             threading.Lock() if _is_shared(engine) else nullcontext()
@@ -62,12 +63,12 @@ class SqlAlchemyStore:
         return run(flow, self._work)
 
     def _work(self, work: flows.Work) -> Any:
-        if work.scope == "read":
-            with self._alone, self._reader.connect() as connection:
+        if work.scope in self._single:
+            with self._alone, self._autocommit.connect() as connection:
                 return self._carry_out(work, connection)
         with self._alone, self._engine.connect() as connection:
             with connection.begin() as transaction:
-                if work.scope == "transaction":
+                if work.scope in ("insert", "transaction"):
                     begin_as_writer(connection)
                 value = self._carry_out(work, connection)
                 _require_open(open_=transaction.is_active)
@@ -97,7 +98,8 @@ class AsyncSqlAlchemyStore:
         _expect(engine, AsyncEngine, "engine")
         _expect(orders, AsyncOrders, "orders")
         self._engine = AsyncEngine(_own(engine.sync_engine, _isolation(engine.sync_engine)))
-        self._reader = AsyncEngine(_reader(engine.sync_engine))
+        self._single = _single(engine.sync_engine)
+        self._autocommit = AsyncEngine(_own(engine.sync_engine, "AUTOCOMMIT"))
         self._orders = orders
         self._alone: AbstractAsyncContextManager[Any] = (
             asyncio.Lock() if _is_shared(engine.sync_engine) else nullcontext()
@@ -113,12 +115,12 @@ class AsyncSqlAlchemyStore:
         return await arun(flow, self._work)
 
     async def _work(self, work: flows.Work) -> Any:
-        if work.scope == "read":
-            async with self._alone, self._reader.connect() as connection:
+        if work.scope in self._single:
+            async with self._alone, self._autocommit.connect() as connection:
                 return await self._carry_out(work, connection)
         async with self._alone, self._engine.connect() as connection:
             async with connection.begin() as transaction:
-                if work.scope == "transaction":
+                if work.scope in ("insert", "transaction"):
                     await connection.run_sync(begin_as_writer)
                 value = await self._carry_out(work, connection)
                 _require_open(open_=transaction.is_active)
@@ -157,13 +159,14 @@ def _own(engine: sa.Engine, level: Any) -> sa.Engine:
     return own
 
 
-def _reader(engine: sa.Engine) -> sa.Engine:
-    """Make the engine for what only reads: PostgreSQL need not be told where that begins and ends.
+def _single(engine: sa.Engine) -> frozenset[flows.Scope]:
+    """Return the scopes whose statements stand alone, so that nobody says where they begin and end.
 
-    Each statement sees what is committed when it starts, as in READ COMMITTED.
+    Each sees what is committed when it starts, as in READ COMMITTED. SQLite is asked in no time:
+    there one transaction is simpler.
     """
     alone = engine.dialect.name == "postgresql"
-    return _own(engine, "AUTOCOMMIT" if alone else _isolation(engine))
+    return frozenset[flows.Scope](("read", "insert") if alone else ())
 
 
 def _is_shared(engine: sa.Engine) -> bool:
