@@ -5,11 +5,16 @@ Values and nothing else; `decisions` says what is done with them.
 Source: https://developer.help.paycom.uz/metody-merchant-api/
 """
 
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Final, Literal, cast
 
 import msgspec
+from msgspec.structs import force_setattr
 
+from payme import exact
+from payme.errors import InvalidArgument
 from payme.errors.catalogue import Text
+from payme.money import tiyin
 from payme.protocol.states import OpenIntEnum
 
 
@@ -91,6 +96,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         additional: Members that Payme shows to the payer.
         receivers: How the money is split.
         active_transaction: The transaction that waits to be performed; the store fills it in.
+
+    Raises:
+        InvalidArgument: A field can't be right; the error names it.
     """
 
     id: str
@@ -105,6 +113,85 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     additional: dict[str, Any] | None = None
     receivers: tuple[Receiver, ...] = ()
     active_transaction: Transaction | None = None
+
+    def __post_init__(self) -> None:
+        """Check what would let a wrong amount through, or fail after the payer was debited."""
+        for name, exact_value in _checked(self):
+            force_setattr(self, name, exact_value)
+
+
+def _checked(order: Order) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of an order as they are meant; a subclass of `str` or a `Decimal` is not."""
+    yield "id", _order_id(order.id)
+    _flag("cumulative", order.cumulative)
+    _flag("refundable", order.refundable)
+    yield "state", _state(order.state)
+    if order.field is not None and exact.text(order.field) is None:
+        raise _invalid("field", order.field, "the name of an account field, or None")
+    yield from _amounts(order)
+    for name in ("detail", "additional"):
+        _encodable(name, getattr(order, name))
+    yield "receivers", tuple(_parts(order.receivers))
+
+
+def _amounts(order: Order) -> Iterator[tuple[str, int]]:
+    if order.amount is None and not order.cumulative:
+        expected = "an amount in tiyin; only a cumulative account takes any"
+        raise _invalid("amount", None, expected)
+    for name in ("amount", "min_amount", "max_amount"):
+        given = getattr(order, name)
+        if given is not None:
+            yield name, tiyin(given, f"Order.{name}")
+    if order.min_amount and order.max_amount and order.max_amount < order.min_amount:
+        raise _invalid("max_amount", order.max_amount, f"at least min_amount, {order.min_amount}")
+
+
+def _order_id(given: object) -> str:
+    plain = exact.text(given)
+    if not plain or len(plain) > LONGEST_ORDER_ID or "\0" in plain:
+        raise _invalid("id", given, f"text of 1 to {LONGEST_ORDER_ID} characters, as str(order.pk)")
+    return plain
+
+
+def _state(given: object) -> str:
+    plain = exact.text(given)
+    if plain not in ("waiting", "paid", "closed"):
+        raise _invalid("state", given, "'waiting', 'paid' or 'closed'")
+    return plain
+
+
+def _flag(name: str, given: object) -> None:
+    if not isinstance(given, bool):
+        raise _invalid(name, given, "True or False")
+
+
+def _encodable(name: str, given: object) -> None:
+    if given is None:
+        return
+    try:
+        text = msgspec.json.encode(given)
+    except (TypeError, ValueError, RecursionError):
+        text = b""
+    if not text.startswith(b"{"):
+        raise _invalid(name, given, "a dict of JSON values, or None")
+
+
+def _parts(given: object) -> Iterator[Receiver]:
+    if not isinstance(given, tuple | list):
+        raise _invalid("receivers", given, "a tuple of Receiver")
+    for part in cast("Sequence[object]", given):
+        if not isinstance(part, Receiver) or not exact.text(part.id):
+            raise _invalid("receivers", part, "a Receiver with the id of a cash-box")
+        tiyin(part.amount, "Order.receivers")
+        yield part
+
+
+def _invalid(name: str, given: object, expected: str) -> InvalidArgument:
+    return InvalidArgument(f"Order.{name}", given, expected)
+
+
+LONGEST_ORDER_ID: Final = 255
+"""Characters that a store keeps."""
 
 
 TransactionId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[!-~]+\Z")]
@@ -231,6 +318,8 @@ class AccountError(Exception):
     def __init__(self, field: str, message: Text | None = None, code: int = -31050) -> None:
         if code not in ACCOUNT_CODES:
             raise ValueError(f"code: got {code}, expected -31099 to -31050")
+        if message is not None and not isinstance(message, Text):
+            raise InvalidArgument("message", message, "a Text in three languages, or None")
         super().__init__(field)
         self.refusal = Refusal(code, message or NOT_FOUND, field)
 

@@ -123,9 +123,9 @@ class Merchant(_Endpoint):
             return wire.encode(parsed.id, parsed.request)
         try:
             answer = self._store.run(flows.serve(parsed.request, self._clock()))
+            return wire.encode(parsed.id, answer)
         except Exception:  # noqa: BLE001 - Payme always gets an answer of the protocol
             return self._broken(parsed)
-        return wire.encode(parsed.id, answer)
 
 
 class AsyncMerchant(_Endpoint):
@@ -150,6 +150,6 @@ class AsyncMerchant(_Endpoint):
             return wire.encode(parsed.id, parsed.request)
         try:
             answer = await self._store.run(flows.serve(parsed.request, self._clock()))
+            return wire.encode(parsed.id, answer)
         except Exception:  # noqa: BLE001 - Payme always gets an answer of the protocol
             return self._broken(parsed)
-        return wire.encode(parsed.id, answer)
