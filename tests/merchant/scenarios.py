@@ -90,6 +90,9 @@ class MemoryShop(Requests):
     def events(self):
         return list(self.diary)
 
+    def forget(self, name):
+        self.orders[name] = "waiting"
+
     def state(self, name):
         return self.orders[name]
 
@@ -224,6 +227,19 @@ def unknown_transactions_are_not_found(shop):
     assert code(fiscal) == -32001
 
 
+def paid_order_is_known_by_its_transaction(shop):
+    shop.create(1)
+    shop.perform(1)
+    shop.forget("a")
+    check = {"amount": 50_000, "account": {"order_id": "a"}}
+    assert code(shop.call("CheckPerformTransaction", **check)) == -31051
+    assert code(shop.create(2)) == -31008
+    assert code(shop.check(2)) == -31003
+    shop.cancel(1, reason=5)
+    shop.forget("a")
+    assert shop.create(3)["result"]["state"] == 1
+
+
 def closed_order_is_an_account_error(shop):
     assert code(shop.create(1, "gone")) == -31053
 
@@ -238,6 +254,7 @@ SCENARIOS = [
     statement_lists_by_paymes_time_with_both_ends,
     account_and_fiscal_data_come_back_as_they_were_sent,
     unknown_transactions_are_not_found,
+    paid_order_is_known_by_its_transaction,
     closed_order_is_an_account_error,
     hook_that_raises_takes_everything_back,
 ]

@@ -46,6 +46,11 @@ def code(decision):
     return decision.answer.code if isinstance(decision.answer, Refusal) else None
 
 
+def only_refused(decision):
+    assert decision.writes == ()
+    return decision.answer.code
+
+
 def only(decision):
     [write] = decision.writes
     return write.transaction, write.event
@@ -274,6 +279,40 @@ def test_order_that_was_handed_over_can_t_be_refunded():
     decision = decide(core.Cancel(ID, 5), order, PERFORMED, NOW)
     assert decision.answer is CANNOT_CANCEL
     assert decision.writes == ()
+
+
+MISSING = [None, replace(ORDER, id="8", refundable=True)]
+
+
+@pytest.mark.parametrize("order", MISSING)
+def test_account_that_names_another_order_now_pays_none(order):
+    decision = decide(core.Perform(ID), order, CREATED, NOW)
+    assert (decision.answer, decision.writes) == (CANNOT_PERFORM, ())
+
+
+@pytest.mark.parametrize("order", MISSING)
+def test_order_that_is_not_found_is_not_refunded_unless_the_merchant_wants_it(order):
+    refund = core.Cancel(ID, 5)
+    decision = decide(refund, order, PERFORMED, NOW)
+    assert (decision.answer, decision.writes) == (CANNOT_CANCEL, ())
+    decision = decide(refund, order, PERFORMED, NOW, refund_missing=True)
+    assert only(decision)[1] == "cancelled"
+    kept = replace(ORDER, refundable=False)
+    assert decide(refund, kept, PERFORMED, NOW, refund_missing=True).answer is CANNOT_CANCEL
+
+
+def test_attempt_at_an_order_that_is_not_found_is_cancelled_all_the_same():
+    assert only(decide(core.Cancel(ID, 3), None, CREATED, NOW))[1] == "released"
+
+
+@pytest.mark.parametrize("state", ["waiting", "closed"])
+def test_paid_order_is_known_to_be_paid_whatever_find_says(state):
+    order = replace(ORDER, state=state, active_transaction=PERFORMED)
+    asked = decide(core.CheckPerform(50_000, ACCOUNT), order, None, NOW).answer
+    assert asked.code == {"waiting": -31051, "closed": -31053}[state]
+    assert (
+        only_refused(decide(NEW, order, None, NOW)) == {"waiting": -31008, "closed": -31053}[state]
+    )
 
 
 def test_goods_that_are_not_refundable_do_not_keep_an_attempt_alive():

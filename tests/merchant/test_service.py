@@ -147,6 +147,19 @@ def test_answer_that_cannot_be_written_is_a_system_error(shop):
     assert code(shop.call("CheckPerformTransaction", amount=5, account={})) == -32400
 
 
+@pytest.mark.parametrize("gone", [None, Order(id="b", amount=50_000)])
+def test_refund_of_an_order_that_find_forgot_is_refused_unless_configured(shop, gone):
+    shop.create(1)
+    shop.call("PerformTransaction", id=f"{1:024x}")
+    store = MemoryStore(lambda account: gone, shop.hook)
+    store._rows = shop.merchant._store._rows
+    refund = {"method": "CancelTransaction", "id": f"{1:024x}", "reason": 5}
+    shop.merchant = Merchant(store, KEY, clock=lambda: shop.now)
+    assert code(shop.call(**refund)) == -31007
+    shop.merchant = Merchant(store, KEY, clock=lambda: shop.now, refund_missing=True)
+    assert shop.call(**refund)["result"]["state"] == -2
+
+
 def test_change_password_is_not_offered(shop):
     answer = shop.call("ChangePassword", password="x" * 36)
     assert (code(answer), answer["error"]["data"]) == (-32601, "ChangePassword")

@@ -79,16 +79,22 @@ UNKNOWN_RECEIPT: Final = Refusal(
 
 
 def decide(
-    request: Request, order: Order | None, transaction: Transaction | None, now: int
+    request: Request,
+    order: Order | None,
+    transaction: Transaction | None,
+    now: int,
+    *,
+    refund_missing: bool = False,
 ) -> Decision:
     """Decide about one request.
 
     Args:
         request: What Payme asks; not `Statement` and `ChangePassword`, which decide nothing.
-        order: The order that the account names, with the transaction that holds it; None if there
-            is none, or the request names no account.
+        order: The order that the account names, with its active transaction; None if there is
+            none, or the decision does not look at it.
         transaction: The stored transaction with the id of the request; None if there is none.
         now: Time in ms since 1970 UTC.
+        refund_missing: Refund a payment whose order is not found any more.
 
     Returns:
         The answer, and what to store before it is given.
@@ -100,7 +106,7 @@ def decide(
     if isinstance(request, Statement | ChangePassword):
         raise TypeError(f"{type(request).__name__} is not decided here")
     handler = _RULES[type(request)][stage(transaction, now)]
-    return handler(Context(request, order, transaction, now))
+    return handler(Context(request, order, transaction, now, refund_missing))
 
 
 Stage = Literal["new", "created", "expired", "performed", "cancelled", "refunded"]
@@ -138,6 +144,13 @@ class Context(msgspec.Struct, frozen=True):
     order: Order | None
     transaction: Transaction | None
     now: int
+    refund_missing: bool = False
+
+    @property
+    def its_order(self) -> Order | None:
+        """The order that the transaction was created for; the account may name another one now."""
+        same = self.order is not None and self.order.id == self.known.order_id
+        return self.order if same else None
 
     @property
     def known(self) -> Transaction:
@@ -182,9 +195,11 @@ def _unpayable(request: CheckPerform | Create, order: Order, now: int) -> Refusa
         return WRONG_AMOUNT
     if order.cumulative:
         return None
-    if order.state == "paid":
+    active = None if order.active_transaction is None else stage(order.active_transaction, now)
+    # The store knows what was paid, whatever the merchant's `find` remembers.
+    if order.state == "paid" or active == "performed":
         return Refusal(-31051, _PAID, field) if asking else CANNOT_PERFORM
-    if order.active_transaction is not None and stage(order.active_transaction, now) == "created":
+    if active == "created":
         return Refusal(-31052, _BUSY, field) if asking else CANNOT_PERFORM
     return None
 
@@ -239,7 +254,7 @@ def _repeat_create(context: Context) -> Decision:
 
 
 def _perform(context: Context) -> Decision:
-    order = context.order
+    order = context.its_order
     if order is None or not _fits(order, context.known.amount) or not _open(order):
         # The order was changed or taken away while it was reserved. Payme gives the money back.
         return Decision(CANNOT_PERFORM)
@@ -261,7 +276,9 @@ def _cancel(context: Context) -> Decision:
 
 
 def _refund(context: Context) -> Decision:
-    if context.order is not None and not context.order.refundable:
+    order = context.its_order
+    refundable = context.refund_missing if order is None else order.refundable
+    if not refundable:
         return Decision(CANNOT_CANCEL)
     gone = _ended(context.known, TransactionState.REFUNDED, context.request.reason, context.now)
     return Decision(_cancelled(gone), (Write(gone, "cancelled", context.known),))

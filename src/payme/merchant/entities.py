@@ -95,7 +95,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         detail: Lines for the fiscal receipt, as `Detail.params` makes them.
         additional: Members that Payme shows to the payer.
         receivers: How the money is split.
-        active_transaction: The transaction that waits to be performed; the store fills it in.
+        active_transaction: The transaction that waits to be performed or has paid it; the store
+            fills it in.
 
     Raises:
         InvalidArgument: A field can't be right; the error names it.

@@ -74,7 +74,7 @@ class LockOrder(NamedTuple):
 
 
 class ReadActive(NamedTuple):
-    """Step: read the transaction of an order that waits to be performed, or None."""
+    """Step: read the transaction of a one-time order that waits or is performed, or None."""
 
     order_id: str
 
@@ -140,12 +140,15 @@ class ChangedMeanwhileError(RuntimeError):
     """A transaction was changed by somebody who did not lock its order."""
 
 
-def serve(request: Request, now: int) -> Flow[Answer | wire.StatementWriter]:
+def serve(
+    request: Request, now: int, *, refund_missing: bool = False
+) -> Flow[Answer | wire.StatementWriter]:
     """Serve one request.
 
     Args:
         request: What Payme asks.
         now: Time in ms since 1970 UTC.
+        refund_missing: Refund a payment whose order is not found any more.
 
     Returns:
         A flow whose value is the answer, for `wire.encode`.
@@ -153,7 +156,7 @@ def serve(request: Request, now: int) -> Flow[Answer | wire.StatementWriter]:
     if isinstance(request, ChangePassword):
         # Gone from Payme's pages, and a key that requests can change protects nothing (our choice).
         return wire.refuse_method("ChangePassword")
-    for work in _ways(request, now):
+    for work in _ways(request, now, refund_missing):
         try:
             answer: Answer | wire.StatementWriter = yield work
         except NoAnswerError:
@@ -163,7 +166,9 @@ def serve(request: Request, now: int) -> Flow[Answer | wire.StatementWriter]:
 
 
 def _ways(
-    request: Statement | Check | CheckPerform | Create | Perform | Cancel | SetFiscalData, now: int
+    request: Statement | Check | CheckPerform | Create | Perform | Cancel | SetFiscalData,
+    now: int,
+    refund_missing: bool,  # noqa: FBT001
 ) -> Iterator[Work]:
     """Yield the ways to serve a request; the next one is gone when one came to no answer.
 
@@ -183,7 +188,7 @@ def _ways(
             yield Work("insert", _tried(_create_at_once(request, now)))
             yield Work("transaction", _create(request, now))
         case Perform() | Cancel() | SetFiscalData():
-            yield Work("transaction", _change(request, now))
+            yield Work("transaction", _change(request, now, refund_missing))
 
 
 def _tried(steps: Steps[Answer]) -> Steps[Answer]:
@@ -244,12 +249,17 @@ def _decided_create(request: Create, now: int) -> Steps[Decision]:
     return decisions.decide(request, order, known, now)
 
 
-def _change(request: Perform | Cancel | SetFiscalData, now: int) -> Steps[Answer]:
+def _change(
+    request: Perform | Cancel | SetFiscalData,
+    now: int,
+    refund_missing: bool,  # noqa: FBT001
+) -> Steps[Answer]:
     known: Transaction | None = yield LockTransaction(request.id)
     order: Order | None = None
     if known is not None and decisions.asks_order(request, known, now):
         order = yield from _order_of(known)
-    return (yield from _stored(decisions.decide(request, order, known, now)))
+    decision = decisions.decide(request, order, known, now, refund_missing=refund_missing)
+    return (yield from _stored(decision))
 
 
 def _order(account: dict[str, Any]) -> Steps[Order | None]:

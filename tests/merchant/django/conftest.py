@@ -105,6 +105,9 @@ class Shop(Requests):
     def state(self, name):
         return Order.objects.get(pk=name).state
 
+    def forget(self, name):
+        Order.objects.filter(pk=name).update(state="waiting")
+
     @property
     def fails(self):
         return Orders.fails

@@ -78,7 +78,7 @@ class DjangoRows:
                 lock_row(self._alias, order_id)
 
     def active(self, order_id: str) -> Transaction | None:
-        """Read the transaction of an order that waits to be performed."""
+        """Read the transaction of a one-time order that waits or is performed."""
         return self._first(self._sql.active, [order_id])
 
     def insert(self, new: Transaction, *, exclusive: bool) -> bool:
@@ -150,7 +150,7 @@ def statements(alias: str, vendor: str) -> Statements:
     return Statements(
         read=f"{select} {id_} = %s",
         lock=_lock(vendor, select, table, id_),
-        active=f"{select} {holds} = %s AND {state} = {int(TransactionState.CREATED)}",
+        active=f"{select} {holds} = %s",
         insert=f"INSERT INTO {table} ({columns}, {holds}) VALUES ({marks}){ignoring}",  # noqa: S608
         update=f"UPDATE {table} SET {changes} {unchanged}",  # noqa: S608
         end=f"UPDATE {table} SET {changes}, {holds} = NULL {unchanged}",  # noqa: S608

@@ -79,8 +79,7 @@ class _MemoryRows:
         pass
 
     def active(self, order_id: str) -> Transaction | None:
-        living = (self.kept[one] for one in self._holding(order_id))
-        return next((row for row in living if row.state == TransactionState.CREATED), None)
+        return next((self.kept[one] for one in self._holding(order_id)), None)
 
     def insert(self, new: Transaction, *, exclusive: bool) -> bool:
         if new.id in self.kept or (exclusive and self._holding(new.order_id)):

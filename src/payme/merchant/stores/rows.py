@@ -37,7 +37,7 @@ class Rows(Protocol):
         ...
 
     def active(self, order_id: str) -> Transaction | None:
-        """Read the transaction of an order that waits to be performed."""
+        """Read the transaction of a one-time order that waits or is performed."""
         ...
 
     def insert(self, new: Transaction, *, exclusive: bool) -> bool:

@@ -46,7 +46,7 @@ class SqlRows:
             self._connection.execute(schema.LOCK_ORDER, {"order_id": order_id})
 
     def active(self, order_id: str) -> Transaction | None:
-        """Read the transaction of an order that waits to be performed."""
+        """Read the transaction of a one-time order that waits or is performed."""
         return self._first(schema.ACTIVE, order_id=order_id)
 
     def insert(self, new: Transaction, *, exclusive: bool) -> bool:

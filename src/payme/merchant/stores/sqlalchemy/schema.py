@@ -48,11 +48,8 @@ _PAGE: Final = 1_000
 BY_ID: Final = sa.select(*_KEPT).where(transactions.c.id == sa.bindparam("id"))
 """A transaction by Payme's id."""
 
-ACTIVE: Final = sa.select(*_KEPT).where(
-    transactions.c.holds == sa.bindparam("order_id"),
-    transactions.c.state == int(TransactionState.CREATED),
-)
-"""The transaction of a one-time order that waits to be performed."""
+ACTIVE: Final = sa.select(*_KEPT).where(transactions.c.holds == sa.bindparam("order_id"))
+"""The transaction of a one-time order that waits or is performed."""
 
 CREATED_BETWEEN: Final = (
     sa.select(*_KEPT)
