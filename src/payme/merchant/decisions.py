@@ -10,7 +10,6 @@ known, and "expired" for one that waited longer than twelve hours.
 Source: https://developer.help.paycom.uz/metody-merchant-api/
 """
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
@@ -38,6 +37,7 @@ from payme.merchant.entities import (
     TransactionState,
     Write,
 )
+from payme.money import MAX_TIYIN
 
 EXPIRY_MS: Final = 43_200_000
 """How long a transaction may wait, from its creation in Payme: twelve hours (CONFIRMED)."""
@@ -205,7 +205,7 @@ def _unpayable(request: CheckPerform | Create, order: Order, now: int) -> Refusa
 
 
 def _fits(order: Order, amount: int | float) -> bool:
-    if not 0 < amount < math.inf or amount != int(amount):
+    if not 0 < amount <= MAX_TIYIN or amount != int(amount):
         return False
     if order.amount is not None:
         return amount == order.amount

@@ -136,6 +136,12 @@ class NoAnswerError(Exception):
     """One way to serve a request came to no answer; what it did is rolled back."""
 
 
+class UnstorableError(Exception):
+    """The merchant's database refuses to be asked for an account."""
+
+    refusal = wire.UNSTORABLE
+
+
 class ChangedMeanwhileError(RuntimeError):
     """A transaction was changed by somebody who did not lock its order."""
 
@@ -208,9 +214,22 @@ def _check(request: Check, now: int) -> Steps[Answer]:
 def _check_perform(request: CheckPerform, now: int) -> Steps[Answer]:
     try:
         order = yield from _order(request.account)
-    except AccountError as error:
+    except (AccountError, UnstorableError) as error:
         return error.refusal
     return decisions.decide(request, order, None, now).answer
+
+
+def _find(account: dict[str, Any]) -> Steps[Order | None]:
+    """Ask the merchant, and blame an account that no database can be asked for, not the `find`."""
+    try:
+        order: Order | None = yield FindOrder(account)
+    except AccountError:
+        raise
+    except Exception as error:
+        if wire.is_storable(account):
+            raise
+        raise UnstorableError from error
+    return order
 
 
 def _create_at_once(request: Create, now: int) -> Steps[Answer]:
@@ -230,7 +249,7 @@ def _create_at_once(request: Create, now: int) -> Steps[Answer]:
 def _create(request: Create, now: int) -> Steps[Answer]:
     try:
         decision = yield from _decided_create(request, now)
-    except AccountError as error:
+    except (AccountError, UnstorableError) as error:
         return error.refusal
     return (yield from _stored(decision))
 
@@ -239,7 +258,7 @@ def _decided_create(request: Create, now: int) -> Steps[Decision]:
     known: Transaction | None = yield LockTransaction(request.id)
     if known is not None:
         return decisions.decide(request, None, known, now)
-    found: Order | None = yield FindOrder(request.account)
+    found = yield from _find(request.account)
     if found is None:
         return decisions.decide(request, None, None, now)
     yield LockOrder(found.id)
@@ -263,7 +282,7 @@ def _change(
 
 
 def _order(account: dict[str, Any]) -> Steps[Order | None]:
-    order: Order | None = yield FindOrder(account)
+    order = yield from _find(account)
     if order is None:
         return None
     active: Transaction | None = yield ReadActive(order.id)

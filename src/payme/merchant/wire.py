@@ -41,6 +41,20 @@ ACCESS_DENIED: Final = Refusal(
 SYSTEM_ERROR: Final = Refusal(-32400, Text("Tizim xatosi.", "Системная ошибка.", "System error."))
 _NO_METHOD: Final = Text("Bunday metod yoʻq.", "Метод не найден.", "There is no such method.")
 
+UNSTORABLE: Final = Refusal(
+    -32602,
+    Text(
+        "Parametrlarda NUL belgisi yoki juda katta son bor.",
+        "В параметрах символ NUL или слишком большое число.",
+        "The params have a NUL or a number that is too large.",
+    ),
+)
+
+LATEST_MS: Final = 253_402_300_799_999
+"""The end of the year 9999: a later `time` is no time in ms, and would never expire."""
+
+_BIGGEST: Final = 2**63 - 1
+
 CallId = int | float | str | None
 
 
@@ -91,9 +105,43 @@ def _request(method: Any, params: Any) -> Request | Refusal:
     if kind is None:
         return refuse_method(method)
     try:
-        return msgspec.convert(params, kind)
+        request = msgspec.convert(params, kind)
     except (msgspec.ValidationError, RecursionError) as error:
         return _bad_params(kind, str(error))
+    return request if _fits_columns(request) else UNSTORABLE
+
+
+def _fits_columns(request: Request) -> bool:
+    """Return whether a database can be asked for what the request names.
+
+    The bounds of a statement may be any numbers: what lies outside of a database lists nothing.
+    """
+    if getattr(request, "time", 0) > LATEST_MS:
+        return False
+    return all(is_storable(getattr(request, name, 0)) for name in ("id", "time", "reason"))
+
+
+def is_storable(value: Any) -> bool:
+    """Return whether any database takes a value as text or as a number.
+
+    Args:
+        value: Any JSON value.
+
+    Returns:
+        False for text with a NUL, for a number of more than 64 bits, and for what holds one.
+    """
+    match value:
+        case str():
+            return "\0" not in value
+        case int():
+            return -_BIGGEST <= value <= _BIGGEST
+        case dict():
+            parts = cast("dict[str, Any]", value)
+            return all(is_storable(part) for part in (*parts, *parts.values()))
+        case list():
+            return all(is_storable(part) for part in cast("list[Any]", value))
+        case _:
+            return True
 
 
 def _bad_params(kind: type[Request], reason: str) -> Refusal:
