@@ -4,8 +4,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.conf import settings
 from django.db import connections, transaction
 from django.test import Client
+from psycopg import IsolationLevel
 from scenarios import code
 from shopfront import routing
 from shopfront.models import Event, Order
@@ -101,6 +103,36 @@ def test_perform_and_cancel_at_the_same_moment_agree(crowd):
             assert (code(performed), cancelled["result"]["state"]) == (-31008, -1)
             told += [("released", str(one))]
     assert sorted(crowd.events(), key=lambda event: int(event[1])) == told
+
+
+@pytest.mark.parametrize("alias", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("where", ["OPTIONS", "database"])
+def test_isolation_of_the_project_does_not_matter(crowd, alias, where):
+    """In REPEATABLE READ who waited for a lock would not see what the former holder committed."""
+    level = {"isolation_level": IsolationLevel.REPEATABLE_READ} if where == "OPTIONS" else {}
+    default = "ALTER DATABASE {} SET default_transaction_isolation = '{}'"
+    name = settings.DATABASES[alias]["NAME"]
+
+    def isolate(options, default_level):
+        with connections[alias].cursor() as cursor:
+            cursor.execute(default.format(name, default_level))
+        settings.DATABASES[alias]["OPTIONS"] = options
+        connections[alias].close()
+
+    def create(client, side, one):
+        return crowd.with_client(client).create(one, str(one))
+
+    def perform(client, side, one):
+        return crowd.with_client(client).perform(one)
+
+    isolate(level, "repeatable read" if where == "database" else "read committed")
+    try:
+        created, performed = race(create, 200), race(perform, 200)
+    finally:
+        isolate({}, "read committed")
+    for first, second in (*created, *performed):
+        assert "result" in first
+        assert first == second
 
 
 def test_row_locks_keep_two_apart_where_there_are_no_other_locks(postgresql, monkeypatch):

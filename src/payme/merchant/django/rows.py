@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 import msgspec
 from django.db import IntegrityError, connections, transaction
@@ -71,7 +72,7 @@ class DjangoRows:
         """Lock an order."""
         match self._connection.vendor:
             case "sqlite":
-                return  # The whole database is ours since `begin_as_writer`.
+                return  # The whole database is ours since `begin`.
             case "postgresql":
                 self._execute(f"SELECT {_ADVISORY.format('%s')}", [order_id])
             case _:
@@ -175,26 +176,63 @@ def _lock(vendor: str, select: str, table: str, id_: str) -> str:
     )
 
 
-def begin_as_writer(alias: str) -> None:
-    """Open a database transaction so that an order can be locked later in it.
+def begin(alias: str) -> None:
+    """Begin a database transaction in which orders are locked.
+
+    PostgreSQL has to show each statement what is committed when it starts, whatever the project's
+    level is: in REPEATABLE READ who waited for a lock does not see what was done under it.
 
     SQLite has one lock, for writing, and gives it to nobody who has read before: two requests that
     both read and then wrote would fail each other. Its first statement is therefore a write.
 
     Args:
-        alias: Of the database.
+        alias: Of the database, in whose transaction nothing was done yet.
     """
-    if connections[alias].vendor == "sqlite":
-        models.OrderLock.objects.using(alias).filter(pk="").update(order_id="")
+    match connections[alias].vendor:
+        case "sqlite":
+            models.OrderLock.objects.using(alias).filter(pk="").update(order_id="")
+        case "postgresql" if not _is_read_committed(alias):
+            with connections[alias].cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        case _:
+            pass
+
+
+_read_committed: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+
+
+def _is_read_committed(alias: str) -> bool:
+    """Return whether transactions of a connection are in READ COMMITTED by themselves.
+
+    Each connection is asked once, by a statement after which the level may still be set.
+    """
+    connection = connections[alias]
+    known = _read_committed.get(connection.connection)
+    if known is None:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW transaction_isolation")
+            known = cursor.fetchone() == ("read committed",)
+        _read_committed[connection.connection] = known
+    return known
 
 
 def lock_row(alias: str, order_id: str) -> None:
-    """Lock the row that stands for an order, and make it if it is the first time."""
-    rows = models.OrderLock.objects.using(alias)
-    mine = rows.select_for_update().filter(pk=order_id)
-    if not mine.exists():
-        rows.bulk_create([models.OrderLock(order_id)], ignore_conflicts=True)
-    mine.get()
+    """Lock the row that stands for an order, and make it if it is the first time.
+
+    In one statement: who looked for a missing row first would keep others from making it, and two
+    of them each other.
+    """
+    connection = connections[alias]
+    quoted = connection.ops.quote_name
+    table, column = quoted(models.OrderLock._meta.db_table), quoted("order_id")
+    made = f"INSERT INTO {table} ({column}) VALUES (%s)"  # noqa: S608 - names of our own
+    changed = f"{column} = {table}.{column}"
+    if connection.vendor == "mysql":
+        upsert = f"{made} ON DUPLICATE KEY UPDATE {changed}"
+    else:
+        upsert = f"{made} ON CONFLICT ({column}) DO UPDATE SET {changed}"
+    with connection.cursor() as cursor:
+        cursor.execute(upsert, [order_id])
 
 
 def _values(one: Transaction, names: Iterable[str]) -> Iterator[Any]:

@@ -7,7 +7,7 @@ from django.db import router, transaction
 from payme.flow import run
 from payme.merchant import flows
 from payme.merchant.django import models
-from payme.merchant.django.rows import DjangoRows, begin_as_writer
+from payme.merchant.django.rows import DjangoRows, begin
 from payme.merchant.orders import Orders
 from payme.merchant.stores.rows import carry_out
 
@@ -49,7 +49,7 @@ class DjangoStore:
             return carry_out(work, DjangoRows(alias), self._orders)
         with transaction.atomic(using=alias, durable=True):
             if work.scope != "cursor":
-                begin_as_writer(alias)
+                begin(alias)
             return carry_out(work, DjangoRows(alias), self._orders)
 
 
