@@ -110,3 +110,12 @@ def test_what_rests_upon_the_order_asks_for_it_under_the_lock(request_, stored):
 )
 def test_what_does_not_rest_upon_the_order_does_not_ask_for_it(request_, stored, change):
     assert steps(request_, stored) == ["transaction", "LockTransaction", *change]
+
+
+def test_change_that_is_not_stored_is_told_to_nobody():
+    work = next(flows.serve(core.Perform("t"), START))
+    step = next(work.steps)
+    gives = {flows.LockTransaction: STORED, flows.FindOrder: ORDER, flows.Update: False}
+    with pytest.raises(flows.ChangedMeanwhileError):
+        while True:
+            step = work.steps.send(gives[type(step)])
