@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from examples.saved_cards import CUSTOMER, Card, SavedCards, order_id
 from payme.charges import Charge, ChargeState
-from payme.merchant.core import Transaction
+from payme.merchant import Transaction
 
 metadata = sa.MetaData()
 

@@ -159,7 +159,11 @@ class Worker:
 
 def read(from_: int, to: int, look: Callable[[Any], Any]) -> flows.Flow[Any]:
     """Make a flow that looks at the rows of a statement."""
-    return (yield flows.ListTransactions(from_, to, look))
+
+    def steps() -> flows.Steps[Any]:
+        return (yield flows.ListTransactions(from_, to, look))
+
+    return (yield flows.Work("cursor", steps()))
 
 
 def timed(operation: Callable[[int, int], int], from_: int, to: int) -> dict[str, Any]:

@@ -180,7 +180,7 @@ def refusals(language: Language) -> str:
         '`state="closed"`': replace(_WAITING, state="closed"),
         _OTHER_AMOUNT[language]: replace(_WAITING, amount=_CREATED.amount + 1),
         '`state="paid"`': replace(_WAITING, state="paid"),
-        _HELD[language]: replace(_WAITING, holder=busy),
+        _HELD[language]: replace(_WAITING, active_transaction=busy),
     }
     rows = (_situation_row(told, order, language) for told, order in situations.items())
     before, after = _SITUATION_HEAD[language]

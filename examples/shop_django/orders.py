@@ -6,25 +6,25 @@ from django.db.models import F
 
 from examples.saved_cards import order_id
 from examples.shop_django.models import Order, number
+from payme import merchant
 from payme.charges import Charge, ChargeState
-from payme.merchant import core
 
 
 class Orders:
     """Named by `PAYME["ORDERS"]` in the settings."""
 
-    def find(self, account: dict[str, Any]) -> core.Order | None:
+    def find(self, account: dict[str, Any]) -> merchant.Order | None:
         """Find the order that `order_id` names."""
         order = Order.objects.filter(pk=number(account.get("order_id"))).first()
-        return order and core.Order(id=str(order.pk), amount=order.amount, state=order.state)
+        return order and merchant.Order(id=str(order.pk), amount=order.amount, state=order.state)
 
-    def paid(self, transaction: core.Transaction) -> None:
+    def paid(self, transaction: merchant.Transaction) -> None:
         """Hand the goods over."""
         if not _pay(int(transaction.order_id)):
             # Closed since `find` was asked. Nothing is stored, and Payme asks again.
             raise RuntimeError(f"order {transaction.order_id} does not wait any more")
 
-    def cancelled(self, transaction: core.Transaction) -> None:
+    def cancelled(self, transaction: merchant.Transaction) -> None:
         """Take the goods back: the order is closed."""
         _close(int(transaction.order_id))
 

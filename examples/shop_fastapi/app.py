@@ -15,8 +15,8 @@ from examples.shop_fastapi.orders import ShopOrders
 from examples.tables import metadata
 from payme import AsyncPayme
 from payme.checkout import link
+from payme.merchant import AsyncMerchant
 from payme.merchant.fastapi import payme_router
-from payme.merchant.service import AsyncMerchant
 from payme.merchant.stores.sqlalchemy import AsyncSqlAlchemyStore
 
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.tables import change, number, orders
-from payme.merchant.core import Order, Transaction
+from payme.merchant import Order, Transaction
 from payme.merchant.stores.sqlalchemy import AsyncOrders
 
 

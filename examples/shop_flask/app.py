@@ -13,8 +13,8 @@ from examples.shop_flask.orders import ShopOrders
 from examples.tables import metadata
 from payme import InvalidArgument, Payme
 from payme.checkout import link
+from payme.merchant import Merchant
 from payme.merchant.flask import payme_blueprint
-from payme.merchant.service import Merchant
 from payme.merchant.stores.sqlalchemy import SqlAlchemyStore
 from payme.money import tiyin
 

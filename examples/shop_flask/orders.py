@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from examples.tables import change, number, orders
-from payme.merchant.core import Order, Transaction
+from payme.merchant import Order, Transaction
 from payme.merchant.stores.sqlalchemy import Orders
 
 

@@ -90,6 +90,9 @@ class MemoryShop(Requests):
     def events(self):
         return list(self.diary)
 
+    def forget(self, name):
+        self.orders[name] = "waiting"
+
     def state(self, name):
         return self.orders[name]
 
@@ -216,12 +219,52 @@ def account_and_fiscal_data_come_back_as_they_were_sent(shop):
     assert shop.perform(1)["result"]["state"] == 2
 
 
+def what_no_database_keeps_is_malformed(shop):
+    first = shop.create(1)
+    for params in (
+        {"time": 2**63},
+        {"time": START * 1_000},  # microseconds: it would never expire
+        {"time": -(2**63) - 1},
+    ):
+        assert code(shop.create(2, **params)) == -32602
+    assert code(shop.create(2, "phone", amount=2**63)) == -31001
+    for method in ("PerformTransaction", "CheckTransaction"):
+        assert code(shop.call(method, id="a\0b")) == -32602
+    assert code(shop.call("CancelTransaction", id="a\0b", reason=3)) == -32602
+    assert code(shop.call("CancelTransaction", id=number(1), reason=2**63)) == -32602
+    fiscal = shop.call("SetFiscalData", id="a\0b", type="PERFORM", fiscal_data={})
+    assert code(fiscal) == -32602
+    assert shop.create(1) == first
+    # An order that no shop has; PostgreSQL can't even be asked for it.
+    for value in ("\0", 2**70, -(2**70)):
+        asked = {"amount": 50_000, "account": {"order_id": value}}
+        for answer in (
+            shop.call("CheckPerformTransaction", **asked),
+            shop.create(3, account=asked["account"]),
+        ):
+            assert code(answer) in (-32602, -31_055)
+    assert shop.check(1)["result"]["state"] == 1
+
+
 def unknown_transactions_are_not_found(shop):
     for method in ("PerformTransaction", "CheckTransaction"):
         assert code(shop.call(method, id=number(7))) == -31003
     assert code(shop.cancel(7)) == -31003
     fiscal = shop.call("SetFiscalData", id=number(7), type="PERFORM", fiscal_data={})
     assert code(fiscal) == -32001
+
+
+def paid_order_is_known_by_its_transaction(shop):
+    shop.create(1)
+    shop.perform(1)
+    shop.forget("a")
+    check = {"amount": 50_000, "account": {"order_id": "a"}}
+    assert code(shop.call("CheckPerformTransaction", **check)) == -31051
+    assert code(shop.create(2)) == -31008
+    assert code(shop.check(2)) == -31003
+    shop.cancel(1, reason=5)
+    shop.forget("a")
+    assert shop.create(3)["result"]["state"] == 1
 
 
 def closed_order_is_an_account_error(shop):
@@ -237,7 +280,9 @@ SCENARIOS = [
     account_that_can_be_topped_up_takes_several_attempts,
     statement_lists_by_paymes_time_with_both_ends,
     account_and_fiscal_data_come_back_as_they_were_sent,
+    what_no_database_keeps_is_malformed,
     unknown_transactions_are_not_found,
+    paid_order_is_known_by_its_transaction,
     closed_order_is_an_account_error,
     hook_that_raises_takes_everything_back,
 ]

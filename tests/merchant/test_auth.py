@@ -83,3 +83,22 @@ def test_forwarded_address_is_read_only_behind_a_trusted_proxy():
 def test_address_that_is_none_is_refused_at_the_start():
     with pytest.raises(ConfigurationError, match="trusted_proxies"):
         AllowList(trusted_proxies=["proxy.local"])
+
+
+@pytest.mark.parametrize("key", [KEY + "\n", " " + KEY, KEY[:9] + "\r\n" + KEY[9:], KEY + "\0"])
+def test_key_with_a_line_break_or_a_space_is_refused_at_the_start(key):
+    """Payme never sends it: every payment would be refused, and nobody would see why."""
+    with pytest.raises(ConfigurationError, match="spaces or line breaks") as refused:
+        Keys([TEST, key])
+    assert KEY[:9] not in str(refused.value)
+
+
+@pytest.mark.parametrize("peer", [None, ""])
+def test_proxy_behind_a_unix_socket_is_trusted_when_it_is_named(peer):
+    trusting = AllowList(trusted_proxies=["unix"])
+    assert trusting.admit(peer, "185.234.113.5")
+    assert not trusting.admit(peer, "203.0.113.1")
+    assert not trusting.admit(peer, None)
+    assert not trusting.admit(peer, "185.234.113.5, 203.0.113.1")
+    assert not trusting.admit("203.0.113.1", "185.234.113.5")
+    assert not AllowList().admit(peer, "185.234.113.5")

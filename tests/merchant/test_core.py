@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from payme.errors.catalogue import Text
-from payme.merchant import core
+from payme.merchant import core, decisions
 from payme.merchant.core import (
     CANNOT_CANCEL,
     CANNOT_PERFORM,
@@ -44,6 +44,11 @@ NEW = core.Create(OTHER, NOW - 10, 50_000, ACCOUNT)
 
 def code(decision):
     return decision.answer.code if isinstance(decision.answer, Refusal) else None
+
+
+def only_refused(decision):
+    assert decision.writes == ()
+    return decision.answer.code
 
 
 def only(decision):
@@ -86,7 +91,7 @@ def test_unknown_order_is_an_account_error():
     ("order", "asked", "created"),
     [
         (replace(ORDER, state="paid"), -31051, -31008),
-        (replace(ORDER, holder=CREATED), -31052, -31008),
+        (replace(ORDER, active_transaction=CREATED), -31052, -31008),
         (replace(ORDER, state="closed"), -31053, -31053),
     ],
 )
@@ -108,7 +113,7 @@ def test_first_field_that_came_is_blamed_unless_the_order_names_another(account,
         assert decide(request, closed, None, NOW).answer.data == field
         named = replace(closed, field="contract")
         assert decide(request, named, None, NOW).answer.data == "contract"
-    for state in ({"state": "paid"}, {"holder": CREATED}):
+    for state in ({"state": "paid"}, {"active_transaction": CREATED}):
         asked = core.CheckPerform(50_000, account)
         assert decide(asked, replace(ORDER, **state), None, NOW).answer.data == field
 
@@ -125,12 +130,12 @@ def test_cumulative_account_takes_any_amount_within_its_limits_any_number_of_tim
     account = Order(id="p", cumulative=True, min_amount=1_000, max_amount=9_000, state="paid")
     for amount, expected in ((999, -31001), (1_000, None), (9_000, None), (9_001, -31001)):
         assert code(decide(core.CheckPerform(amount, ACCOUNT), account, None, NOW)) == expected
-        busy = replace(account, holder=CREATED)
+        busy = replace(account, active_transaction=CREATED)
         assert code(decide(replace(NEW, amount=amount), busy, None, NOW)) == expected
 
 
 def test_top_up_of_an_account_leaves_its_other_attempts_alone():
-    account = Order(id="p", cumulative=True, holder=CREATED)
+    account = Order(id="p", cumulative=True, active_transaction=CREATED)
     decision = decide(NEW, account, None, NOW)
     assert [write.transaction.id for write in decision.writes] == [OTHER]
 
@@ -158,7 +163,7 @@ def test_create_names_the_receivers_of_a_split_payment():
 def test_repeated_create_answers_identically_and_stores_nothing():
     first = decide(CREATE, ORDER, None, NOW)
     stored = first.writes[0].transaction
-    again = decide(CREATE, replace(ORDER, holder=stored), stored, NOW + 5000)
+    again = decide(CREATE, replace(ORDER, active_transaction=stored), stored, NOW + 5000)
     assert again.answer == first.answer
     assert again.writes == ()
 
@@ -181,7 +186,7 @@ def test_repeated_create_after_twelve_hours_times_out():
 
 
 def test_create_takes_over_an_order_whose_holder_timed_out():
-    decision = decide(NEW, replace(ORDER, holder=EXPIRED), None, NOW)
+    decision = decide(NEW, replace(ORDER, active_transaction=EXPIRED), None, NOW)
     freed, created = decision.writes
     assert (freed.transaction.id, freed.transaction.state, freed.event) == (ID, -1, "released")
     assert (created.transaction.id, created.transaction.state) == (OTHER, 1)
@@ -208,7 +213,7 @@ def test_create_of_a_finished_transaction_is_refused(stored):
 
 
 def test_perform_releases_the_goods_once():
-    decision = decide(core.Perform(ID), replace(ORDER, holder=CREATED), CREATED, NOW)
+    decision = decide(core.Perform(ID), replace(ORDER, active_transaction=CREATED), CREATED, NOW)
     stored, event = only(decision)
     assert event == "paid"
     assert (stored.state, stored.perform_time) == (2, NOW)
@@ -276,6 +281,40 @@ def test_order_that_was_handed_over_can_t_be_refunded():
     assert decision.writes == ()
 
 
+MISSING = [None, replace(ORDER, id="8", refundable=True)]
+
+
+@pytest.mark.parametrize("order", MISSING)
+def test_account_that_names_another_order_now_pays_none(order):
+    decision = decide(core.Perform(ID), order, CREATED, NOW)
+    assert (decision.answer, decision.writes) == (CANNOT_PERFORM, ())
+
+
+@pytest.mark.parametrize("order", MISSING)
+def test_order_that_is_not_found_is_not_refunded_unless_the_merchant_wants_it(order):
+    refund = core.Cancel(ID, 5)
+    decision = decide(refund, order, PERFORMED, NOW)
+    assert (decision.answer, decision.writes) == (CANNOT_CANCEL, ())
+    decision = decide(refund, order, PERFORMED, NOW, refund_missing=True)
+    assert only(decision)[1] == "cancelled"
+    kept = replace(ORDER, refundable=False)
+    assert decide(refund, kept, PERFORMED, NOW, refund_missing=True).answer is CANNOT_CANCEL
+
+
+def test_attempt_at_an_order_that_is_not_found_is_cancelled_all_the_same():
+    assert only(decide(core.Cancel(ID, 3), None, CREATED, NOW))[1] == "released"
+
+
+@pytest.mark.parametrize("state", ["waiting", "closed"])
+def test_paid_order_is_known_to_be_paid_whatever_find_says(state):
+    order = replace(ORDER, state=state, active_transaction=PERFORMED)
+    asked = decide(core.CheckPerform(50_000, ACCOUNT), order, None, NOW).answer
+    assert asked.code == {"waiting": -31051, "closed": -31053}[state]
+    assert (
+        only_refused(decide(NEW, order, None, NOW)) == {"waiting": -31008, "closed": -31053}[state]
+    )
+
+
 def test_goods_that_are_not_refundable_do_not_keep_an_attempt_alive():
     order = replace(ORDER, refundable=False)
     assert code(decide(core.Cancel(ID, 2), order, CREATED, NOW)) is None
@@ -331,7 +370,7 @@ def test_every_table_has_a_rule_for_every_stage():
     stages = {core.stage(stored, NOW) for stored in (None, CREATED, EXPIRED, PERFORMED)}
     stages |= {core.stage(stored, NOW) for stored in (CANCELLED, REFUNDED)}
     assert len(stages) == 6
-    assert all(set(table) == stages for table in core._RULES.values())
+    assert all(set(table) == stages for table in decisions._RULES.values())
 
 
 @pytest.mark.parametrize("request_", [core.Statement(0, 1), core.ChangePassword("x")])

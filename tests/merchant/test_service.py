@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
+from payme.errors import InvalidArgument
 from payme.errors.catalogue import Text
 from payme.merchant.auth import AllowList
 from payme.merchant.core import EXPIRY_MS, AccountError, Order
@@ -132,6 +133,31 @@ def test_statement_lists_by_paymes_time_with_both_ends(shop):
     assert [row["state"] for row in rows] == [-1, 1]
     empty = shop.call("GetStatement", **{"from": START + 11, "to": START + 20})
     assert empty["result"] == {"transactions": []}
+
+
+def test_text_of_a_refusal_in_one_language_is_refused_when_it_is_made():
+    with pytest.raises(InvalidArgument, match=r"message: got 'blocked', expected a Text"):
+        AccountError("phone", "blocked")
+
+
+def test_answer_that_cannot_be_written_is_a_system_error(shop):
+    shop.find = lambda account: (_ for _ in ()).throw(AccountError(object()))
+    store = MemoryStore(shop.find, shop.hook)
+    shop.merchant = Merchant(store, KEY, clock=lambda: shop.now)
+    assert code(shop.call("CheckPerformTransaction", amount=5, account={})) == -32400
+
+
+@pytest.mark.parametrize("gone", [None, Order(id="b", amount=50_000)])
+def test_refund_of_an_order_that_find_forgot_is_refused_unless_configured(shop, gone):
+    shop.create(1)
+    shop.call("PerformTransaction", id=f"{1:024x}")
+    store = MemoryStore(lambda account: gone, shop.hook)
+    store._rows = shop.merchant._store._rows
+    refund = {"method": "CancelTransaction", "id": f"{1:024x}", "reason": 5}
+    shop.merchant = Merchant(store, KEY, clock=lambda: shop.now)
+    assert code(shop.call(**refund)) == -31007
+    shop.merchant = Merchant(store, KEY, clock=lambda: shop.now, refund_missing=True)
+    assert shop.call(**refund)["result"]["state"] == -2
 
 
 def test_change_password_is_not_offered(shop):

@@ -1,6 +1,7 @@
 """Which steps a request takes: each of them is a wait for the database."""
 
 import pytest
+from msgspec.structs import replace
 
 from payme.merchant import core, flows
 
@@ -10,32 +11,111 @@ ORDER = core.Order(id="a", amount=50_000)
 STORED = core.Transaction(
     id="t", order_id="a", time=START, amount=50_000, account=ACCOUNT, create_time=START
 )
+PAID = replace(STORED, state=core.TransactionState.PERFORMED)
 
 
-def steps(request, stored):
-    """The names of the steps, in order; `stored` is the transaction with the id of the request."""
-    gives = {flows.FindOrder: ORDER, flows.GetTransaction: stored}
-    flow, names, came = flows.serve(request, START), [], None
+def steps(request, stored, way=0):
+    """The scope and the names of the steps, in order; `stored` has the id of the request."""
+    gives = {
+        flows.FindOrder: ORDER,
+        flows.ReadTransaction: stored,
+        flows.LockTransaction: stored,
+        flows.Insert: True,
+        flows.Update: True,
+        flows.Notify: False,
+    }
+    flow = flows.serve(request, START)
+    work = next(flow)
+    for _ in range(way):
+        work = flow.throw(flows.NoAnswerError())
+    names, came = [work.scope], None
     while True:
         try:
-            step = flow.send(came)
+            step = work.steps.send(came)
         except StopIteration:
             return names
         names.append(type(step).__name__)
         came = gives.get(type(step))
 
 
-def test_check_takes_no_lock():
-    assert steps(core.Check("t"), STORED) == ["GetTransaction"]
+def test_check_takes_no_lock_and_opens_no_transaction():
+    assert steps(core.Check("t"), STORED) == ["read", "ReadTransaction"]
 
 
-def test_new_transaction_looks_for_a_holder_under_the_lock_alone():
+def test_question_about_an_order_takes_no_lock_and_opens_no_transaction():
+    request = core.CheckPerform(50_000, ACCOUNT)
+    assert steps(request, None) == ["read", "FindOrder", "ReadActive"]
+
+
+def test_order_that_nobody_else_is_at_is_taken_without_a_lock():
     request = core.Create("t", START, 50_000, ACCOUNT)
-    under_lock = ["GetTransaction", "FindOrder", "GetHolder", "Store"]
-    assert steps(request, None) == ["GetTransaction", "FindOrder", "LockOrder", *under_lock]
+    assert steps(request, None) == ["insert", "FindOrder", "Insert"]
 
 
-@pytest.mark.parametrize("request_", [core.Perform("t"), core.Cancel("t", 3)])
-def test_stored_transaction_is_read_again_under_the_lock_and_its_order_without_holder(request_):
-    under_lock = ["GetTransaction", "FindOrder", "Store"]
-    assert steps(request_, STORED) == ["GetTransaction", "LockOrder", *under_lock]
+def test_question_whose_find_needs_a_transaction_gets_one():
+    request = core.CheckPerform(50_000, ACCOUNT)
+    assert steps(request, None, way=1) == ["transaction", "FindOrder", "ReadActive"]
+
+
+def create_that_meets(**came):
+    """What a flow does about a new transaction, when its first way goes like that."""
+    flow = flows.serve(core.Create("t", START, 50_000, ACCOUNT), START)
+    steps = next(flow).steps
+    step = next(steps)
+    try:
+        while True:
+            given = came[type(step).__name__]
+            step = steps.throw(given) if isinstance(given, Exception) else steps.send(given)
+    except flows.NoAnswerError as error:
+        return flow.throw(error).scope
+
+
+@pytest.mark.parametrize(
+    "came",
+    [
+        {"FindOrder": None},
+        {"FindOrder": core.AccountError("order_id")},
+        {"FindOrder": RuntimeError("no savepoint here")},
+        {"FindOrder": replace(ORDER, state="paid")},
+        {"FindOrder": ORDER, "Insert": False},
+        {"FindOrder": ORDER, "Insert": RuntimeError("lost")},
+    ],
+)
+def test_anything_else_goes_the_whole_way(came):
+    assert create_that_meets(**came) == "transaction"
+
+
+def test_new_transaction_looks_for_an_active_one_under_the_lock_alone():
+    request = core.Create("t", START, 50_000, ACCOUNT)
+    before = ["transaction", "LockTransaction", "FindOrder", "LockOrder"]
+    under_lock = ["ReadTransaction", "FindOrder", "ReadActive", "Insert"]
+    assert steps(request, None, way=1) == [*before, *under_lock]
+
+
+@pytest.mark.parametrize(
+    ("request_", "stored"), [(core.Perform("t"), STORED), (core.Cancel("t", 5), PAID)]
+)
+def test_what_rests_upon_the_order_asks_for_it_under_the_lock(request_, stored):
+    under_lock = ["LockTransaction", "FindOrder", "Update", "Notify"]
+    assert steps(request_, stored) == ["transaction", *under_lock]
+
+
+@pytest.mark.parametrize(
+    ("request_", "stored", "change"),
+    [
+        (core.Perform("t"), PAID, []),
+        (core.Cancel("t", 3), STORED, ["Update", "Notify"]),
+        (core.SetFiscalData("t", "PERFORM", {}), PAID, ["Update"]),
+    ],
+)
+def test_what_does_not_rest_upon_the_order_does_not_ask_for_it(request_, stored, change):
+    assert steps(request_, stored) == ["transaction", "LockTransaction", *change]
+
+
+def test_change_that_is_not_stored_is_told_to_nobody():
+    work = next(flows.serve(core.Perform("t"), START))
+    step = next(work.steps)
+    gives = {flows.LockTransaction: STORED, flows.FindOrder: ORDER, flows.Update: False}
+    with pytest.raises(flows.ChangedMeanwhileError):
+        while True:
+            step = work.steps.send(gives[type(step)])

@@ -99,11 +99,11 @@ def test_errors_go_out_in_three_languages_and_results_bare():
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 @pytest.mark.parametrize("call_id", [7, 'a"b', None])
-def test_listing_is_an_answer_like_any_other(count, call_id):
-    listing, rows = wire.Listing(), [{"id": str(n)} for n in range(count)]
+def test_statement_is_an_answer_like_any_other(count, call_id):
+    writer, rows = wire.StatementWriter(), [{"id": str(n)} for n in range(count)]
     for row in rows:
-        listing.add(row)
-    assert json.loads(wire.encode(call_id, listing)) == {
+        writer.add(row)
+    assert json.loads(wire.encode(call_id, writer)) == {
         "jsonrpc": "2.0",
         "id": call_id,
         "result": {"transactions": rows},

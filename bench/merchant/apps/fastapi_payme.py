@@ -10,9 +10,8 @@ from fastapi import FastAPI, Response
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from bench.merchant.apps.shop import ACCOUNT_FIELD, CPU_PATH, KEY, THREADS, sqlalchemy_url, used
-from payme.merchant.core import Order, Transaction
+from payme.merchant import AsyncMerchant, Order, Transaction
 from payme.merchant.fastapi import payme_router
-from payme.merchant.service import AsyncMerchant
 from payme.merchant.stores.sqlalchemy import AsyncOrders, AsyncSqlAlchemyStore
 
 if TYPE_CHECKING:

@@ -8,18 +8,15 @@ A `Mount` would not do: it redirects from `/payme` to `/payme/`, which Payme rea
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Any
 
-from payme.merchant import wire
+from payme.merchant.bodies import Body
 from payme.merchant.service import CONTENT_TYPE, AsyncMerchant, Incoming, Merchant
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
-
-_LINGER: Final = 16 * wire.MAX_BODY
-"""Bytes of a body over the limit that are thrown away, so that the caller can read the answer."""
 
 
 def asgi_app(merchant: Merchant | AsyncMerchant) -> AsgiApp:
@@ -93,15 +90,11 @@ def _headers(scope: MutableMapping[str, Any]) -> dict[str, str]:
 
 
 async def _body(receive: Receive) -> bytes:
-    body, dropped = bytearray(), 0
-    while True:
+    body, more = Body(), True
+    while more:
         message = await receive()
-        part: bytes = message.get("body", b"")
-        room = wire.MAX_BODY + 1 - len(body)
-        body += part[:room]
-        dropped += len(part[room:])
-        if not message.get("more_body") or dropped > _LINGER:
-            return bytes(body)
+        more = body.add(message.get("body", b"")) and bool(message.get("more_body"))
+    return bytes(body)
 
 
 async def reply(send: Send, body: bytes) -> None:

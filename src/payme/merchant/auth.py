@@ -6,6 +6,7 @@ Source: https://developer.help.paycom.uz/protokol-merchant-api/skhema-vzaimodeys
 import base64
 import binascii
 import hmac
+import re
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
@@ -19,6 +20,10 @@ PAYME_ADDRESSES: Final = tuple(f"185.234.113.{last}" for last in range(1, 16))
 """Addresses that Payme calls from, and no others (CONFIRMED)."""
 
 _SHORTEST_KEY: Final = 8
+_VISIBLE: Final = re.compile(r"[!-~]+")
+
+UNIX: Final = "unix"
+"""Stands for a connection without an address: from a proxy, over a socket of this machine."""
 
 
 class Keys:
@@ -44,6 +49,11 @@ class Keys:
             if not isinstance(key, str) or len(key.strip()) < _SHORTEST_KEY:
                 raise ConfigurationError(
                     f"keys: one of {len(given)} is empty or shorter than {_SHORTEST_KEY} characters"
+                )
+            if not _VISIBLE.fullmatch(key):
+                raise ConfigurationError(
+                    f"keys: one of {len(given)} has spaces or line breaks, expected visible "
+                    "characters alone"
                 )
         self._expected = [f"{login}:{key}".encode() for key in given]
 
@@ -87,7 +97,8 @@ class AllowList:
     Args:
         addresses: Addresses and networks; by default Payme's.
         trusted_proxies: Addresses of the merchant's own proxies. `X-Forwarded-For` is read only
-            when the connection comes from one of them, and only as far as they wrote it.
+            when the connection comes from one of them, and only as far as they wrote it. `unix`
+            stands for a connection over a Unix socket, which has no address.
 
     Raises:
         ConfigurationError: One is no address.
@@ -97,7 +108,9 @@ class AllowList:
         self, addresses: Iterable[str] = PAYME_ADDRESSES, trusted_proxies: Iterable[str] = ()
     ) -> None:
         self._allowed = _networks("addresses", addresses)
-        self._proxies = _networks("trusted_proxies", trusted_proxies)
+        proxies = list(trusted_proxies)
+        self._unix = UNIX in proxies
+        self._proxies = _networks("trusted_proxies", (one for one in proxies if one != UNIX))
 
     def admit(self, peer: str | None, forwarded_for: str | None = None) -> bool:
         """Check where a request comes from.
@@ -111,7 +124,8 @@ class AllowList:
         """
         hops = [hop for hop in (forwarded_for or "").split(",") if hop.strip()]
         # Nearest hop first; left of an untrusted hop is client-supplied.
-        for hop in [peer or "", *reversed(hops)]:
+        nearest = [] if self._unix and not peer else [peer or ""]
+        for hop in [*nearest, *reversed(hops)]:
             address = _address(hop.strip())
             if address is None:
                 return False

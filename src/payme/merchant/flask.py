@@ -8,10 +8,12 @@ Example:
 from typing import Final
 
 from payme.merchant import wsgi
+from payme.merchant.bodies import drained, is_short
 from payme.merchant.service import CONTENT_TYPE, Merchant
 
 try:
     from flask import Blueprint, Response, request
+    from werkzeug.exceptions import RequestEntityTooLarge
 except ImportError as missing:
     raise ImportError('this module needs Flask: pip install "payme-uz[flask]"') from missing
 
@@ -31,7 +33,8 @@ def payme_blueprint(merchant: Merchant, path: str = "/payme") -> Blueprint:
     blueprint = Blueprint("payme", __name__)
 
     def endpoint() -> Response:
-        return Response(merchant.answer(wsgi.read(request.environ)), content_type=CONTENT_TYPE)
+        answer = merchant.answer(wsgi.incoming(request.environ, _body()))
+        return Response(answer, content_type=CONTENT_TYPE)
 
     for spelling in (path.rstrip("/"), path.rstrip("/") + "/"):
         blueprint.add_url_rule(
@@ -42,3 +45,14 @@ def payme_blueprint(merchant: Merchant, path: str = "/payme") -> Blueprint:
             provide_automatic_options=False,
         )
     return blueprint
+
+
+def _body() -> bytes:
+    """Read the body as Flask keeps it: a `before_request` of the shop may have read it already."""
+    try:
+        if is_short(request.content_length):
+            return request.get_data()
+        return drained(request.stream.read) or request.get_data()
+    except RequestEntityTooLarge:
+        # The shop's own limit must not turn an answer into HTTP 413.
+        return wsgi.body(request.environ)

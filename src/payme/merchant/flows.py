@@ -1,18 +1,37 @@
-"""In which order a store is asked, written once for blocking and asyncio stores.
+"""How each request is served, written once for blocking and asyncio stores.
 
-A flow yields steps; a store carries them out inside one database transaction, which it commits when
-the flow ends and rolls back when anything raises. The rule that keeps two payments of one order
-apart is here: the order is locked before anything about it is read for the decision, and what was
-read before is read again.
+A flow yields pieces of `Work`. A store carries each out on one connection, in the scope that the
+work names; the work itself yields steps: operations on the rows of the store, and calls of the
+merchant's own code.
+
+The rule that keeps two payments of one order apart is here: what is decided about a transaction is
+decided under the lock of its order, from what is read after the lock was taken.
 """
 
-from collections.abc import Callable, Generator, Iterable
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from payme.merchant import core, wire
-from payme.merchant.core import AccountError, Answer, Decision, Order, Request, Transaction
+from payme.merchant import decisions, wire
+from payme.merchant.entities import (
+    AccountError,
+    Answer,
+    Cancel,
+    ChangePassword,
+    Check,
+    CheckPerform,
+    Create,
+    Decision,
+    Event,
+    Order,
+    Perform,
+    Request,
+    SetFiscalData,
+    Statement,
+    Transaction,
+    Write,
+)
 
 T = TypeVar("T")
 
@@ -26,28 +45,52 @@ class FindOrder(NamedTuple):
     account: dict[str, Any]
 
 
+class Notify(NamedTuple):
+    """Step: call the merchant's hook; gives False if there is none to call."""
+
+    event: Event
+    transaction: Transaction
+
+
+class ReadTransaction(NamedTuple):
+    """Step: read a transaction by Payme's id; gives None if there is none."""
+
+    transaction_id: str
+
+
+class LockTransaction(NamedTuple):
+    """Step: lock the order of a transaction, then read the transaction; gives None without one.
+
+    The lock is held until the end of the database transaction.
+    """
+
+    transaction_id: str
+
+
 class LockOrder(NamedTuple):
     """Step: wait until this order is ours alone, until the end of the database transaction."""
 
     order_id: str
 
 
-class GetTransaction(NamedTuple):
-    """Step: read a transaction by Payme's id; gives None if there is none."""
-
-    transaction_id: str
-
-
-class GetHolder(NamedTuple):
-    """Step: read the transaction of an order that waits to be performed, or None."""
+class ReadActive(NamedTuple):
+    """Step: read the transaction of a one-time order that waits or is performed, or None."""
 
     order_id: str
 
 
-class Store(NamedTuple):
-    """Step: store a transaction, new or changed, and run the merchant's hook for the event."""
+class Insert(NamedTuple):
+    """Step: store a new transaction; gives False if its id or its order is taken."""
 
-    write: core.Write
+    transaction: Transaction
+    exclusive: bool
+
+
+class Update(NamedTuple):
+    """Step: store a change; gives False if the transaction is not in the state it was read in."""
+
+    before: Transaction
+    after: Transaction
 
 
 class ListTransactions(NamedTuple):
@@ -62,85 +105,192 @@ class ListTransactions(NamedTuple):
     read: Callable[[Iterable[Transaction]], Any]
 
 
-Step = FindOrder | LockOrder | GetTransaction | GetHolder | Store | ListTransactions
+RowStep = (
+    ReadTransaction | LockTransaction | LockOrder | ReadActive | Insert | Update | ListTransactions
+)
+Step = FindOrder | Notify | RowStep
 
-Flow = Generator[Step, Any, T]
+Steps = Generator[Step, Any, T]
+
+Scope = Literal["read", "insert", "cursor", "transaction"]
 
 
-def serve(request: Request, now: int) -> Flow[Answer | wire.Listing]:
+class Work(NamedTuple):
+    """Steps that are carried out on one connection.
+
+    Attributes:
+        scope: `transaction` is committed when the steps end, and rolled back when anything raises.
+            `insert` ends with one `Insert`, `read` and `cursor` write nothing; each of their steps
+            may stand alone in the database. `cursor` reads row by row.
+        steps: Yields steps. Their value is what the flow is sent.
+    """
+
+    scope: Scope
+    steps: Steps[Any]
+
+
+Flow = Generator[Work, Any, T]
+
+
+class NoAnswerError(Exception):
+    """One way to serve a request came to no answer; what it did is rolled back."""
+
+
+class UnstorableError(Exception):
+    """The merchant's database refuses to be asked for an account."""
+
+    refusal = wire.UNSTORABLE
+
+
+class ChangedMeanwhileError(RuntimeError):
+    """A transaction was changed by somebody who did not lock its order."""
+
+
+def serve(
+    request: Request, now: int, *, refund_missing: bool = False
+) -> Flow[Answer | wire.StatementWriter]:
     """Serve one request.
 
     Args:
         request: What Payme asks.
         now: Time in ms since 1970 UTC.
+        refund_missing: Refund a payment whose order is not found any more.
 
     Returns:
         A flow whose value is the answer, for `wire.encode`.
     """
-    if isinstance(request, core.Statement):
-        return (yield from _statement(request))
-    if isinstance(request, core.ChangePassword):
+    if isinstance(request, ChangePassword):
         # Gone from Payme's pages, and a key that requests can change protects nothing (our choice).
         return wire.refuse_method("ChangePassword")
+    for work in _ways(request, now, refund_missing):
+        try:
+            answer: Answer | wire.StatementWriter = yield work
+        except NoAnswerError:
+            continue
+        return answer
+    raise AssertionError("the last way always comes to an answer")
+
+
+def _ways(
+    request: Statement | Check | CheckPerform | Create | Perform | Cancel | SetFiscalData,
+    now: int,
+    refund_missing: bool,  # noqa: FBT001
+) -> Iterator[Work]:
+    """Yield the ways to serve a request; the next one is gone when one came to no answer.
+
+    Most requests meet an order that nobody else is at. What is decided for them needs no lock, so
+    it is tried first with as few waits for the database as can be; the last way is the whole one.
+    """
+    match request:
+        case Statement():
+            yield Work("cursor", _statement(request))
+        case Check():
+            yield Work("read", _check(request, now))
+        case CheckPerform():
+            yield Work("read", _tried(_check_perform(request, now)))
+            # A `find` that needs a transaction, as for a savepoint, gets one.
+            yield Work("transaction", _check_perform(request, now))
+        case Create():
+            yield Work("insert", _tried(_create_at_once(request, now)))
+            yield Work("transaction", _create(request, now))
+        case Perform() | Cancel() | SetFiscalData():
+            yield Work("transaction", _change(request, now, refund_missing))
+
+
+def _tried(steps: Steps[Answer]) -> Steps[Answer]:
+    """Come to no answer when anything fails: the next way meets it again, or does without."""
     try:
-        decision = yield from _decided(request, now)
-    except AccountError as error:
-        return error.refusal
-    for write in decision.writes:
-        yield Store(write)
-    return decision.answer
+        return (yield from steps)
+    except Exception as error:
+        raise NoAnswerError from error
 
 
-def _decided(request: Any, now: int) -> Flow[Decision]:
-    if isinstance(request, core.CheckPerform):
+def _check(request: Check, now: int) -> Steps[Answer]:
+    # It writes nothing: what is committed is the answer, and nobody needs to wait for it.
+    known: Transaction | None = yield ReadTransaction(request.id)
+    return decisions.decide(request, None, known, now).answer
+
+
+def _check_perform(request: CheckPerform, now: int) -> Steps[Answer]:
+    try:
         order = yield from _order(request.account)
-        return core.decide(request, order, None, now)
-    if isinstance(request, core.Create):
-        return (yield from _decided_create(request, now))
-    if isinstance(request, core.Check):
-        # It writes nothing: what is committed is the answer, and nobody needs to wait for it.
-        known: Transaction | None = yield GetTransaction(request.id)
-        return core.decide(request, None, known, now)
-    return (yield from _decided_known(request, now))
+    except (AccountError, UnstorableError) as error:
+        return error.refusal
+    return decisions.decide(request, order, None, now).answer
 
 
-def _decided_create(request: core.Create, now: int) -> Flow[Decision]:
-    known: Transaction | None = yield GetTransaction(request.id)
+def _find(account: dict[str, Any]) -> Steps[Order | None]:
+    """Ask the merchant, and blame an account that no database can be asked for, not the `find`."""
+    try:
+        order: Order | None = yield FindOrder(account)
+    except AccountError:
+        raise
+    except Exception as error:
+        if wire.is_storable(account):
+            raise
+        raise UnstorableError from error
+    return order
+
+
+def _create_at_once(request: Create, now: int) -> Steps[Answer]:
+    """Create the transaction of an order that is free, and nothing else.
+
+    Nothing is locked: of two that come here at one moment, the unique indexes let one in. Whoever
+    is not let in, and whoever may be a repetition, goes the whole way.
+    """
+    order: Order | None = yield FindOrder(request.account)
+    decision = decisions.decide(request, order, None, now)
+    for write in decision.writes:
+        if (yield Insert(write.transaction, write.exclusive)):
+            return decision.answer
+    raise NoAnswerError
+
+
+def _create(request: Create, now: int) -> Steps[Answer]:
+    try:
+        decision = yield from _decided_create(request, now)
+    except (AccountError, UnstorableError) as error:
+        return error.refusal
+    return (yield from _stored(decision))
+
+
+def _decided_create(request: Create, now: int) -> Steps[Decision]:
+    known: Transaction | None = yield LockTransaction(request.id)
     if known is not None:
-        return (yield from _decided_known(request, now))
-    found: Order | None = yield FindOrder(request.account)
+        return decisions.decide(request, None, known, now)
+    found = yield from _find(request.account)
     if found is None:
-        return core.decide(request, None, None, now)
+        return decisions.decide(request, None, None, now)
     yield LockOrder(found.id)
     # Somebody may have created a transaction, this very one included, while we waited for the lock.
-    known = yield GetTransaction(request.id)
+    known = yield ReadTransaction(request.id)
     order = yield from _order(request.account)
-    return core.decide(request, order, known, now)
+    return decisions.decide(request, order, known, now)
 
 
-def _decided_known(request: Any, now: int) -> Flow[Decision]:
-    known: Transaction | None = yield GetTransaction(request.id)
-    if known is None:
-        return core.decide(request, None, None, now)
-    yield LockOrder(known.order_id)
-    locked: Transaction = yield GetTransaction(request.id)
-    order = yield from _order_of(locked)
-    return core.decide(request, order, locked, now)
+def _change(
+    request: Perform | Cancel | SetFiscalData,
+    now: int,
+    refund_missing: bool,  # noqa: FBT001
+) -> Steps[Answer]:
+    known: Transaction | None = yield LockTransaction(request.id)
+    order: Order | None = None
+    if known is not None and decisions.asks_order(request, known, now):
+        order = yield from _order_of(known)
+    decision = decisions.decide(request, order, known, now, refund_missing=refund_missing)
+    return (yield from _stored(decision))
 
 
-def _order(account: dict[str, Any]) -> Flow[Order | None]:
-    order: Order | None = yield FindOrder(account)
+def _order(account: dict[str, Any]) -> Steps[Order | None]:
+    order = yield from _find(account)
     if order is None:
         return None
-    holder: Transaction | None = yield GetHolder(order.id)
-    return replace(order, holder=holder)
+    active: Transaction | None = yield ReadActive(order.id)
+    return replace(order, active_transaction=active)
 
 
-def _order_of(transaction: Transaction) -> Flow[Order | None]:
-    """Read the order of a stored transaction; one that can't be found any more is None.
-
-    Its holder is not read: only a new transaction has to give way to one.
-    """
+def _order_of(transaction: Transaction) -> Steps[Order | None]:
+    """Read the order of a stored transaction; one that can't be found any more is None."""
     try:
         order: Order | None = yield FindOrder(transaction.account)
     except AccountError:
@@ -148,15 +298,49 @@ def _order_of(transaction: Transaction) -> Flow[Order | None]:
     return order
 
 
-def _statement(request: core.Statement) -> Flow[wire.Listing]:
-    listing: wire.Listing = yield ListTransactions(request.from_, request.to, _listed)
-    return listing
+def _stored(decision: Decision) -> Steps[Answer]:
+    """Store what was decided, and give the answer."""
+    for write in decision.writes:
+        if not (yield from _store(write)):
+            # The id or the order is taken, whatever the lock and the merchant's `find` said.
+            return decisions.CANNOT_PERFORM
+    return decision.answer
 
 
-def _listed(rows: Iterable[Transaction]) -> wire.Listing:
+def _store(write: Write) -> Steps[bool]:
+    after = write.transaction
+    if write.before is None:
+        inserted: bool = yield Insert(after, write.exclusive)
+        return inserted
+    if not (yield Update(write.before, after)):
+        raise ChangedMeanwhileError(f"transaction {after.id} is not as it was read")
+    # Stored first: should that fail, nobody was told.
+    if write.event is not None and (yield Notify(write.event, after)):
+        yield from _confirm(write)
+    return True
+
+
+def _confirm(write: Write) -> Steps[None]:
+    """Read back what the merchant was told of.
+
+    A hook that swallows a database error dooms the transaction of PostgreSQL, and COMMIT would not
+    say so: it rolls back, and Payme would be told that the goods are out. Reading fails.
+    """
+    stored = write.transaction
+    kept: Transaction | None = yield ReadTransaction(stored.id)
+    if kept is None or kept.state != stored.state:
+        raise RuntimeError(f"{write.event} took back what was stored; the store does that")
+
+
+def _statement(request: Statement) -> Steps[wire.StatementWriter]:
+    written: wire.StatementWriter = yield ListTransactions(request.from_, request.to, _written)
+    return written
+
+
+def _written(rows: Iterable[Transaction]) -> wire.StatementWriter:
     # The text is held and not sent while it is made: reading may fail halfway, and then the answer
     # is -32400 and no statement.
-    listing = wire.Listing()
+    writer = wire.StatementWriter()
     for row in rows:
-        listing.add(core.statement_row(row))
-    return listing
+        writer.add(decisions.statement_row(row))
+    return writer

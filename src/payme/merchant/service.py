@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from payme.merchant import flows, wire
 from payme.merchant.auth import LOGIN, AllowList, Keys
-from payme.merchant.core import Refusal
+from payme.merchant.entities import Answer, Refusal, Request
 from payme.merchant.stores import AsyncStore, Store
 from payme.merchant.wire import Parsed
 
@@ -52,10 +52,15 @@ class _Endpoint:
         login: str,
         allow: AllowList | None,
         clock: Callable[[], int],
+        refund_missing: bool,
     ) -> None:
         self._keys = Keys(keys, login)
         self._allow = allow
         self._clock = clock
+        self._refund_missing = refund_missing
+
+    def _flow(self, request: Request) -> flows.Flow[Answer | wire.StatementWriter]:
+        return flows.serve(request, self._clock(), refund_missing=self._refund_missing)
 
     def _open(self, incoming: Incoming) -> Parsed:
         """Read a request, and put the refusal in its place if it may not be served."""
@@ -86,6 +91,9 @@ class Merchant(_Endpoint):
         login: Login of the Basic scheme.
         allow: Addresses that may call; None for any.
         clock: Tells the time in ms since 1970 UTC.
+        refund_missing: Refund a payment whose order `find` does not find any more, or finds another
+            one. By default that is refused with -31007: nobody can say whether it may be taken
+            back.
 
     Raises:
         ConfigurationError: No key, or one that can't be right.
@@ -105,8 +113,9 @@ class Merchant(_Endpoint):
         login: str = LOGIN,
         allow: AllowList | None = None,
         clock: Callable[[], int] = now_ms,
+        refund_missing: bool = False,
     ) -> None:
-        super().__init__(keys, login=login, allow=allow, clock=clock)
+        super().__init__(keys, login=login, allow=allow, clock=clock, refund_missing=refund_missing)
         self._store = store
 
     def answer(self, incoming: Incoming) -> bytes:
@@ -122,10 +131,10 @@ class Merchant(_Endpoint):
         if isinstance(parsed.request, Refusal):
             return wire.encode(parsed.id, parsed.request)
         try:
-            answer = self._store.run(flows.serve(parsed.request, self._clock()))
+            answer = self._store.run(self._flow(parsed.request))
+            return wire.encode(parsed.id, answer)
         except Exception:  # noqa: BLE001 - Payme always gets an answer of the protocol
             return self._broken(parsed)
-        return wire.encode(parsed.id, answer)
 
 
 class AsyncMerchant(_Endpoint):
@@ -139,8 +148,9 @@ class AsyncMerchant(_Endpoint):
         login: str = LOGIN,
         allow: AllowList | None = None,
         clock: Callable[[], int] = now_ms,
+        refund_missing: bool = False,
     ) -> None:
-        super().__init__(keys, login=login, allow=allow, clock=clock)
+        super().__init__(keys, login=login, allow=allow, clock=clock, refund_missing=refund_missing)
         self._store = store
 
     async def answer(self, incoming: Incoming) -> bytes:
@@ -149,7 +159,7 @@ class AsyncMerchant(_Endpoint):
         if isinstance(parsed.request, Refusal):
             return wire.encode(parsed.id, parsed.request)
         try:
-            answer = await self._store.run(flows.serve(parsed.request, self._clock()))
+            answer = await self._store.run(self._flow(parsed.request))
+            return wire.encode(parsed.id, answer)
         except Exception:  # noqa: BLE001 - Payme always gets an answer of the protocol
             return self._broken(parsed)
-        return wire.encode(parsed.id, answer)

@@ -9,21 +9,21 @@ from typing import Any, Final, NamedTuple, cast
 import msgspec
 
 from payme.errors.catalogue import Text
-from payme.merchant import core
-from payme.merchant.core import Answer, Refusal, Request
+from payme.merchant import entities
+from payme.merchant.entities import Answer, Refusal, Request
 
 MAX_BODY: Final = 1 << 20
 """Bytes of a request that are read; Payme's own have less than ten thousand (our choice)."""
 
 _METHODS: Final[dict[str, type[Request]]] = {
-    "CheckPerformTransaction": core.CheckPerform,
-    "CreateTransaction": core.Create,
-    "PerformTransaction": core.Perform,
-    "CancelTransaction": core.Cancel,
-    "CheckTransaction": core.Check,
-    "GetStatement": core.Statement,
-    "SetFiscalData": core.SetFiscalData,
-    "ChangePassword": core.ChangePassword,
+    "CheckPerformTransaction": entities.CheckPerform,
+    "CreateTransaction": entities.Create,
+    "PerformTransaction": entities.Perform,
+    "CancelTransaction": entities.Cancel,
+    "CheckTransaction": entities.Check,
+    "GetStatement": entities.Statement,
+    "SetFiscalData": entities.SetFiscalData,
+    "ChangePassword": entities.ChangePassword,
 }
 
 NOT_POST: Final = Refusal(
@@ -40,6 +40,20 @@ ACCESS_DENIED: Final = Refusal(
 )
 SYSTEM_ERROR: Final = Refusal(-32400, Text("Tizim xatosi.", "Системная ошибка.", "System error."))
 _NO_METHOD: Final = Text("Bunday metod yoʻq.", "Метод не найден.", "There is no such method.")
+
+UNSTORABLE: Final = Refusal(
+    -32602,
+    Text(
+        "Parametrlarda NUL belgisi yoki juda katta son bor.",
+        "В параметрах символ NUL или слишком большое число.",
+        "The params have a NUL or a number that is too large.",
+    ),
+)
+
+LATEST_MS: Final = 253_402_300_799_999
+"""The end of the year 9999: a later `time` is no time in ms, and would never expire."""
+
+_BIGGEST: Final = 2**63 - 1
 
 CallId = int | float | str | None
 
@@ -91,15 +105,49 @@ def _request(method: Any, params: Any) -> Request | Refusal:
     if kind is None:
         return refuse_method(method)
     try:
-        return msgspec.convert(params, kind)
+        request = msgspec.convert(params, kind)
     except (msgspec.ValidationError, RecursionError) as error:
         return _bad_params(kind, str(error))
+    return request if _fits_columns(request) else UNSTORABLE
+
+
+def _fits_columns(request: Request) -> bool:
+    """Return whether a database can be asked for what the request names.
+
+    The bounds of a statement may be any numbers: what lies outside of a database lists nothing.
+    """
+    if getattr(request, "time", 0) > LATEST_MS:
+        return False
+    return all(is_storable(getattr(request, name, 0)) for name in ("id", "time", "reason"))
+
+
+def is_storable(value: Any) -> bool:
+    """Return whether any database takes a value as text or as a number.
+
+    Args:
+        value: Any JSON value.
+
+    Returns:
+        False for text with a NUL, for a number of more than 64 bits, and for what holds one.
+    """
+    match value:
+        case str():
+            return "\0" not in value
+        case int():
+            return -_BIGGEST <= value <= _BIGGEST
+        case dict():
+            parts = cast("dict[str, Any]", value)
+            return all(is_storable(part) for part in (*parts, *parts.values()))
+        case list():
+            return all(is_storable(part) for part in cast("list[Any]", value))
+        case _:
+            return True
 
 
 def _bad_params(kind: type[Request], reason: str) -> Refusal:
     """Refuse params: -32602 where a page lists it, -32600 elsewhere (CONFIRMED)."""
     named = Text(*(f"{sentence} {reason}" for sentence in NOT_RPC.message))
-    return Refusal(-32602 if kind is core.SetFiscalData else -32600, named)
+    return Refusal(-32602 if kind is entities.SetFiscalData else -32600, named)
 
 
 def refuse_method(name: str) -> Refusal:
@@ -114,7 +162,7 @@ def refuse_method(name: str) -> Refusal:
     return Refusal(-32601, _NO_METHOD, name[:64])
 
 
-class Listing:
+class StatementWriter:
     """The answer to GetStatement, as a text that grows by a row at a time.
 
     A day may have a hundred thousand transactions. Nothing but their text is held, and that once:
@@ -130,7 +178,7 @@ class Listing:
         """Write a row.
 
         Args:
-            row: From `core.statement_row`.
+            row: From `decisions.statement_row`.
         """
         self._text.write(self._between + msgspec.json.encode(row))
         self._between = b","
@@ -148,17 +196,17 @@ class Listing:
         return self._text.getvalue()
 
 
-def encode(call_id: CallId, answer: Answer | Listing) -> bytes:
+def encode(call_id: CallId, answer: Answer | StatementWriter) -> bytes:
     """Write an answer.
 
     Args:
         call_id: The `id` of the request.
-        answer: The result, or the refusal. A listing can be written once.
+        answer: The result, or the refusal. A statement can be written once.
 
     Returns:
         JSON text, for a body with HTTP status 200: any other status Payme reads as -32400.
     """
-    if isinstance(answer, Listing):
+    if isinstance(answer, StatementWriter):
         return answer.close(call_id)
     if isinstance(answer, Refusal):
         error = {"code": answer.code, "message": answer.message._asdict(), "data": answer.data}

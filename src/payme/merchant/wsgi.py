@@ -8,7 +8,7 @@ Example:
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from payme.merchant import wire
+from payme.merchant.bodies import drained
 from payme.merchant.service import CONTENT_TYPE, Incoming, Merchant
 
 Environ = dict[str, Any]
@@ -36,10 +36,10 @@ def wsgi_app(merchant: Merchant) -> WsgiApp:
     """
 
     def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        body = merchant.answer(read(environ))
-        headers = [("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(body)))]
+        answer = merchant.answer(read(environ))
+        headers = [("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(answer)))]
         start_response("200 OK", headers)
-        return [body]
+        return [answer]
 
     return app
 
@@ -53,31 +53,25 @@ def read(environ: Environ) -> Incoming:
     Returns:
         The request; its body ends one byte after the limit.
     """
+    return incoming(environ, body(environ))
+
+
+def incoming(environ: Environ, body: bytes) -> Incoming:
+    """Make a request of a WSGI environment whose body was read already."""
     return Incoming(
         environ["REQUEST_METHOD"],
-        _body(environ),
+        body,
         environ.get("HTTP_AUTHORIZATION"),
         environ.get("REMOTE_ADDR"),
         environ.get("HTTP_X_FORWARDED_FOR"),
     )
 
 
-def _body(environ: Environ) -> bytes:
+def body(environ: Environ) -> bytes:
+    """Read the body from a WSGI environment."""
     length = str(environ.get("CONTENT_LENGTH") or "")
-    if not length.isdecimal():
-        # Without a length only some servers mark the end of the body; the others would wait for
-        # ever.
-        known_end = environ.get("wsgi.input_terminated")
-        return _take(environ["wsgi.input"], wire.MAX_BODY + 1) if known_end else b""
-    return _take(environ["wsgi.input"], min(int(length), wire.MAX_BODY + 1))
-
-
-def _take(stream: Any, most: int) -> bytes:
-    """Read up to a number of bytes; `read` of some servers gives less than it was asked for."""
-    body = bytearray()
-    while len(body) < most:
-        part = stream.read(most - len(body))
-        if not part:
-            break
-        body += part
-    return bytes(body)
+    if length.isdecimal():
+        return drained(environ["wsgi.input"].read, int(length))
+    # Without a length only some servers mark the end of the body; the others would wait for ever.
+    known_end = environ.get("wsgi.input_terminated")
+    return drained(environ["wsgi.input"].read) if known_end else b""

@@ -5,6 +5,7 @@ import http.client
 import json
 from contextlib import contextmanager
 
+import flask
 import pytest
 import shopfront_project  # noqa: F401 - Django's handlers ask for settings
 from django.core.handlers.asgi import ASGIHandler
@@ -196,3 +197,59 @@ def test_address_reaches_the_allow_list(name):
         for address, expected in (("185.234.113.5", -31003), ("203.0.113.1", -32504)):
             headers = {**AUTH, "X-Forwarded-For": address}
             assert code(call(port, "CheckTransaction", {"id": ID}, headers=headers)) == expected
+
+
+# Who else reads the body ..................................................................
+
+
+@pytest.mark.parametrize("reads_first", [True, False])
+def test_flask_shop_that_reads_every_body_takes_payments(reads_first):
+    app = flask_app(blocking())
+    app.config["MAX_CONTENT_LENGTH"] = None
+    read = []
+    if reads_first:
+        app.before_request(lambda: read.append(flask.request.get_data()))
+    app.after_request(lambda response: (read.append(flask.request.get_data()), response)[1])
+    with serving_wsgi(app) as port:
+        assert call(port, "CreateTransaction", CREATE)["result"]["state"] == 1
+    assert len(read) == 1 + reads_first
+    assert b"" not in read
+
+
+def reading_first(get_response):
+    def middleware(request):
+        assert request.body
+        return get_response(request)
+
+    return middleware
+
+
+def reading_afterwards(get_response):
+    def middleware(request):
+        response = get_response(request)
+        assert request.body
+        return response
+
+    return middleware
+
+
+@pytest.mark.parametrize("limit", [None, 10])
+@pytest.mark.parametrize("middleware", [reading_first, reading_afterwards])
+@pytest.mark.parametrize(
+    ("serving", "handler"), [(serving_wsgi, WSGIHandler), (serving_asgi, ASGIHandler)]
+)
+def test_django_middleware_that_reads_every_body_takes_payments(
+    middleware, limit, serving, handler
+):
+    if middleware is reading_first and limit is not None:
+        pytest.skip("Django itself refuses what this middleware asks for")
+    urls = (re_path("^payme/?$", merchant_view(blocking())),)
+    path = f"{__name__}.{middleware.__name__}"
+    settings = {"ROOT_URLCONF": urls, "MIDDLEWARE": [path], "DATA_UPLOAD_MAX_MEMORY_SIZE": limit}
+    with override_settings(**settings), serving(handler()) as port:
+        assert call(port, "CreateTransaction", CREATE)["result"]["state"] == 1
+        # A body without a length, as some proxies send it.
+        chunked = [json.dumps({"id": 5, "method": "CheckTransaction", "params": {"id": ID}})]
+        if serving is serving_asgi:
+            answer = send(port, (part.encode() for part in chunked))
+            assert answer["result"]["state"] == 1

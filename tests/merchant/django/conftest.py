@@ -15,7 +15,8 @@ from shopfront.models import Event, Order
 from shopfront.orders import Orders
 
 from payme.merchant.django.configuration import configured
-from payme.merchant.django.models import Transaction
+from payme.merchant.django.models import OrderLock, Transaction
+from support.mariadb import mariadb_database
 from support.postgres import postgres_database
 
 
@@ -105,6 +106,9 @@ class Shop(Requests):
     def state(self, name):
         return Order.objects.get(pk=name).state
 
+    def forget(self, name):
+        Order.objects.filter(pk=name).update(state="waiting")
+
     @property
     def fails(self):
         return Orders.fails
@@ -117,6 +121,34 @@ class Shop(Requests):
 @pytest.fixture
 def shop(alias):
     return Shop("a", "b")
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    with mariadb_database() as server:
+        import pymysql
+
+        pymysql.install_as_MySQLdb()
+        engine = "django.db.backends.mysql"
+        settings.DATABASES.setdefault("merchant_mariadb", {}).update(ENGINE=engine, **server)
+        # Filled in as Django does for those that it reads.
+        connections.settings = connections.configure_settings(settings.DATABASES)
+        _prepare("merchant_mariadb")
+        yield "merchant_mariadb"
+        connections["merchant_mariadb"].close()
+        # Others in this process make migrations, and ask every database that is known.
+        del settings.DATABASES["merchant_mariadb"]
+
+
+@pytest.fixture
+def mariadb_shop(mariadb):
+    before, routing.chosen = routing.chosen, mariadb
+    empty()
+    OrderLock.objects.all().delete()
+    yield Shop("a", "b")
+    Orders.fails = Orders.then = None
+    connections[mariadb].close()
+    routing.chosen = before
 
 
 class ShopOfPayments(Shop):

@@ -4,13 +4,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.conf import settings
 from django.db import connections, transaction
 from django.test import Client
+from psycopg import IsolationLevel
 from scenarios import code
 from shopfront import routing
 from shopfront.models import Event, Order
 
-from payme.merchant.django import locks
+from payme.merchant.django import rows
 from payme.merchant.django.models import OrderLock, Transaction
 
 RACES = 500
@@ -85,7 +87,7 @@ def test_repeated_perform_at_the_same_moment_tells_the_shop_once(crowd):
 
 
 def test_perform_and_cancel_at_the_same_moment_agree(crowd):
-    for one in range(100):
+    for one in range(RACES):
         crowd.create(one, str(one))
 
     def either(client, side, one):
@@ -93,7 +95,7 @@ def test_perform_and_cancel_at_the_same_moment_agree(crowd):
         return mine.cancel(one) if side else mine.perform(one)
 
     told = []
-    for one, (performed, cancelled) in enumerate(race(either, 100)):
+    for one, (performed, cancelled) in enumerate(race(either)):
         if "result" in performed:
             assert cancelled["result"]["state"] == -2
             told += [("paid", str(one)), ("cancelled", str(one))]
@@ -101,6 +103,36 @@ def test_perform_and_cancel_at_the_same_moment_agree(crowd):
             assert (code(performed), cancelled["result"]["state"]) == (-31008, -1)
             told += [("released", str(one))]
     assert sorted(crowd.events(), key=lambda event: int(event[1])) == told
+
+
+@pytest.mark.parametrize("alias", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("where", ["OPTIONS", "database"])
+def test_isolation_of_the_project_does_not_matter(crowd, alias, where):
+    """In REPEATABLE READ who waited for a lock would not see what the former holder committed."""
+    level = {"isolation_level": IsolationLevel.REPEATABLE_READ} if where == "OPTIONS" else {}
+    default = "ALTER DATABASE {} SET default_transaction_isolation = '{}'"
+    name = settings.DATABASES[alias]["NAME"]
+
+    def isolate(options, default_level):
+        with connections[alias].cursor() as cursor:
+            cursor.execute(default.format(name, default_level))
+        settings.DATABASES[alias]["OPTIONS"] = options
+        connections[alias].close()
+
+    def create(client, side, one):
+        return crowd.with_client(client).create(one, str(one))
+
+    def perform(client, side, one):
+        return crowd.with_client(client).perform(one)
+
+    isolate(level, "repeatable read" if where == "database" else "read committed")
+    try:
+        created, performed = race(create, 200), race(perform, 200)
+    finally:
+        isolate({}, "read committed")
+    for first, second in (*created, *performed):
+        assert "result" in first
+        assert first == second
 
 
 def test_row_locks_keep_two_apart_where_there_are_no_other_locks(postgresql, monkeypatch):
@@ -111,7 +143,7 @@ def test_row_locks_keep_two_apart_where_there_are_no_other_locks(postgresql, mon
     def count(client, side, one):
         with transaction.atomic(using=postgresql):
             # A new row every tenth time: the making of it is a lock too.
-            locks.lock_row(postgresql, f"counter {one // 10}")
+            rows.lock_row(postgresql, f"counter {one // 10}")
             Event.objects.create(event="count", name=str(Event.objects.count()))
 
     race(count, 100)
@@ -121,7 +153,8 @@ def test_row_locks_keep_two_apart_where_there_are_no_other_locks(postgresql, mon
 
 @pytest.mark.parametrize("alias", ["postgresql"], indirect=True)
 def test_creates_are_kept_apart_by_row_locks(crowd, monkeypatch):
-    monkeypatch.setattr(locks, "_lock_advisory", locks.lock_row)
+    by_row = lambda self, order_id: rows.lock_row(self._alias, order_id)  # noqa: E731
+    monkeypatch.setattr(rows.DjangoRows, "lock_order", by_row)
 
     def create(client, side, one):
         return crowd.with_client(client).create(2 * one + side, str(one))

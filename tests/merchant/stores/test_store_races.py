@@ -9,7 +9,9 @@ from racing import Ask, create_params, in_processes, in_tasks, in_threads
 from scenarios import code, number
 from sqlshop import AsyncShop, BlockingShop, opened
 
-from payme.merchant.stores.sqlalchemy import plan, transactions
+from payme.merchant import flows
+from payme.merchant.stores.sqlalchemy import transactions
+from payme.merchant.stores.sqlalchemy.rows import SqlRows
 
 RACES = 500
 NAMES = [f"o{index}" for index in range(RACES)]
@@ -58,13 +60,20 @@ def test_one_of_two_creates_is_accepted(database, caplog):
     assert not caplog.records  # The lock decided each race, and the unique index had no work.
 
 
-def test_lock_alone_keeps_two_creates_apart(database):
+def go_the_whole_way(request, now):
+    raise flows.NoAnswerError
+    yield
+
+
+def test_lock_alone_keeps_two_creates_apart(database, monkeypatch):
+    monkeypatch.setattr(flows, "_create_at_once", go_the_whole_way)
     drop_the_index(database)
     assert losers(race_to_create(database, 150)) == [[-31008]] * 150
 
 
 def test_unique_index_alone_keeps_two_creates_apart(postgres_db, monkeypatch):
-    monkeypatch.setattr(plan.Plan, "_lock", lambda self, order_id: iter(()))
+    monkeypatch.setattr(SqlRows, "lock", SqlRows.read)
+    monkeypatch.setattr(SqlRows, "lock_order", lambda self, order_id: None)
     with opened(BlockingShop, postgres_db, *NAMES) as shop:
         assert losers(race_to_create(shop, 150)) == [[-31008]] * 150
         assert living(shop) == dict.fromkeys(NAMES[:150], 1)
@@ -85,16 +94,17 @@ def test_same_create_at_once_gets_the_same_answer(database):
 
 
 def test_cancel_against_perform_leaves_order_and_transaction_in_agreement(database):
-    for index, name in enumerate(NAMES[:150]):
+    for index, name in enumerate(NAMES):
         database.create(index, name)
     asks = [
-        (partial(database.perform, index), partial(database.cancel, index)) for index in range(150)
+        (partial(database.perform, index), partial(database.cancel, index))
+        for index in range(RACES)
     ]
     answers = in_threads(asks)
     diary = {}
     for event, name in database.events():
         diary.setdefault(name, []).append(event)
-    for name, (performed, cancelled) in zip(NAMES, answers, strict=False):
+    for name, (performed, cancelled) in zip(NAMES, answers, strict=True):
         happened = diary[name]
         if "result" in performed:
             assert (cancelled["result"]["state"], happened) == (-2, ["paid", "cancelled"])

@@ -17,7 +17,7 @@ from sqlshop import (
     statements,
 )
 
-from payme.merchant import core, flows
+from payme.merchant import decisions, flows
 from payme.merchant.service import Incoming
 from payme.merchant.stores.sqlalchemy import AsyncSqlAlchemyStore, schema, transactions
 
@@ -76,7 +76,11 @@ def test_statement_is_read_through_the_index_and_not_sorted(url):
 
 def only_look(from_, to, look):
     """A flow that reads a statement as the service does, and keeps no row."""
-    return (yield flows.ListTransactions(from_, to, look))
+
+    def steps():
+        return (yield flows.ListTransactions(from_, to, look))
+
+    return (yield flows.Work("cursor", steps()))
 
 
 def run(shop, flow):
@@ -144,7 +148,7 @@ def test_statement_that_breaks_off_is_a_system_error_and_no_statement(shop, monk
             raise ValueError("a row that nobody can read")
         return {}
 
-    monkeypatch.setattr(core, "statement_row", broken)
+    monkeypatch.setattr(decisions, "statement_row", broken)
     assert code(shop.call("GetStatement", **{"from": 0, "to": START * 2})) == -32400
     monkeypatch.undo()
     assert len(shop.statement()) == 20

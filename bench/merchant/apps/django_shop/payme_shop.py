@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from bench.merchant.apps.django_shop.models import Order
 from bench.merchant.apps.shop import ACCOUNT_FIELD
-from payme.merchant import core
+from payme import merchant
 
 if TYPE_CHECKING:
-    from payme.merchant.core import Transaction
+    from payme.merchant import Transaction
 
 
 class Orders:
     """Finds orders, and marks them as paid."""
 
-    def find(self, account: dict[str, Any]) -> core.Order | None:
+    def find(self, account: dict[str, Any]) -> merchant.Order | None:
         order = Order.objects.filter(pk=account[ACCOUNT_FIELD]).first()
         if order is None:
             return None
         state = "paid" if order.status == "paid" else "waiting"
-        return core.Order(id=str(order.pk), amount=int(order.amount * 100), state=state)
+        return merchant.Order(id=str(order.pk), amount=int(order.amount * 100), state=state)
 
     def paid(self, transaction: Transaction) -> None:
         Order.objects.filter(pk=transaction.order_id).update(status="paid")

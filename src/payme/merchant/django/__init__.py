@@ -13,13 +13,13 @@ Three places, and Payme can call:
     class Orders:
         def find(self, account):
             order = Order.objects.filter(pk=account.get("order_id")).first()
-            return order and payme.merchant.core.Order(id=str(order.pk), amount=order.amount)
+            return order and payme.merchant.Order(id=str(order.pk), amount=order.amount)
 
         def paid(self, transaction): ...
 
         def cancelled(self, transaction): ...
 
-`Orders` is described in `payme.merchant.django.orders`, the settings in
+`Orders` is described in `payme.merchant.orders`, the settings in
 `payme.merchant.django.configuration`.
 """
 

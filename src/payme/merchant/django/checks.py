@@ -16,6 +16,7 @@ _READERS: Sequence[tuple[str, Reader]] = (
     ("payme.E002", configuration.keys),
     ("payme.E003", configuration.orders),
     ("payme.E004", configuration.allow_list),
+    ("payme.E006", configuration.refund_missing),
 )
 
 

@@ -7,6 +7,7 @@
 | `LOGIN` | login of the Basic scheme | `Paycom` |
 | `ALLOWED_ADDRESSES` | who may call; `payme.merchant.auth.PAYME_ADDRESSES` is Payme | any |
 | `TRUSTED_PROXIES` | whose `X-Forwarded-For` is believed | nobody |
+| `REFUND_MISSING` | refund a payment whose order is not found any more | False |
 """
 
 import inspect
@@ -19,11 +20,17 @@ from django.utils.module_loading import import_string
 
 from payme.errors import ConfigurationError
 from payme.merchant.auth import LOGIN, AllowList, Keys
-from payme.merchant.django.orders import Orders
+from payme.merchant.orders import REQUIRED, Orders
 from payme.merchant.service import Merchant
 
-_KNOWN: Final = {"KEYS", "ORDERS", "LOGIN", "ALLOWED_ADDRESSES", "TRUSTED_PROXIES"}
-_METHODS: Final = ("find", "paid", "cancelled")
+_KNOWN: Final = {
+    "KEYS",
+    "ORDERS",
+    "LOGIN",
+    "ALLOWED_ADDRESSES",
+    "TRUSTED_PROXIES",
+    "REFUND_MISSING",
+}
 
 
 @lru_cache(maxsize=1)
@@ -40,7 +47,13 @@ def configured() -> Merchant:
 
     given = section()
     login = given.get("LOGIN", LOGIN)
-    return Merchant(DjangoStore(orders(given)), keys(given), login=login, allow=allow_list(given))
+    return Merchant(
+        DjangoStore(orders(given)),
+        keys(given),
+        login=login,
+        allow=allow_list(given),
+        refund_missing=refund_missing(given),
+    )
 
 
 def section() -> Mapping[str, Any]:
@@ -90,7 +103,7 @@ def orders(given: Mapping[str, Any]) -> Orders:
 
 
 def _require_methods(path: str, loaded: object) -> None:
-    methods = {name: getattr(loaded, name, None) for name in _METHODS}
+    methods = {name: getattr(loaded, name, None) for name in REQUIRED}
     missing = [name for name, method in methods.items() if not callable(method)]
     if missing:
         raise ConfigurationError(f"ORDERS: {path} has no {_listed(missing)}")
@@ -112,6 +125,18 @@ def allow_list(given: Mapping[str, Any]) -> AllowList | None:
         AllowList((), proxies)
         return None
     return AllowList(_list("ALLOWED_ADDRESSES", addresses), proxies)
+
+
+def refund_missing(given: Mapping[str, Any]) -> bool:
+    """Read whether a payment is refunded whose order is not found any more.
+
+    Raises:
+        ConfigurationError: It is neither True nor False.
+    """
+    found = given.get("REFUND_MISSING", False)
+    if not isinstance(found, bool):
+        raise ConfigurationError("REFUND_MISSING: expected True or False")
+    return found
 
 
 def _list(name: str, given: object) -> list[str]:

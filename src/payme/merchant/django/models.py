@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from django.db import models
 
-from payme.merchant import core
+from payme.merchant import entities
 from payme.merchant.django.fields import ExactJSONField
 
 
 class State(models.IntegerChoices):
     """State of a transaction, with Payme's numbers."""
 
-    CREATED = core.TransactionState.CREATED, "waiting"
-    PERFORMED = core.TransactionState.PERFORMED, "paid"
-    CANCELLED = core.TransactionState.CANCELLED, "cancelled"
-    REFUNDED = core.TransactionState.REFUNDED, "refunded"
+    CREATED = entities.TransactionState.CREATED, "waiting"
+    PERFORMED = entities.TransactionState.PERFORMED, "paid"
+    CANCELLED = entities.TransactionState.CANCELLED, "cancelled"
+    REFUNDED = entities.TransactionState.REFUNDED, "refunded"
 
 
 class Reason(models.IntegerChoices):
     """Why a transaction was cancelled, with Payme's numbers."""
 
-    RECEIVER = core.Reason.RECEIVER, "receiver not found"
-    DEBIT = core.Reason.DEBIT, "debit failed"
-    EXECUTION = core.Reason.EXECUTION, "transaction failed"
-    TIMEOUT = core.Reason.TIMEOUT, "timed out"
-    REFUND = core.Reason.REFUND, "refund"
-    UNKNOWN = core.Reason.UNKNOWN, "unknown"
+    RECEIVER = entities.Reason.RECEIVER, "receiver not found"
+    DEBIT = entities.Reason.DEBIT, "debit failed"
+    EXECUTION = entities.Reason.EXECUTION, "transaction failed"
+    TIMEOUT = entities.Reason.TIMEOUT, "timed out"
+    REFUND = entities.Reason.REFUND, "refund"
+    UNKNOWN = entities.Reason.UNKNOWN, "unknown"
 
 
 class Transaction(models.Model):
-    """One attempt to pay an order; see `payme.merchant.core.Transaction`."""
+    """One attempt to pay an order; see `payme.merchant.Transaction`."""
 
     id: models.CharField[str, str] = models.CharField(
         "id at Payme", primary_key=True, max_length=64

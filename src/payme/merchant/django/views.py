@@ -2,15 +2,18 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
+from django.core.exceptions import RequestDataTooBig
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
-from django.http.request import UnreadablePostError
+from django.http.request import RawPostDataException, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from payme.errors import ConfigurationError
 from payme.merchant import wire
+from payme.merchant.bodies import drained, is_short
 from payme.merchant.django.configuration import configured
 from payme.merchant.service import CONTENT_TYPE, Incoming, Merchant
 
@@ -74,8 +77,16 @@ def _read(request: HttpRequest) -> Incoming:
 
 
 def _body(request: HttpRequest) -> bytes:
-    # `request.body` would answer HTTP 400 to what is longer than DATA_UPLOAD_MAX_MEMORY_SIZE.
+    """Read the body as Django keeps it: middleware may have read it, or read it afterwards."""
+    length = str(request.META.get("CONTENT_LENGTH") or "")
     try:
-        return request.read(wire.MAX_BODY + 1)
+        if is_short(int(length) if length.isdecimal() else None):
+            # Django answers HTTP 400 to what is longer than DATA_UPLOAD_MAX_MEMORY_SIZE.
+            with suppress(RequestDataTooBig, RawPostDataException):
+                return request.body
+        body = drained(request.read)
     except UnreadablePostError:
         return b""
+    kept: Any = request
+    kept._body = body
+    return body

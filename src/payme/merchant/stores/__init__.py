@@ -8,23 +8,23 @@ T = TypeVar("T")
 
 
 class Store(Protocol):
-    """Runs a flow inside one database transaction, blocking."""
+    """Runs flows on a database, blocking."""
 
     def run(self, flow: Flow[T]) -> T:
-        """Carry out the steps of a flow, commit, and return its value.
+        """Carry out the work of a flow, and return its value.
 
         Args:
             flow: From `payme.merchant.flows`.
 
         Returns:
-            The value of the flow. When anything raises, nothing of it is stored.
+            The value of the flow. When a piece of work raises, nothing of it is stored.
         """
         ...
 
 
 class AsyncStore(Protocol):
-    """Runs a flow inside one database transaction, under asyncio."""
+    """Runs flows on a database, under asyncio."""
 
     async def run(self, flow: Flow[T]) -> T:
-        """Carry out the steps of a flow; see `Store.run`."""
+        """Carry out the work of a flow; see `Store.run`."""
         ...

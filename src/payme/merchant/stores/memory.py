@@ -1,12 +1,13 @@
 """A store in memory, for tests and first steps: what it holds is gone with the process."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from payme.flow import run
 from payme.merchant import flows
-from payme.merchant.core import Event, Order, Transaction, TransactionState
+from payme.merchant.entities import Event, Order, Transaction, TransactionState
+from payme.merchant.stores.rows import carry_out
 
 T = TypeVar("T")
 
@@ -15,11 +16,11 @@ Hook = Callable[[Event, Transaction], None]
 
 
 class MemoryStore:
-    """Keeps transactions in a dict, one flow at a time.
+    """Keeps transactions in a dict, one piece of work at a time.
 
     Args:
         find: Finds the order of an account; None or `AccountError` if there is none.
-        hook: Called once for each event, while the flow runs; what it raises takes the change back.
+        hook: Called once for each event, while it is stored; what it raises takes the change back.
 
     Example:
         >>> orders = {"7": Order(id="7", amount=50_000)}
@@ -27,40 +28,82 @@ class MemoryStore:
     """
 
     def __init__(self, find: Find, hook: Hook) -> None:
-        self._find = find
-        self._hook = hook
-        self._transactions: dict[str, Transaction] = {}
+        self._orders = _Functions(find, hook)
+        self._rows = _MemoryRows()
         self._lock = threading.RLock()
 
     def run(self, flow: flows.Flow[T]) -> T:
-        """Carry out the steps of a flow; nothing is kept when one raises."""
+        """Carry out the work of a flow; nothing is kept of a piece that raises."""
+        return run(flow, self._work)
+
+    def _work(self, work: flows.Work) -> Any:
         with self._lock:
-            before = dict(self._transactions)
+            before = dict(self._rows.kept)
             try:
-                return run(flow, self._perform)
+                return carry_out(work, self._rows, self._orders)
             except BaseException:
-                self._transactions = before
+                self._rows.kept = before
                 raise
 
-    def _perform(self, step: flows.Step) -> Any:
-        match step:
-            case flows.FindOrder(account):
-                return self._find(account)
-            case flows.LockOrder():
-                return None  # The store's own lock is held already.
-            case flows.GetTransaction(transaction_id):
-                return self._transactions.get(transaction_id)
-            case flows.GetHolder(order_id):
-                return self._holder(order_id)
-            case flows.ListTransactions(from_, to, read):
-                rows = [row for row in self._transactions.values() if from_ <= row.time <= to]
-                return read(sorted(rows, key=lambda row: (row.time, row.id)))
-            case flows.Store(write):
-                self._transactions[write.transaction.id] = write.transaction
-                if write.event is not None:
-                    self._hook(write.event, write.transaction)
-                return None
 
-    def _holder(self, order_id: str) -> Transaction | None:
-        waiting = (row for row in self._transactions.values() if row.order_id == order_id)
-        return next((row for row in waiting if row.state == TransactionState.CREATED), None)
+class _Functions:
+    """Two functions, as the methods of `Orders`."""
+
+    def __init__(self, find: Find, hook: Hook) -> None:
+        self.find = find
+        self._hook = hook
+
+    def paid(self, transaction: Transaction) -> None:
+        self._hook("paid", transaction)
+
+    def cancelled(self, transaction: Transaction) -> None:
+        self._hook("cancelled", transaction)
+
+    def released(self, transaction: Transaction) -> None:
+        self._hook("released", transaction)
+
+
+class _MemoryRows:
+    """The rows; who works on them has the store's lock, so no order needs one of its own."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Transaction] = {}
+        self._exclusive: set[str] = set()
+
+    def read(self, transaction_id: str) -> Transaction | None:
+        return self.kept.get(transaction_id)
+
+    lock = read
+
+    def lock_order(self, order_id: str) -> None:
+        pass
+
+    def active(self, order_id: str) -> Transaction | None:
+        return next((self.kept[one] for one in self._holding(order_id)), None)
+
+    def insert(self, new: Transaction, *, exclusive: bool) -> bool:
+        if new.id in self.kept or (exclusive and self._holding(new.order_id)):
+            return False
+        self.kept[new.id] = new
+        (self._exclusive.add if exclusive else self._exclusive.discard)(new.id)
+        return True
+
+    def update(self, before: Transaction, after: Transaction) -> bool:
+        if self.kept[before.id].state != before.state:
+            return False
+        self.kept[after.id] = after
+        return True
+
+    def created_between(
+        self, from_: int, to: int, read: Callable[[Iterable[Transaction]], Any]
+    ) -> Any:
+        rows = [row for row in self.kept.values() if from_ <= row.time <= to]
+        return read(sorted(rows, key=lambda row: (row.time, row.id)))
+
+    def _holding(self, order_id: str) -> list[str]:
+        living = (TransactionState.CREATED, TransactionState.PERFORMED)
+        return [
+            row.id
+            for row in self.kept.values()
+            if row.order_id == order_id and row.id in self._exclusive and row.state in living
+        ]

@@ -9,7 +9,8 @@ import django
 django.setup()
 
 from payme.merchant import core, flows  # noqa: E402
-from payme.merchant.django import store  # noqa: E402
+from payme.merchant.django.store import DjangoStore  # noqa: E402
+from payme.merchant.stores import rows  # noqa: E402
 from shopfront.orders import Orders  # noqa: E402
 
 
@@ -27,21 +28,21 @@ def die():
 
 def serve(asked, now, steps):
     """Serve a request, and die after so many steps, or after the commit when they were fewer."""
-    carry_out = store._Run.carry_out
+    operate = rows.operate
     done = 0
 
-    def counted(self, step):
+    def counted(on, step):
         nonlocal done
         if done == steps:
             die()
-        came = carry_out(self, step)
+        came = operate(on, step)
         done += 1
-        if done == steps and isinstance(step, flows.Store):
+        if done == steps and isinstance(step, flows.Insert | flows.Update):
             die()
         return came
 
-    store._Run.carry_out = counted
-    store.DjangoStore(Orders()).run(flows.serve(asked, now))
+    rows.operate = counted
+    DjangoStore(Orders()).run(flows.serve(asked, now))
     die()
 
 

@@ -2,7 +2,7 @@
 
 Proved on PostgreSQL and SQLite. The merchant subclasses `Orders` (or `AsyncOrders`): how an order
 is found, and what to do when it is paid or taken back. All of it happens on one connection, in one
-database transaction and under a lock of the order, so the goods and the payment are stored
+database transaction and under the order's lock, so the goods and the payment are stored
 together or not at all.
 
 `metadata` holds the one table, `payme_transaction`. Give it to Alembic next to your own

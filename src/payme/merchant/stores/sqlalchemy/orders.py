@@ -1,4 +1,4 @@
-"""What the merchant implements: finding an order, and what to do when it is paid or taken back."""
+"""The contract of `payme.merchant.orders`, with the connection of the store's database."""
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from payme.merchant.core import Order, Transaction
+from payme.merchant.entities import Order, Transaction
+from payme.merchant.orders import does_nothing
 
 
 class Orders(ABC):
@@ -58,9 +59,8 @@ class Orders(ABC):
         """
 
     # Optional: most orders stay as they are when an attempt to pay them fails.
-    def released(  # noqa: B027
-        self, connection: sa.Connection, transaction: Transaction
-    ) -> None:
+    @does_nothing  # noqa: B027
+    def released(self, connection: sa.Connection, transaction: Transaction) -> None:
         """Learn that an attempt failed or timed out: nothing was paid or handed over.
 
         Args:
@@ -84,7 +84,6 @@ class AsyncOrders(ABC):
     async def cancelled(self, connection: AsyncConnection, transaction: Transaction) -> None:
         """Take a paid order back; see `Orders.cancelled`."""
 
-    async def released(  # noqa: B027 - optional
-        self, connection: AsyncConnection, transaction: Transaction
-    ) -> None:
+    @does_nothing  # noqa: B027
+    async def released(self, connection: AsyncConnection, transaction: Transaction) -> None:
         """Learn that an attempt failed or timed out; see `Orders.released`."""

@@ -4,8 +4,9 @@ from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
-from payme.merchant.core import Receiver, Transaction, TransactionState
+from payme.merchant.entities import Receiver, Transaction, TransactionState
 
 metadata: Final = sa.MetaData()
 """Holds `payme_transaction`; for Alembic and `create_all`."""
@@ -47,11 +48,8 @@ _PAGE: Final = 1_000
 BY_ID: Final = sa.select(*_KEPT).where(transactions.c.id == sa.bindparam("id"))
 """A transaction by Payme's id."""
 
-HOLDER: Final = sa.select(*_KEPT).where(
-    transactions.c.holds == sa.bindparam("order_id"),
-    transactions.c.state == int(TransactionState.CREATED),
-)
-"""The transaction of a one-time order that waits to be performed."""
+ACTIVE: Final = sa.select(*_KEPT).where(transactions.c.holds == sa.bindparam("order_id"))
+"""The transaction of a one-time order that waits or is performed."""
 
 CREATED_BETWEEN: Final = (
     sa.select(*_KEPT)
@@ -61,8 +59,13 @@ CREATED_BETWEEN: Final = (
 )
 """A statement: both ends included, by Payme's time, streamed."""
 
-INSERT: Final = sa.insert(transactions)
-"""A new transaction."""
+INSERT: Final = {
+    "postgresql": postgresql.insert(transactions)
+    .on_conflict_do_nothing()
+    .returning(transactions.c.id),
+    "sqlite": sqlite.insert(transactions).on_conflict_do_nothing().returning(transactions.c.id),
+}
+"""A new transaction; no row comes back if its id or its order is taken. By dialect."""
 
 _CHANGING: Final = ("perform_time", "cancel_time", "state", "reason", "fiscal")
 
@@ -82,8 +85,34 @@ END: Final = CHANGE.values(holds=sa.null())
 TOUCH: Final = sa.update(transactions).where(sa.false()).values(state=transactions.c.state)
 """Change nothing, as a write."""
 
-LOCK: Final = sa.select(sa.func.pg_advisory_xact_lock(sa.bindparam("key", type_=sa.BigInteger)))
-"""Wait for an advisory lock of PostgreSQL, until the transaction ends."""
+
+def _locked(order_id: "sa.ColumnElement[str]") -> "sa.ColumnElement[Any]":
+    """Wait for the advisory lock of an order; two with the same hash wait for each other."""
+    name: sa.ColumnElement[str] = sa.literal_column("'payme:'", sa.Text) + order_id
+    return sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, sa.literal_column("0")))
+
+
+LOCK_ORDER: Final = sa.select(_locked(sa.bindparam("order_id", type_=sa.Text)))
+"""Hold the order until the transaction of PostgreSQL ends."""
+
+_LOCKING: Final = (
+    sa.select(transactions.c.id, _locked(transactions.c.order_id).label("locked"))
+    .where(transactions.c.id == sa.bindparam("id"))
+    .cte("locking")
+)
+
+LOCK: Final = (
+    sa.select(*_KEPT)
+    .where(transactions.c.id == sa.select(_LOCKING.c.id).scalar_subquery())
+    .with_for_update(key_share=True)
+)
+"""Hold the order of a transaction, then read the transaction.
+
+In one statement, whose picture of the database is older than the lock. Locking the row as well has
+PostgreSQL read it anew: its newest version is what comes, whoever changed it while we waited.
+Source: https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
+"""
+
 
 _BIGGEST: Final = 2**63 - 1
 
@@ -93,13 +122,13 @@ def period(from_: int, to: int) -> dict[str, Any]:
     return {"from": max(from_, -_BIGGEST), "to": min(to, _BIGGEST)}
 
 
-def new(transaction: Transaction, *, cumulative: bool) -> dict[str, Any]:
-    """Make the parameters of `INSERT`; a one-time order can be held by one alone."""
+def new(transaction: Transaction, *, exclusive: bool) -> dict[str, Any]:
+    """Make the parameters of `INSERT`; an order that is held can't be held twice."""
     return {
         **msgspec.structs.asdict(transaction),
         "state": int(transaction.state),
         "receivers": msgspec.to_builtins(list(transaction.receivers)),
-        "holds": None if cumulative else transaction.order_id,
+        "holds": transaction.order_id if exclusive else None,
     }
 
 

@@ -1,38 +1,23 @@
-"""The two stores: one database transaction for each flow."""
+"""The two stores: a connection for each piece of work, in a transaction where it may write."""
 
 import asyncio
-import inspect
-import logging
 import threading
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
-from functools import partial
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import StaticPool
 
 from payme.errors import ConfigurationError
 from payme.flow import arun, run
-from payme.merchant import core, flows
+from payme.merchant import flows
+from payme.merchant.stores.rows import acarry_out, carry_out, operate
 from payme.merchant.stores.sqlalchemy import schema
 from payme.merchant.stores.sqlalchemy.orders import AsyncOrders, Orders
-from payme.merchant.stores.sqlalchemy.plan import (
-    Begin,
-    Effect,
-    Execute,
-    Find,
-    Insert,
-    Notify,
-    OrderTakenError,
-    Plan,
-    Stream,
-)
+from payme.merchant.stores.sqlalchemy.rows import SqlRows, begin_as_writer
 
 T = TypeVar("T")
-
-_LOG = logging.getLogger("payme.merchant")
 
 _ISOLATION: Final = {"postgresql": "READ COMMITTED", "sqlite": "SERIALIZABLE"}
 """Set for each flow, since the engine may have another level, or none (AUTOCOMMIT)."""
@@ -61,8 +46,9 @@ class SqlAlchemyStore:
     def __init__(self, engine: sa.Engine, orders: Orders) -> None:
         _expect(engine, sa.Engine, "engine")
         _expect(orders, Orders, "orders")
-        self._engine = engine.execution_options(isolation_level=_isolation(engine))
-        _hide_parameters(self._engine)
+        self._engine = _own(engine, _isolation(engine))
+        self._single = _single(engine)
+        self._autocommit = _own(engine, "AUTOCOMMIT")
         self._orders = orders
         self._alone: AbstractContextManager[Any] = (
             threading.Lock() if _is_shared(engine) else nullcontext()
@@ -73,30 +59,23 @@ class SqlAlchemyStore:
         schema.metadata.create_all(self._engine)
 
     def run(self, flow: flows.Flow[T]) -> T:
-        """Carry out the steps of a flow in one database transaction; see `Store.run`."""
-        try:
-            with self._alone, self._engine.connect() as connection:
-                return self._drive(connection, flow)
-        except OrderTakenError:
-            return cast("T", _refused())
+        """Carry out the work of a flow; see `Store.run`."""
+        return run(flow, self._work)
 
-    def _drive(self, connection: sa.Connection, flow: flows.Flow[T]) -> T:
-        plan, perform = Plan(connection.dialect.name), partial(self._perform, connection)
-        with connection.begin() as transaction:
-            value = run(flow, lambda step: run(plan.effects_of(step), perform))
-            _require_open(open_=transaction.is_active)
-        return value
+    def _work(self, work: flows.Work) -> Any:
+        if work.scope in self._single:
+            with self._alone, self._autocommit.connect() as connection:
+                return self._carry_out(work, connection)
+        with self._alone, self._engine.connect() as connection:
+            with connection.begin() as transaction:
+                if work.scope in ("insert", "transaction"):
+                    begin_as_writer(connection)
+                value = self._carry_out(work, connection)
+                _require_open(open_=transaction.is_active)
+            return value
 
-    def _perform(self, connection: sa.Connection, effect: Effect) -> Any:
-        match effect:
-            case Find(account):
-                return _value(self._orders.find(connection, account))
-            case Notify(event, transaction):
-                hook = getattr(self._orders, event)
-                _value(hook(connection, transaction))
-                return not _is_inherited(hook)
-            case _:
-                return _perform_sql(connection, effect)
+    def _carry_out(self, work: flows.Work, connection: sa.Connection) -> Any:
+        return carry_out(work, SqlRows(connection), self._orders, connection)
 
 
 class AsyncSqlAlchemyStore:
@@ -118,8 +97,9 @@ class AsyncSqlAlchemyStore:
     def __init__(self, engine: AsyncEngine, orders: AsyncOrders) -> None:
         _expect(engine, AsyncEngine, "engine")
         _expect(orders, AsyncOrders, "orders")
-        self._engine = engine.execution_options(isolation_level=_isolation(engine.sync_engine))
-        _hide_parameters(self._engine.sync_engine)
+        self._engine = AsyncEngine(_own(engine.sync_engine, _isolation(engine.sync_engine)))
+        self._single = _single(engine.sync_engine)
+        self._autocommit = AsyncEngine(_own(engine.sync_engine, "AUTOCOMMIT"))
         self._orders = orders
         self._alone: AbstractAsyncContextManager[Any] = (
             asyncio.Lock() if _is_shared(engine.sync_engine) else nullcontext()
@@ -131,87 +111,30 @@ class AsyncSqlAlchemyStore:
             await connection.run_sync(schema.metadata.create_all)
 
     async def run(self, flow: flows.Flow[T]) -> T:
-        """Carry out the steps of a flow in one database transaction; see `Store.run`."""
-        try:
-            async with self._alone, self._engine.connect() as connection:
-                return await self._drive(connection, flow)
-        except OrderTakenError:
-            return cast("T", _refused())
+        """Carry out the work of a flow; see `Store.run`."""
+        return await arun(flow, self._work)
 
-    async def _drive(self, connection: AsyncConnection, flow: flows.Flow[T]) -> T:
-        plan, perform = Plan(connection.dialect.name), partial(self._perform, connection)
-        async with connection.begin() as transaction:
-            value = await arun(flow, lambda step: arun(plan.effects_of(step), perform))
-            _require_open(open_=transaction.is_active)
-        return value
+    async def _work(self, work: flows.Work) -> Any:
+        if work.scope in self._single:
+            async with self._alone, self._autocommit.connect() as connection:
+                return await self._carry_out(work, connection)
+        async with self._alone, self._engine.connect() as connection:
+            async with connection.begin() as transaction:
+                if work.scope in ("insert", "transaction"):
+                    await connection.run_sync(begin_as_writer)
+                value = await self._carry_out(work, connection)
+                _require_open(open_=transaction.is_active)
+            return value
 
-    async def _perform(self, connection: AsyncConnection, effect: Effect) -> Any:
-        match effect:
-            case Find(account):
-                return await self._orders.find(connection, account)
-            case Notify(event, transaction):
-                hook = getattr(self._orders, event)
-                await hook(connection, transaction)
-                return not _is_inherited(hook)
-            case _:
-                return await connection.run_sync(_perform_sql, effect)
+    async def _carry_out(self, work: flows.Work, connection: AsyncConnection) -> Any:
+        async def on_rows(step: flows.Step) -> Any:
+            return await connection.run_sync(_operate, step)
+
+        return await acarry_out(work, on_rows, self._orders, connection)
 
 
-def _perform_sql(connection: sa.Connection, effect: Effect) -> Any:
-    match effect:
-        case Begin(writes):
-            return _begin(connection) if writes else None
-        case Insert(parameters):
-            return _insert(connection, parameters)
-        case Execute(statement, parameters):
-            return connection.execute(statement, parameters)
-        case Stream(statement, parameters, read):
-            # Under asyncio in a greenlet of SQLAlchemy's, where each row may be waited for.
-            with connection.execute(statement, parameters) as rows:
-                return read(map(schema.read, rows.mappings()))
-        case _:
-            raise TypeError(f"a {type(effect).__name__} is no statement")
-
-
-def _begin(connection: sa.Connection) -> None:
-    """Become SQLite's one writer before anything is read; PostgreSQL has the order's lock.
-
-    sqlite3 would begin with the first write, after the reads that it rests upon.
-    """
-    if connection.dialect.name != "sqlite":
-        return
-    driver: Any = connection.connection.driver_connection
-    if driver.in_transaction:
-        # The engine begins by an event or has autocommit=False; a first write makes it a writer.
-        connection.execute(schema.TOUCH)
-    else:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _insert(connection: sa.Connection, parameters: dict[str, Any]) -> None:
-    try:
-        connection.execute(schema.INSERT, parameters)
-    except IntegrityError as error:
-        raise OrderTakenError from error
-
-
-def _refused() -> core.Refusal:
-    """Answer what Payme expects of a second attempt. Only flows with an `Answer` insert."""
-    _LOG.warning("the unique index refused a transaction that the order's lock should have")
-    return core.CANNOT_PERFORM
-
-
-def _value(given: T) -> T:
-    """Refuse a coroutine: nobody would run it, and the goods would never be handed over."""
-    if inspect.iscoroutine(given):
-        given.close()
-        raise TypeError("Orders is blocking: a method is a coroutine; AsyncOrders takes those")
-    return given
-
-
-def _is_inherited(hook: object) -> bool:
-    """Return whether the merchant left `released` as it is: then there is nothing to confirm."""
-    return getattr(hook, "__func__", None) in (Orders.released, AsyncOrders.released)
+def _operate(connection: sa.Connection, step: flows.Step) -> Any:
+    return operate(SqlRows(connection), step)
 
 
 def _require_open(*, open_: bool) -> None:
@@ -228,12 +151,22 @@ def _isolation(engine: sa.Engine) -> Any:
     return level
 
 
-def _hide_parameters(own: sa.Engine) -> None:
-    """Keep accounts, which may be phones, out of the texts of errors, and so out of the log.
-
-    The engine is the store's own, on the merchant's pool; the merchant's is as it was.
-    """
+def _own(engine: sa.Engine, level: Any) -> sa.Engine:
+    """Make an engine of the store's own, on the merchant's pool; the merchant's is as it was."""
+    own = engine.execution_options(isolation_level=level)
+    # Accounts may be phones: they stay out of the texts of errors, and so out of the log.
     own.hide_parameters = True
+    return own
+
+
+def _single(engine: sa.Engine) -> frozenset[flows.Scope]:
+    """Return the scopes whose statements stand alone, so that nobody says where they begin and end.
+
+    Each sees what is committed when it starts, as in READ COMMITTED. SQLite is asked in no time:
+    there one transaction is simpler.
+    """
+    alone = engine.dialect.name == "postgresql"
+    return frozenset[flows.Scope](("read", "insert") if alone else ())
 
 
 def _is_shared(engine: sa.Engine) -> bool:

@@ -1,0 +1,250 @@
+"""The operations on rows, in SQL: what Payme waits for needs no objects of the ORM.
+
+What keeps two payments of one order apart: the order's lock, after which everything is read, and
+beneath it the unique constraint on `holds`. How an order is locked:
+
+* PostgreSQL: an advisory lock on a hash of the order's id, until the transaction ends.
+* SQLite: the transaction begins as a writer, and SQLite has one writer at a time.
+* elsewhere: a row of `OrderLock` stands for the order.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
+
+import msgspec
+from django.db import IntegrityError, connections, transaction
+
+from payme.merchant.django import models
+from payme.merchant.entities import Receiver, Transaction, TransactionState
+
+_COLUMNS: Final = Transaction.__struct_fields__
+_JSON: Final = ("account", "receivers", "fiscal")
+_CHANGING: Final = ("perform_time", "cancel_time", "state", "reason", "fiscal")
+_LIVING: Final = (TransactionState.CREATED, TransactionState.PERFORMED)
+
+_CHUNK: Final = 2000
+"""Rows of a statement that the database hands over at once."""
+
+_LARGEST: Final = 2**63 - 1
+
+
+class Statements(NamedTuple):
+    """The statements, with names quoted as a database wants them."""
+
+    read: str
+    lock: str
+    active: str
+    insert: str
+    update: str
+    end: str
+
+
+class DjangoRows:
+    """The transactions, in a database of the project; see `payme.merchant.stores.rows.Rows`.
+
+    Args:
+        alias: Of the database.
+    """
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+        self._connection = connections[alias]
+        self._sql = statements(alias, self._connection.vendor)
+
+    def read(self, transaction_id: str) -> Transaction | None:
+        """Read a transaction."""
+        return self._first(self._sql.read, [transaction_id])
+
+    def lock(self, transaction_id: str) -> Transaction | None:
+        """Lock the order of a transaction, then read the transaction."""
+        if self._connection.vendor in ("postgresql", "sqlite"):
+            return self._first(self._sql.lock, [transaction_id])
+        known = self.read(transaction_id)
+        if known is None:
+            return None
+        lock_row(self._alias, known.order_id)
+        return self._first(self._sql.lock, [transaction_id])
+
+    def lock_order(self, order_id: str) -> None:
+        """Lock an order."""
+        match self._connection.vendor:
+            case "sqlite":
+                return  # The whole database is ours since `begin`.
+            case "postgresql":
+                self._execute(f"SELECT {_ADVISORY.format('%s')}", [order_id])
+            case _:
+                lock_row(self._alias, order_id)
+
+    def active(self, order_id: str) -> Transaction | None:
+        """Read the transaction of a one-time order that waits or is performed."""
+        return self._first(self._sql.active, [order_id])
+
+    def insert(self, new: Transaction, *, exclusive: bool) -> bool:
+        """Store a new transaction; False if its id or its order is taken."""
+        values = [*_values(new, _COLUMNS), new.order_id if exclusive else None]
+        if self._connection.vendor in ("postgresql", "sqlite"):
+            return self._execute(self._sql.insert, values) == 1
+        try:
+            with transaction.atomic(using=self._alias):
+                return self._execute(self._sql.insert, values) == 1
+        except IntegrityError:
+            return False
+
+    def update(self, before: Transaction, after: Transaction) -> bool:
+        """Store a change; False if the transaction is not in the state it was read in."""
+        statement = self._sql.update if after.state in _LIVING else self._sql.end
+        values = [*_values(after, _CHANGING), before.id, int(before.state)]
+        return self._execute(statement, values) == 1
+
+    def created_between(
+        self, from_: int, to: int, read: Callable[[Iterable[Transaction]], Any]
+    ) -> Any:
+        """Hand the transactions of a period to `read`, and give what it returns."""
+        # Django 4.2 hands whole numbers of any size to the driver.
+        period = {"time__gte": max(from_, -_LARGEST), "time__lte": min(to, _LARGEST)}
+        rows = models.Transaction.objects.using(self._alias).filter(**period)
+        found = rows.order_by("time", "id").values_list(*_COLUMNS).iterator(_CHUNK)
+        return read(map(_made, found))
+
+    def _first(self, statement: str, values: list[Any]) -> Transaction | None:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            row = cursor.fetchone()
+        if row is None:
+            return None
+        fields = dict(zip(_COLUMNS, row, strict=True))
+        return _made(
+            json.loads(fields[name]) if name in _JSON else fields[name] for name in _COLUMNS
+        )
+
+    def _execute(self, statement: str, values: list[Any]) -> int:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            changed: int = cursor.rowcount
+        return changed
+
+
+_ADVISORY: Final = "pg_advisory_xact_lock(hashtextextended('payme:' || {}, 0))"
+"""Two orders with the same hash wait for each other, and that is all."""
+
+
+@lru_cache
+def statements(alias: str, vendor: str) -> Statements:
+    """Write the statements for a database.
+
+    Args:
+        alias: Of the database.
+        vendor: Its kind.
+    """
+    quoted = connections[alias].ops.quote_name
+    table = quoted(models.Transaction._meta.db_table)
+    columns = ", ".join(quoted(name) for name in _COLUMNS)
+    select = f"SELECT {columns} FROM {table} WHERE"  # noqa: S608 - names of our own
+    id_, holds, state = quoted("id"), quoted("holds"), quoted("state")
+    changes = ", ".join(f"{quoted(name)} = %s" for name in _CHANGING)
+    marks = ", ".join(["%s"] * (len(_COLUMNS) + 1))
+    ignoring = " ON CONFLICT DO NOTHING" if vendor in ("postgresql", "sqlite") else ""
+    unchanged = f"WHERE {id_} = %s AND {state} = %s"
+    return Statements(
+        read=f"{select} {id_} = %s",
+        lock=_lock(vendor, select, table, id_),
+        active=f"{select} {holds} = %s",
+        insert=f"INSERT INTO {table} ({columns}, {holds}) VALUES ({marks}){ignoring}",  # noqa: S608
+        update=f"UPDATE {table} SET {changes} {unchanged}",  # noqa: S608
+        end=f"UPDATE {table} SET {changes}, {holds} = NULL {unchanged}",  # noqa: S608
+    )
+
+
+def _lock(vendor: str, select: str, table: str, id_: str) -> str:
+    """Write how the order of a transaction is locked before the transaction is read.
+
+    On PostgreSQL in one statement, whose picture of the database is older than the lock. Locking
+    the row as well has PostgreSQL read it anew: its newest version is what comes, whoever changed
+    it while we waited.
+
+    Source: https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
+    """
+    if vendor != "postgresql":
+        return f"{select} {id_} = %s" + ("" if vendor == "sqlite" else " FOR UPDATE")
+    advisory = _ADVISORY.format("order_id")
+    return (
+        f"WITH locking AS (SELECT {id_}, {advisory} FROM {table} WHERE {id_} = %s) "  # noqa: S608
+        f"{select} {id_} = (SELECT {id_} FROM locking) FOR NO KEY UPDATE"
+    )
+
+
+def begin(alias: str) -> None:
+    """Begin a database transaction in which orders are locked.
+
+    PostgreSQL has to show each statement what is committed when it starts, whatever the project's
+    level is: in REPEATABLE READ who waited for a lock does not see what was done under it.
+
+    SQLite has one lock, for writing, and gives it to nobody who has read before: two requests that
+    both read and then wrote would fail each other. Its first statement is therefore a write.
+
+    Args:
+        alias: Of the database, in whose transaction nothing was done yet.
+    """
+    match connections[alias].vendor:
+        case "sqlite":
+            models.OrderLock.objects.using(alias).filter(pk="").update(order_id="")
+        case "postgresql" if not _is_read_committed(alias):
+            with connections[alias].cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        case _:
+            pass
+
+
+_read_committed: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+
+
+def _is_read_committed(alias: str) -> bool:
+    """Return whether transactions of a connection are in READ COMMITTED by themselves.
+
+    Each connection is asked once, by a statement after which the level may still be set.
+    """
+    connection = connections[alias]
+    known = _read_committed.get(connection.connection)
+    if known is None:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW transaction_isolation")
+            known = cursor.fetchone() == ("read committed",)
+        _read_committed[connection.connection] = known
+    return known
+
+
+def lock_row(alias: str, order_id: str) -> None:
+    """Lock the row that stands for an order, and make it if it is the first time.
+
+    In one statement: who looked for a missing row first would keep others from making it, and two
+    of them each other.
+    """
+    connection = connections[alias]
+    quoted = connection.ops.quote_name
+    table, column = quoted(models.OrderLock._meta.db_table), quoted("order_id")
+    made = f"INSERT INTO {table} ({column}) VALUES (%s)"  # noqa: S608 - names of our own
+    changed = f"{column} = {table}.{column}"
+    if connection.vendor == "mysql":
+        upsert = f"{made} ON DUPLICATE KEY UPDATE {changed}"
+    else:
+        upsert = f"{made} ON CONFLICT ({column}) DO UPDATE SET {changed}"
+    with connection.cursor() as cursor:
+        cursor.execute(upsert, [order_id])
+
+
+def _values(one: Transaction, names: Iterable[str]) -> Iterator[Any]:
+    fields = msgspec.structs.asdict(one)
+    fields["state"] = int(one.state)
+    fields["receivers"] = msgspec.to_builtins(list(one.receivers))
+    for name in names:
+        yield json.dumps(fields[name], ensure_ascii=False) if name in _JSON else fields[name]
+
+
+def _made(row: Iterable[Any]) -> Transaction:
+    fields = dict(zip(_COLUMNS, row, strict=True))
+    fields["state"] = TransactionState(fields["state"])
+    fields["receivers"] = tuple(Receiver(**part) for part in fields["receivers"])
+    return Transaction(**fields)

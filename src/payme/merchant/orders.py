@@ -1,0 +1,144 @@
+"""What a merchant tells the endpoint about its orders: one contract for every store.
+
+The methods are the same everywhere. A store that works on a connection of the merchant's database
+(`payme.merchant.stores.sqlalchemy`) hands that connection over as the first argument; Django finds
+its own, and the store in memory has none.
+"""
+
+import inspect
+from typing import Any, Final, Protocol, TypeVar, cast, runtime_checkable
+
+from payme.merchant.entities import Event, Order, Transaction
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Orders(Protocol):
+    """The merchant's side, without a connection; an own class need not inherit from this.
+
+    Every method runs inside the database transaction that stores the change: what it writes is kept
+    exactly when the change is, and what it raises takes the change back. Neither commit nor roll
+    back there. What can't be taken back, such as an e-mail, is written down and sent afterwards.
+
+    A fourth method, `released(transaction)`, may be there: it is called when an attempt to pay was
+    cancelled or timed out, and its order is free again.
+
+    Example:
+        >>> class ShopOrders:
+        ...     def find(self, account):
+        ...         row = shop.get(account.get("order_id"))
+        ...         return row and Order(id=str(row.id), amount=row.amount, state=row.state)
+        ...
+        ...     def paid(self, transaction):
+        ...         shop.mark_paid(transaction.order_id)
+        ...
+        ...     def cancelled(self, transaction):
+        ...         shop.close(transaction.order_id)
+    """
+
+    def find(self, account: dict[str, Any]) -> Order | None:
+        """Find what an account names.
+
+        It is called before and after the order is locked, and must lock no rows itself.
+
+        Args:
+            account: As the payer gave it, such as `{"order_id": "197"}`; any JSON values.
+
+        Returns:
+            The order in its present state, or None if there is none.
+
+        Raises:
+            AccountError: The account can't be paid; the payer sees why.
+        """
+        ...
+
+    def paid(self, transaction: Transaction) -> None:
+        """Hand the goods over: mark the order as paid. Called exactly once for a payment.
+
+        Args:
+            transaction: As it is stored, performed.
+        """
+        ...
+
+    def cancelled(self, transaction: Transaction) -> None:
+        """Take a paid order back: the money went back. Called at most once, after `paid`.
+
+        Args:
+            transaction: As it is stored, refunded.
+        """
+        ...
+
+
+REQUIRED: Final = ("find", "paid", "cancelled")
+"""Methods that every merchant has."""
+
+OPTIONAL: Final = "released"
+"""Most orders stay as they are when an attempt to pay them fails."""
+
+
+def find(orders: Any, *arguments: Any) -> Order | None:
+    """Call the merchant's `find`.
+
+    Args:
+        orders: The merchant's side.
+        arguments: What the store hands over, the account last.
+
+    Returns:
+        The order, or None if there is none.
+
+    Raises:
+        TypeError: The method is a coroutine.
+    """
+    found: Order | None = _value(orders.find(*arguments))
+    return found
+
+
+def notify(orders: Any, event: Event, *arguments: Any) -> bool:
+    """Call the merchant's hook for an event.
+
+    Args:
+        orders: The merchant's side.
+        event: Name of the hook.
+        arguments: What the store hands over, the transaction last.
+
+    Returns:
+        False if the merchant has no such hook.
+
+    Raises:
+        TypeError: The hook is a coroutine.
+    """
+    hook = _hook(orders, event)
+    if hook is None:
+        return False
+    _value(hook(*arguments))
+    return True
+
+
+async def anotify(orders: Any, event: Event, *arguments: Any) -> bool:
+    """Await the merchant's hook for an event; see `notify`."""
+    hook = _hook(orders, event)
+    if hook is None:
+        return False
+    await hook(*arguments)
+    return True
+
+
+def _hook(orders: Any, event: Event) -> Any:
+    hook = getattr(orders, event, None)
+    # A base class marks the method that does nothing: then there is nothing to call or confirm.
+    return None if getattr(hook, "does_nothing", False) else hook
+
+
+def does_nothing(method: T) -> T:
+    """Mark the body of an optional method of a base class."""
+    cast("Any", method).does_nothing = True
+    return method
+
+
+def _value(given: T) -> T:
+    """Refuse a coroutine: nobody would run it, and the goods would never be handed over."""
+    if inspect.iscoroutine(given):
+        given.close()
+        raise TypeError("a method of Orders is a coroutine; here it must be `def`, not `async def`")
+    return given

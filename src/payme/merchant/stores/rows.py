@@ -1,0 +1,148 @@
+"""The seven operations that a store has, and the loops that carry a flow's steps out on them.
+
+A store opens a connection for a piece of work, in its scope, and wraps it in `Rows`. Everything
+else is here, once for memory, SQLAlchemy and Django.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol, TypeVar
+
+from payme.flow import arun, run
+from payme.merchant import flows, orders
+from payme.merchant.entities import Transaction
+
+T = TypeVar("T")
+
+_LOG = logging.getLogger("payme.merchant")
+
+
+class Rows(Protocol):
+    """The transactions, on one connection.
+
+    How an order is locked is the database's own matter; what a lock promises is in
+    `flows.LockOrder` and `flows.LockTransaction`.
+    """
+
+    def read(self, transaction_id: str) -> Transaction | None:
+        """Read a transaction."""
+        ...
+
+    def lock(self, transaction_id: str) -> Transaction | None:
+        """Lock the order of a transaction, then read the transaction."""
+        ...
+
+    def lock_order(self, order_id: str) -> None:
+        """Lock an order."""
+        ...
+
+    def active(self, order_id: str) -> Transaction | None:
+        """Read the transaction of a one-time order that waits or is performed."""
+        ...
+
+    def insert(self, new: Transaction, *, exclusive: bool) -> bool:
+        """Store a new transaction; False if its id or its order is taken."""
+        ...
+
+    def update(self, before: Transaction, after: Transaction) -> bool:
+        """Store a change; False if the transaction is not in the state it was read in."""
+        ...
+
+    def created_between(
+        self, from_: int, to: int, read: Callable[[Iterable[Transaction]], Any]
+    ) -> Any:
+        """Hand the transactions of a period to `read`, and give what it returns."""
+        ...
+
+
+def operate(rows: Rows, step: flows.Step) -> Any:
+    """Carry out a step that concerns rows alone.
+
+    Args:
+        rows: The transactions.
+        step: A step.
+
+    Returns:
+        What the flow is sent.
+    """
+    match step:
+        case flows.ReadTransaction(transaction_id):
+            return rows.read(transaction_id)
+        case flows.LockTransaction(transaction_id):
+            return rows.lock(transaction_id)
+        case flows.LockOrder(order_id):
+            return rows.lock_order(order_id)
+        case flows.ReadActive(order_id):
+            return rows.active(order_id)
+        case flows.Insert(transaction, exclusive):
+            return rows.insert(transaction, exclusive=exclusive)
+        case flows.Update(before, after):
+            return rows.update(before, after)
+        case flows.ListTransactions(from_, to, read):
+            return rows.created_between(from_, to, read)
+        case flows.FindOrder() | flows.Notify():
+            raise TypeError(f"{type(step).__name__} concerns the merchant's code")
+
+
+def carry_out(work: flows.Work, rows: Rows, merchant: Any, *given: Any) -> Any:
+    """Carry out the steps of a piece of work, blocking.
+
+    Args:
+        work: The work, whose scope is open.
+        rows: The transactions.
+        merchant: The merchant's `Orders`.
+        given: What its methods are given first, such as a connection.
+
+    Returns:
+        The value of the steps.
+    """
+
+    def perform(step: flows.Step) -> Any:
+        match step:
+            case flows.FindOrder(account):
+                return orders.find(merchant, *given, account)
+            case flows.Notify(event, transaction):
+                return orders.notify(merchant, event, *given, transaction)
+            case _:
+                return _noted(work, step, operate(rows, step))
+
+    return run(work.steps, perform)
+
+
+async def acarry_out(
+    work: flows.Work,
+    operate: Callable[[flows.Step], Awaitable[Any]],
+    merchant: Any,
+    *given: Any,
+) -> Any:
+    """Carry out the steps of a piece of work under asyncio; see `carry_out`.
+
+    Args:
+        work: The work, whose scope is open.
+        operate: Carries out a step that concerns rows alone.
+        merchant: The merchant's `Orders`, whose methods are awaited.
+        given: What its methods are given first, such as a connection.
+
+    Returns:
+        The value of the steps.
+    """
+
+    async def perform(step: flows.Step) -> Any:
+        match step:
+            case flows.FindOrder(account):
+                return await merchant.find(*given, account)
+            case flows.Notify(event, transaction):
+                return await orders.anotify(merchant, event, *given, transaction)
+            case _:
+                return _noted(work, step, await operate(step))
+
+    return await arun(work.steps, perform)
+
+
+def _noted(work: flows.Work, step: flows.Step, came: Any) -> Any:
+    # In the scope `insert` the index alone decides; beneath a lock it should have no work.
+    if work.scope == "transaction" and isinstance(step, flows.Insert) and came is False:
+        _LOG.warning(
+            "the unique index refused a transaction: its id is taken, or one holds its order"
+        )
+    return came

@@ -1,0 +1,92 @@
+"""The operations on rows, in SQL.
+
+What keeps two payments of one order apart:
+
+* PostgreSQL: an advisory lock on a hash of the order's id, held until the transaction ends. Each
+  statement after it sees what the former holder committed, because the store runs in READ COMMITTED
+  whatever the engine's level is. Locks are taken before rows are written, and one for each request,
+  so two requests can't wait for each other, and nothing is there to be retried.
+* SQLite: the transaction begins as a writer (BEGIN IMMEDIATE), and SQLite has one writer at a time.
+* Both: the unique index on `holds`, which lets one living transaction hold an order.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from payme.merchant.entities import Transaction
+from payme.merchant.stores.sqlalchemy import schema
+
+
+class SqlRows:
+    """The transactions, on a connection of SQLAlchemy's; see `payme.merchant.stores.rows.Rows`.
+
+    Args:
+        connection: The connection, blocking; under asyncio it is used in a greenlet of
+            SQLAlchemy's, where each statement may be waited for.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self._dialect = connection.dialect.name
+
+    def read(self, transaction_id: str) -> Transaction | None:
+        """Read a transaction."""
+        return self._first(schema.BY_ID, id=transaction_id)
+
+    def lock(self, transaction_id: str) -> Transaction | None:
+        """Lock the order of a transaction, then read the transaction."""
+        statement = schema.LOCK if self._dialect == "postgresql" else schema.BY_ID
+        return self._first(statement, id=transaction_id)
+
+    def lock_order(self, order_id: str) -> None:
+        """Lock an order."""
+        if self._dialect == "postgresql":
+            self._connection.execute(schema.LOCK_ORDER, {"order_id": order_id})
+
+    def active(self, order_id: str) -> Transaction | None:
+        """Read the transaction of a one-time order that waits or is performed."""
+        return self._first(schema.ACTIVE, order_id=order_id)
+
+    def insert(self, new: Transaction, *, exclusive: bool) -> bool:
+        """Store a new transaction; False if its id or its order is taken."""
+        parameters = schema.new(new, exclusive=exclusive)
+        return (
+            self._connection.execute(schema.INSERT[self._dialect], parameters).first() is not None
+        )
+
+    def update(self, before: Transaction, after: Transaction) -> bool:
+        """Store a change; False if the transaction is not in the state it was read in."""
+        statement = schema.CHANGE if after.state in schema.LIVING else schema.END
+        changed = self._connection.execute(statement, schema.changed(before, after))
+        return changed.rowcount == 1
+
+    def created_between(
+        self, from_: int, to: int, read: Callable[[Iterable[Transaction]], Any]
+    ) -> Any:
+        """Hand the transactions of a period to `read`, and give what it returns."""
+        with self._connection.execute(schema.CREATED_BETWEEN, schema.period(from_, to)) as rows:
+            return read(map(schema.read, rows.mappings()))
+
+    def _first(self, statement: sa.Executable, **parameters: Any) -> Transaction | None:
+        row = self._connection.execute(statement, parameters).mappings().first()
+        return None if row is None else schema.read(row)
+
+
+def begin_as_writer(connection: sa.Connection) -> None:
+    """Become SQLite's one writer before anything is read; PostgreSQL has the order's lock.
+
+    sqlite3 would begin with the first write, after the reads that it rests upon.
+
+    Args:
+        connection: Whose transaction has begun for SQLAlchemy, and not yet for the database.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    driver: Any = connection.connection.driver_connection
+    if driver.in_transaction:
+        # The engine begins by an event or has autocommit=False; a first write makes it a writer.
+        connection.execute(schema.TOUCH)
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
