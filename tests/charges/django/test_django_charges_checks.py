@@ -29,7 +29,8 @@ def found(**changes):
         return checks.run_checks()
 
 
-def test_right_settings_pass():
+def test_right_settings_pass(monkeypatch):
+    monkeypatch.setattr(routing, "chosen", "default")
     more = {"DATABASE": "default", "POLICY": {"lease": 60, "max_receipts": 2}, "CLIENT": None}
     assert found() == found(**more) == []
 

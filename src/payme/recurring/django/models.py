@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import Q
 
 from payme.charges.django.fields import ExactCharField
-from payme.charges.django.models import read_only, refusing
+from payme.charges.django.models import PartlyIndexed, read_only, refusing
 from payme.charges.django.sealed import SealedField
 from payme.recurring import rows
 from payme.recurring.core import SubscriptionState
@@ -34,7 +34,7 @@ _refuse = refusing(
 )
 
 
-class Subscription(models.Model):
+class Subscription(PartlyIndexed, models.Model):
     """A subscription; see `payme.recurring.Subscription`, which `read` returns."""
 
     id: ExactCharField = ExactCharField(primary_key=True, max_length=LONGEST_ID)
@@ -130,7 +130,7 @@ class Period(models.Model):
         return rows.read_period([getattr(self, name) for name in rows.PERIOD_COLUMNS])
 
 
-class Notice(models.Model):
+class Notice(PartlyIndexed, models.Model):
     """A notice in the outbox; see `payme.recurring.Message`, which `read` returns."""
 
     pk = models.CompositePrimaryKey("subscription", "n", "kind")
