@@ -88,7 +88,7 @@ def test_address_that_is_none_is_refused_at_the_start():
 @pytest.mark.parametrize("key", [KEY + "\n", " " + KEY, KEY[:9] + "\r\n" + KEY[9:], KEY + "\0"])
 def test_key_with_a_line_break_or_a_space_is_refused_at_the_start(key):
     """Payme never sends it: every payment would be refused, and nobody would see why."""
-    with pytest.raises(ConfigurationError, match="spaces or line breaks") as refused:
+    with pytest.raises(ConfigurationError, match="a line break, or a space at an end") as refused:
         Keys([TEST, key])
     assert KEY[:9] not in str(refused.value)
 

@@ -115,8 +115,8 @@ def test_what_does_not_rest_upon_the_order_does_not_ask_for_it(request_, stored,
 def test_change_that_is_not_stored_is_told_to_nobody():
     work = next(flows.serve(core.Perform("t"), START))
     step = next(work.steps)
-    gives = {flows.LockTransaction: STORED, flows.FindOrder: ORDER}
-    while not isinstance(step, flows.Update):
-        step = work.steps.send(gives[type(step)])
+    for given in (STORED, ORDER):
+        step = work.steps.send(given)
+    assert isinstance(step, flows.Update)
     with pytest.raises(flows.ChangedMeanwhileError):
         work.steps.send(False)

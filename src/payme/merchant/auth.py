@@ -20,7 +20,7 @@ PAYME_ADDRESSES: Final = tuple(f"185.234.113.{last}" for last in range(1, 16))
 """Addresses that Payme calls from, and no others (CONFIRMED)."""
 
 _SHORTEST_KEY: Final = 8
-_VISIBLE: Final = re.compile(r"[!-~]+")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 UNIX: Final = "unix"
 """Stands for a connection without an address: from a proxy, over a socket of this machine."""
@@ -50,10 +50,9 @@ class Keys:
                 raise ConfigurationError(
                     f"keys: one of {len(given)} is empty or shorter than {_SHORTEST_KEY} characters"
                 )
-            if not _VISIBLE.fullmatch(key):
+            if key != key.strip() or _CONTROL.search(key):
                 raise ConfigurationError(
-                    f"keys: one of {len(given)} has spaces or line breaks, expected visible "
-                    "characters alone"
+                    f"keys: one of {len(given)} has a line break, or a space at an end"
                 )
         self._expected = [f"{login}:{key}".encode() for key in given]
 
