@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -488,6 +489,28 @@ def process(*arguments, code=0):
     )
     assert done.returncode == code, done.stderr
     return done
+
+
+def test_an_audit_shows_on_a_terminal_how_far_it_is(shop):
+    """On the error stream: what is piped has none of it."""
+    pty = pytest.importorskip("pty", reason="there are no terminals here")
+    shop.run("import", shop.good(count=4))
+    shop.run("run", "--drain")
+    ours, theirs = pty.openpty()
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    done = subprocess.run(
+        [*PROGRAM, "audit", f"--from={yesterday}", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm"},
+        timeout=60,
+        check=True,
+    )
+    os.close(theirs)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    assert re.search(r"\d receipts, \d charges", shown), shown
+    assert json.loads(done.stdout)["receipts"] == 4
 
 
 def test_the_commands_as_processes(shop):

@@ -1,10 +1,22 @@
 """Progress bars, for a terminal alone: on the error stream, so that output can be piped."""
 
+import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 
 @contextmanager
@@ -27,3 +39,31 @@ def bar(what: str, total: int) -> Generator[Callable[[int], None]]:
             progress.advance(task, by)
 
         yield advance
+
+
+class _Said(ProgressColumn):
+    max_refresh = 0.2
+
+    def __init__(self, said: Callable[[], str]) -> None:
+        super().__init__()
+        self._said = said
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002 - what is shown is counted elsewhere
+        return Text(self._said())
+
+
+@contextmanager
+def counter(said: Callable[[], str]) -> Generator[None]:
+    """Show how far something is whose end is not known.
+
+    Args:
+        said: Tells it, several times a second, from another thread.
+    """
+    # Lines that go to the same terminal stand above it; those that are piped stay out of its way.
+    shares = sys.stdout.isatty()
+    columns = (SpinnerColumn(), _Said(said), TimeElapsedColumn())
+    console = Console(stderr=True)
+    progress = Progress(*columns, console=console, transient=True, redirect_stdout=shares)
+    with progress:
+        progress.add_task("")
+        yield

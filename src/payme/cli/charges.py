@@ -354,6 +354,7 @@ def audit_charges(
     compared to the end.
     """  # noqa: D301 - click reads the backspace as "do not wrap"
     from payme.charges.audit import Audit, report
+    from payme.cli.bars import counter
 
     period = _period(from_, to)
     with (
@@ -361,6 +362,7 @@ def audit_charges(
         source().transactions(transactions) as merchant,
         _client() as payme,
         Audit(payme, ledger, period, transactions=merchant, cancel=cancel_orphans) as audit,
+        counter(lambda: f"{audit.receipts:,} receipts, {audit.charges:,} charges"),
     ):
         for line in report.json_lines(audit) if as_json else report.lines(audit):
             click.echo(line)

@@ -102,11 +102,17 @@ class Audit:
         Raises:
             PaymeError: Payme did not answer: what was found so far is true, and not all.
         """
-        self.receipts = self._listed.fill(self._payme.receipts.iterate(self._start, self._end))
+        self.receipts = self._listed.fill(self._counted())
         for difference in self._all():
             self.differ += not difference.cancelled
             self.orphans_cancelled += difference.cancelled
             yield difference
+
+    def _counted(self) -> Iterator[Receipt]:
+        """Read Payme's receipts, and count them for who shows how far it is."""
+        for receipt in self._payme.receipts.iterate(self._start, self._end):
+            self.receipts += 1
+            yield receipt
 
     def _all(self) -> Iterator[Difference]:
         yield from self._of_charges()
