@@ -63,7 +63,12 @@ def counter(said: Callable[[], str]) -> Generator[None]:
     shares = sys.stdout.isatty()
     columns = (SpinnerColumn(), _Said(said), TimeElapsedColumn())
     console = Console(stderr=True)
-    progress = Progress(*columns, console=console, transient=True, redirect_stdout=shares)
-    with progress:
+    with Progress(
+        *columns,
+        console=console,
+        transient=True,
+        redirect_stdout=shares,
+        disable=not console.is_terminal,
+    ) as progress:
         progress.add_task("")
         yield
