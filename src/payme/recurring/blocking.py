@@ -58,7 +58,10 @@ class Recurring:
         from payme.recurring.sql import SqlKeeper
 
         if not isinstance(charges, SqlLedger):
-            raise ConfigurationError("charges: subscriptions need charges that a SqlLedger keeps")
+            raise ConfigurationError(
+                "charges: subscriptions need charges that a SqlLedger keeps; "
+                "in a Django project call payme.recurring.django.recurring()"
+            )
         return SqlKeeper(charges)
 
     def create_all(self) -> None:
