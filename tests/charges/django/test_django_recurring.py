@@ -17,6 +17,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections, transaction
 from django.test.utils import CaptureQueriesContext, override_settings
+from shopfront import routing
 from shopfront.models import Event, Order
 
 from payme import Payme
@@ -62,6 +63,10 @@ class Shop(contract.Shop):
         finally:
             if threading.current_thread() is not threading.main_thread():
                 connections.close_all()
+
+    def spoil(self, statement):
+        with connections[routing.chosen].cursor() as cursor:
+            cursor.execute(statement)
 
     def close(self):
         self.client.close()
