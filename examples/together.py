@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
@@ -43,22 +43,36 @@ class ShopError(Exception):
 
 def main() -> None:
     """Start both, and stop both."""
-    parser = argparse.ArgumentParser(prog="python -m examples.together")
-    parser.add_argument("--shop", default=SHOPS[0], choices=SHOPS)
-    parser.add_argument("--port", type=int, default=8000, help="port of the shop")
+    start("examples.together", "shop", SHOPS, run)
+
+
+def start(
+    program: str, what: str, names: list[str], run: Callable[[argparse.Namespace, str], None]
+) -> None:
+    """Read the command line, run an example beside the sandbox, and stop both.
+
+    Args:
+        program: Module that is run.
+        what: What kind of example it is; the option that chooses one.
+        names: Examples of that kind.
+        run: Runs one until Ctrl-C comes, given the options and the address of a database.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {program}")
+    parser.add_argument(f"--{what}", default=names[0], choices=names)
+    parser.add_argument("--port", type=int, default=8000, help=f"port of the {what}")
     parser.add_argument("--sandbox-port", type=int, default=3000)
     parser.add_argument("--database", help="sqlite:/// or postgresql://; a new file if left out")
     options = parser.parse_args()
-    # Who is told to end by `kill` ends the shop first, as with Ctrl-C.
+    # Who is told to end by `kill` ends the example first, as with Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            database = options.database or f"sqlite:///{Path(folder) / 'shop.db'}"
+            database = options.database or f"sqlite:///{Path(folder) / f'{what}.db'}"
             run(options, database)
     except KeyboardInterrupt:
         print("\nBoth are stopped.")
     except (ShopError, SandboxError) as error:
-        sys.exit(f"examples.together: {error}")
+        sys.exit(f"{program}: {error}")
 
 
 def run(options: argparse.Namespace, database: str) -> None:

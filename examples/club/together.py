@@ -2,16 +2,13 @@
 
 import argparse
 import os
-import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from subprocess import Popen
 
-from examples.together import KEY, LEDGER_KEY, ShopError, check_free, running, wait_for, watch
-from payme.sandbox import Sandbox, SandboxError
+from examples.together import KEY, LEDGER_KEY, check_free, running, start, wait_for, watch
+from payme.sandbox import Sandbox
 
 CLUBS = ["club_fastapi", "club_django"]
 PASSWORD = "sandbox"
@@ -28,22 +25,7 @@ Join, add the test card, let a month pass by the button below, and look at the p
 
 def main() -> None:
     """Start both, and stop both."""
-    parser = argparse.ArgumentParser(prog="python -m examples.club.together")
-    parser.add_argument("--club", default=CLUBS[0], choices=CLUBS)
-    parser.add_argument("--port", type=int, default=8000, help="port of the club")
-    parser.add_argument("--sandbox-port", type=int, default=3000)
-    parser.add_argument("--database", help="sqlite:/// or postgresql://; a new file if left out")
-    options = parser.parse_args()
-    # Who is told to end by `kill` ends the club first, as with Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            database = options.database or f"sqlite:///{Path(folder) / 'club.db'}"
-            run(options, database)
-    except KeyboardInterrupt:
-        print("\nBoth are stopped.")
-    except (ShopError, SandboxError) as error:
-        sys.exit(f"examples.club.together: {error}")
+    start("examples.club.together", "club", CLUBS, run)
 
 
 def run(options: argparse.Namespace, database: str) -> None:

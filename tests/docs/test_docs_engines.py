@@ -15,12 +15,12 @@ from cryptography.fernet import Fernet
 from payme import Payme
 from payme.charges import Charges, SqlLedger
 from payme.sandbox import Sandbox
+from support.page_files import files_of, forget, import_from
 from support.postgres import postgres_database
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "en" / "charges.md").read_text(encoding="utf-8")
-FILE = re.compile(r"^```python file\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILES = dict(FILE.findall(PAGE))
+FILES = files_of(PAGE)
 ENGINES = {"shop/tasks.py", "shop/jobs.py", "shop/checkout.py"}
 
 
@@ -39,25 +39,10 @@ def sandbox():
 @pytest.fixture
 def shop(sandbox, tmp_path, monkeypatch):
     """The files of the page, where Python finds them, and the environment that they ask for."""
-    for path in ENGINES:
-        target = tmp_path / path
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(FILES[path], encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    given = {
-        "BROKER_URL": "memory://",
-        "PAYME_LEDGER": f"sqlite:///{tmp_path / 'payme.db'}",
-        "PAYME_LEDGER_KEY": Fernet.generate_key().decode(),
-        "PAYME_MERCHANT_ID": sandbox.merchant_id,
-        "PAYME_KEY": sandbox.key,
-        "PAYME_BASE_URL": sandbox.url,
-    }
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
+    key = Fernet.generate_key().decode()
+    import_from({path: FILES[path] for path in ENGINES}, tmp_path, sandbox, key, monkeypatch)
     yield tmp_path
-    for name in [name for name in sys.modules if name.partition(".")[0] == "shop"]:
-        del sys.modules[name]
+    forget("shop")
 
 
 def test_a_charge_is_paid_by_the_celery_app_of_the_page(shop, sandbox):

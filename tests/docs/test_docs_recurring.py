@@ -17,10 +17,11 @@ from payme.charges import Charges, SqlLedger
 from payme.cli.commands import payme as command_line
 from payme.recurring import PeriodState, Recurring
 from payme.sandbox import Sandbox
+from support.page_files import files_of, forget, import_from
 from support.postgres import postgres_database
 
 PAGE = (Path(__file__).parents[2] / "docs" / "en" / "recurring.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"^```python file\n# (\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+FILES = files_of(PAGE)
 
 
 def command(beginning):
@@ -38,25 +39,10 @@ def sandbox():
 @pytest.fixture
 def club(sandbox, tmp_path, monkeypatch):
     """The files of the page, where Python finds them, and the environment that they ask for."""
-    for path, text in FILES.items():
-        target = tmp_path / path
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    given = {
-        "BROKER_URL": "memory://",
-        "PAYME_LEDGER": f"sqlite:///{tmp_path / 'payme.db'}",
-        "PAYME_LEDGER_KEY": Fernet.generate_key().decode(),
-        "PAYME_MERCHANT_ID": sandbox.merchant_id,
-        "PAYME_KEY": sandbox.key,
-        "PAYME_BASE_URL": sandbox.url,
-    }
-    for name, value in given.items():
-        monkeypatch.setenv(name, value)
+    key = Fernet.generate_key().decode()
+    import_from(FILES, tmp_path, sandbox, key, monkeypatch)
     yield tmp_path
-    for name in [name for name in sys.modules if name.partition(".")[0] == "club"]:
-        del sys.modules[name]
+    forget("club")
 
 
 def sign_up(recurring, sandbox):
