@@ -114,8 +114,9 @@ class Shop:
 
     def replace(self, member: Member) -> None:
         """The payer brings another card; the one before is removed."""
-        token = self._bind(member)
-        self.use_card(member, token)
+        before, _ = self.cards[member.number]
+        self.use_card(member, self._bind(member))
+        self.live.discard(before)
 
     def use_card(self, member: Member, token: str) -> None:
         """Let a card pay from now on, and forget the others."""
