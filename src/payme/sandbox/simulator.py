@@ -55,6 +55,8 @@ class Simulator(Records):
         self._turning = RLock()
         self._closed = False
         self._running = False
+        # What the scenario that is played changes; a cash-box that is added later plays it too.
+        self._scenario: dict[str, Any] = {}
         self.first = CashBox(self._shared, settings, FIRST)
         super().__init__(self.first.works)
         self._boxes: tuple[CashBox, ...] = (self.first,)
@@ -156,6 +158,7 @@ class Simulator(Records):
             InvalidSetting: If there is none of that name.
         """
         found = find(scenario)
+        self._scenario = {**found.options}
         for box in self._boxes:
             box.play(**found.options)
         self.faults.clear()
@@ -170,6 +173,7 @@ class Simulator(Records):
         cash-boxes stay with their credentials. With a seed, ids and tokens come again in the same
         order.
         """
+        self._scenario = {}
         self.faults.reset()
         self.clock.reset()
         self.traffic.clear()
@@ -206,6 +210,8 @@ class Simulator(Records):
         if taken is not None and self.cash_box(taken) is not None:
             raise InvalidSetting("merchant_id", taken, "an id that no other cash-box here has")
         box = CashBox(self._shared, place.settings, place.number)
+        box.play(**self._scenario)
+        box.configure(cors=self.cors)
         try:
             self._register((*self._boxes, box))
         except BaseException:
