@@ -46,6 +46,8 @@ class Recorded(NamedTuple):
     """None when it was too long to keep."""
     answer: Answer
     """Without its body, which may be too long to keep."""
+    cash_box: str = ""
+    """Id of the cash-box that was called; empty when the call named none of this sandbox."""
 
     def __repr__(self) -> str:
         return f"Recorded({self.number}, {self.answer.method!r})"
@@ -70,6 +72,8 @@ class Entry:
         remarks: What a developer should know about the call although the answer does not say it.
         request: Body of the request, redacted.
         response: Body of the answer, redacted.
+        cash_box: Id of the cash-box that was called; empty when the call named none of this
+            sandbox.
     """
 
     number: int
@@ -86,6 +90,7 @@ class Entry:
     remarks: tuple[str, ...]
     request: str
     response: str
+    cash_box: str = ""
 
     @property
     def refused(self) -> bool:
@@ -111,7 +116,9 @@ class Traffic:
     def __repr__(self) -> str:
         return f"Traffic({len(self._ring)} calls)"
 
-    def record(self, at: int, request: bytes, x_auth: str | None, answer: Answer) -> None:
+    def record(
+        self, at: int, request: bytes, x_auth: str | None, answer: Answer, cash_box: str = ""
+    ) -> None:
         """Remember a call.
 
         Args:
@@ -119,6 +126,7 @@ class Traffic:
             request: Body of the request.
             x_auth: Value of the X-Auth header; only its form is remembered.
             answer: The answer.
+            cash_box: Id of the cash-box that was called.
         """
         body = answer.body
         with self._lock:
@@ -130,6 +138,7 @@ class Traffic:
                     request if len(request) <= MAX_KEPT else None,
                     body if len(body) <= MAX_KEPT else None,
                     Answer(b"", *answer[1:]),
+                    cash_box,
                 )
             )
 
@@ -144,6 +153,7 @@ class Traffic:
         *,
         receipt_id: str = "",
         refused: bool = False,
+        cash_box: str = "",
         language: Language = "en",
     ) -> list[Entry]:
         """List the calls, the newest first, without secrets.
@@ -152,6 +162,7 @@ class Traffic:
             count: How many at most.
             receipt_id: Only the calls about this receipt; empty for all.
             refused: Only the calls that were refused or struck by a fault.
+            cash_box: Only the calls to the cash-box with this id; empty for all.
             language: Language of the remedies.
         """
         # Chosen before they are redacted, which takes a thousand times as long.
@@ -159,6 +170,7 @@ class Traffic:
             call
             for call in reversed(self.recorded())
             if (not receipt_id or call.answer.receipt_id == receipt_id)
+            and (not cash_box or call.cash_box == cash_box)
             and (not refused or call.answer.code is not None or call.answer.fault)
         )
         return [self._shown(call, language) for call in itertools.islice(found, count)]
@@ -187,6 +199,7 @@ class Traffic:
             remarks=tuple(redact.scrub(one, self._secrets) for one in answer.remarks),
             request=self._text(call.request, _parsed(call.request)),
             response=self._text(call.response, response),
+            cash_box=call.cash_box,
         )
 
     def _text(self, body: bytes | None, parsed: Any) -> str:
