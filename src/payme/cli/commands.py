@@ -14,6 +14,7 @@ from payme.sandbox import InvalidSetting
 from payme.sandbox.engine import fault_rules
 from payme.sandbox.engine.durations import duration_ms, moment_ms
 from payme.sandbox.engine.progression import progression as read_progression
+from payme.sandbox.engine.testcards import OUTCOMES, KnownCards
 from payme.sandbox.scenarios import SCENARIOS
 
 _PORTS = click.IntRange(0, 65535)
@@ -146,6 +147,15 @@ payme.add_command(doctor.doctor)
     help="A fault, as described above; may be repeated.",
 )
 @click.option(
+    "--card",
+    "cards",
+    multiple=True,
+    metavar="NUMBER=OUTCOME",
+    callback=_checked(KnownCards().set_text),
+    help="What a card does, a test card or a number of your own: "
+    f"{', '.join(OUTCOMES)}, or a code such as -31630. May be repeated.",
+)
+@click.option(
     "--scenario",
     type=click.Choice([*SCENARIOS]),
     help="Play a scenario; --fault comes on top of it.",
@@ -186,6 +196,7 @@ def sandbox(
     progression: str,
     cors: bool,
     faults: tuple[str, ...],
+    cards: tuple[str, ...],
     scenario: str | None,
     clock_start: str | None,
     freeze: bool,
@@ -205,6 +216,7 @@ def sandbox(
         receipt_ttl_ms=None if receipt_ttl is None else duration_ms(receipt_ttl),
         merchant_url=merchant_url,
         merchant_key=merchant_key,
+        cards=dict(line.split("=", 1) for line in cards),
         strict=strict,
         progression=progression,
         cors=cors,

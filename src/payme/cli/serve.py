@@ -19,7 +19,7 @@ from payme.cli.printer import Printer
 from payme.sandbox import Sandbox, SandboxClock, SandboxError
 from payme.sandbox.access import is_loopback
 from payme.sandbox.engine import Answer
-from payme.sandbox.engine.testcards import CODE, TEST_CARDS
+from payme.sandbox.engine.testcards import CODE
 from payme.sandbox.scenarios import SCENARIOS
 
 FAILURES: Final = (SandboxError, ImportError)
@@ -42,6 +42,7 @@ class Options(TypedDict):
     receipt_ttl_ms: int | None
     merchant_url: str | None
     merchant_key: str | None
+    cards: dict[str, str]
     strict: bool
     progression: str
     cors: bool
@@ -148,7 +149,7 @@ def print_banner(show: Callable[[Any], None], sandbox: Sandbox, db: Path | None)
         if not value:
             continue
         show(Text(f"  {name:<12} ").append(value, style="cyan"))
-    show(_cards())
+    show(_cards(sandbox))
     show(Text(_example(sandbox)))
     show(Text("Ctrl-C stops it."))
 
@@ -167,13 +168,14 @@ def print_scenarios(console: Console) -> None:
         console.print(Text(f"  try it with {tried}", style="dim"))
 
 
-def _cards() -> Table:
+def _cards(sandbox: Sandbox) -> Table:
     table = Table(box=box.SIMPLE, title="Test cards", title_justify="left")
     for column in ("number", "expire", "what it does"):
         table.add_column(column, no_wrap=True)
-    for card in TEST_CARDS.values():
+    for card in sandbox.known_cards.all():
         note = f"{card.note} (payme-uz's own)" if card.ours else card.note
-        table.add_row(card.number, card.expire, note)
+        note = f"{note}: {card.code}" if card.code else note
+        table.add_row(card.number, card.expire or "any", note)
     return table
 
 
