@@ -16,7 +16,7 @@ from payme.protocol.states import ReceiptState
 from payme.sandbox import Sandbox
 from payme.sandbox.engine.ledgers import Difference
 from payme.sandbox.engine.model import EntryKind
-from payme.sandbox.engine.testcards import TEST_CARDS
+from payme.sandbox.engine.testcards import OUTCOMES, REFUSED, TEST_CARDS
 from payme.sandbox.web import dashboard
 from payme.sandbox.web.pages import Pages, state_name
 from payme.sandbox.web.security import Guard, allowed_host
@@ -423,6 +423,7 @@ def spoken() -> set[str]:
         if text is not None  # a name of a table, which is taken from there below
     }
     named = {card.note for card in TEST_CARDS.values()} | set(dashboard._DONE.values())
+    named |= {note for _, note in OUTCOMES.values()} | {REFUSED}
     kinds = {*get_args(EntryKind), *get_args(Difference.__annotations__["what"])}
     states = {state_name(state, lambda text: text).partition(" ")[2] for state in ReceiptState}
     timeline = set(re.findall(r'say\("([^"]+)"\)', Path(dashboard.__file__).read_text("utf-8")))
