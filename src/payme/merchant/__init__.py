@@ -17,6 +17,7 @@ from payme.merchant.auth import PAYME_ADDRESSES, AllowList
 from payme.merchant.entities import (
     AccountError,
     Event,
+    Method,
     Order,
     Reason,
     Receiver,
@@ -38,6 +39,7 @@ __all__ = [
     "Incoming",
     "MemoryStore",
     "Merchant",
+    "Method",
     "Order",
     "Orders",
     "Reason",

@@ -278,6 +278,11 @@ Answer = dict[str, Any] | Refusal
 
 Event = Literal["paid", "cancelled", "released"]
 
+Method = Literal[
+    "CheckPerformTransaction", "CreateTransaction", "PerformTransaction", "CancelTransaction"
+]
+"""A request whose answer depends on the order, so that the merchant's `find` is asked."""
+
 
 class Write(msgspec.Struct, frozen=True):
     """A transaction to store, and what that means for its order.

@@ -9,7 +9,7 @@ decided under the lock of its order, from what is read after the lock was taken.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
@@ -24,6 +24,7 @@ from payme.merchant.entities import (
     Create,
     Decision,
     Event,
+    Method,
     Order,
     Perform,
     Request,
@@ -43,6 +44,7 @@ class FindOrder(NamedTuple):
     """
 
     account: dict[str, Any]
+    method: Method
 
 
 class Notify(NamedTuple):
@@ -131,6 +133,13 @@ class Work(NamedTuple):
 
 Flow = Generator[Work, Any, T]
 
+_METHODS: Final[dict[type, Method]] = {
+    CheckPerform: "CheckPerformTransaction",
+    Create: "CreateTransaction",
+    Perform: "PerformTransaction",
+    Cancel: "CancelTransaction",
+}
+
 
 class NoAnswerError(Exception):
     """One way to serve a request came to no answer; what it did is rolled back."""
@@ -213,20 +222,20 @@ def _check(request: Check, now: int) -> Steps[Answer]:
 
 def _check_perform(request: CheckPerform, now: int) -> Steps[Answer]:
     try:
-        order = yield from _order(request.account)
+        order = yield from _order(request)
     except (AccountError, UnstorableError) as error:
         return error.refusal
     return decisions.decide(request, order, None, now).answer
 
 
-def _find(account: dict[str, Any]) -> Steps[Order | None]:
+def _find(request: CheckPerform | Create) -> Steps[Order | None]:
     """Ask the merchant, and blame an account that no database can be asked for, not the `find`."""
     try:
-        order: Order | None = yield FindOrder(account)
+        order: Order | None = yield FindOrder(request.account, _METHODS[type(request)])
     except AccountError:
         raise
     except Exception as error:
-        if wire.is_storable(account):
+        if wire.is_storable(request.account):
             raise
         raise UnstorableError from error
     return order
@@ -238,7 +247,7 @@ def _create_at_once(request: Create, now: int) -> Steps[Answer]:
     Nothing is locked: of two that come here at one moment, the unique indexes let one in. Whoever
     is not let in, and whoever may be a repetition, goes the whole way.
     """
-    order: Order | None = yield FindOrder(request.account)
+    order: Order | None = yield FindOrder(request.account, "CreateTransaction")
     decision = decisions.decide(request, order, None, now)
     for write in decision.writes:
         if (yield Insert(write.transaction, write.exclusive)):
@@ -258,13 +267,13 @@ def _decided_create(request: Create, now: int) -> Steps[Decision]:
     known: Transaction | None = yield LockTransaction(request.id)
     if known is not None:
         return decisions.decide(request, None, known, now)
-    found = yield from _find(request.account)
+    found = yield from _find(request)
     if found is None:
         return decisions.decide(request, None, None, now)
     yield LockOrder(found.id)
     # Somebody may have created a transaction, this very one included, while we waited for the lock.
     known = yield ReadTransaction(request.id)
-    order = yield from _order(request.account)
+    order = yield from _order(request)
     return decisions.decide(request, order, known, now)
 
 
@@ -276,23 +285,23 @@ def _change(
     known: Transaction | None = yield LockTransaction(request.id)
     order: Order | None = None
     if known is not None and decisions.asks_order(request, known, now):
-        order = yield from _order_of(known)
+        order = yield from _order_of(known, _METHODS[type(request)])
     decision = decisions.decide(request, order, known, now, refund_missing=refund_missing)
     return (yield from _stored(decision))
 
 
-def _order(account: dict[str, Any]) -> Steps[Order | None]:
-    order = yield from _find(account)
+def _order(request: CheckPerform | Create) -> Steps[Order | None]:
+    order = yield from _find(request)
     if order is None:
         return None
     active: Transaction | None = yield ReadActive(order.id)
     return replace(order, active_transaction=active)
 
 
-def _order_of(transaction: Transaction) -> Steps[Order | None]:
+def _order_of(transaction: Transaction, method: Method) -> Steps[Order | None]:
     """Read the order of a stored transaction; one that can't be found any more is None."""
     try:
-        order: Order | None = yield FindOrder(transaction.account)
+        order: Order | None = yield FindOrder(transaction.account, method)
     except AccountError:
         return None
     return order

@@ -6,9 +6,11 @@ its own, and the store in memory has none.
 """
 
 import inspect
+from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeVar, cast, runtime_checkable
 
-from payme.merchant.entities import Event, Order, Transaction
+from payme.errors import ConfigurationError
+from payme.merchant.entities import Event, Method, Order, Transaction
 
 T = TypeVar("T")
 
@@ -40,7 +42,9 @@ class Orders(Protocol):
     def find(self, account: dict[str, Any]) -> Order | None:
         """Find what an account names.
 
-        It is called before and after the order is locked, and must lock no rows itself.
+        It is called before and after the order is locked, and must lock no rows itself. With a
+        second parameter `method` it is told which request asks: `CheckPerformTransaction`,
+        `CreateTransaction`, `PerformTransaction`, or `CancelTransaction` for a refund.
 
         Args:
             account: As the payer gave it, such as `{"order_id": "197"}`; any JSON values.
@@ -77,12 +81,60 @@ OPTIONAL: Final = "released"
 """Most orders stay as they are when an attempt to pay them fails."""
 
 
-def find(orders: Any, *arguments: Any) -> Order | None:
-    """Call the merchant's `find`.
+class Shop:
+    """The merchant's side, as a store calls it.
 
     Args:
-        orders: The merchant's side.
+        orders: The merchant's `Orders`.
+        given: Names of what the store hands over before the account.
+
+    Raises:
+        ConfigurationError: `find` can't be called like that.
+    """
+
+    def __init__(self, orders: Any, *given: str) -> None:
+        self.orders = orders
+        self._tells_method = _takes_method(orders.find, (*given, "account"))
+
+    def find(self, *arguments: Any, method: Method) -> Any:
+        """Call `find`, which may be a coroutine, and say which request asks if it wants to know."""
+        if self._tells_method:
+            return self.orders.find(*arguments, method=method)
+        return self.orders.find(*arguments)
+
+
+def _takes_method(find: Callable[..., object], given: tuple[str, ...]) -> bool:
+    """Return whether `find` has a parameter `method`; refuse one that can't be called at all."""
+    try:
+        signature = inspect.signature(find)
+    except (TypeError, ValueError):
+        # Functions written in C may have none.
+        return False
+    # Only a parameter of that name counts: `**options` may be handed on to a function without it.
+    ways: list[dict[str, str]] = [{}]
+    if "method" in signature.parameters:
+        ways.insert(0, {"method": ""})
+    reason = ""
+    for way in ways:
+        try:
+            signature.bind(*given, **way)
+        except TypeError as error:
+            reason = str(error)
+        else:
+            return bool(way)
+    names = ", ".join(given)
+    raise ConfigurationError(
+        f"find: got find{signature}: {reason}; expected find({names}) or find({names}, method)"
+    )
+
+
+def find(shop: Shop, *arguments: Any, method: Method) -> Order | None:
+    """Call the merchant's `find`, blocking.
+
+    Args:
+        shop: The merchant's side.
         arguments: What the store hands over, the account last.
+        method: The request that asks.
 
     Returns:
         The order, or None if there is none.
@@ -90,7 +142,7 @@ def find(orders: Any, *arguments: Any) -> Order | None:
     Raises:
         TypeError: The method is a coroutine.
     """
-    found: Order | None = _value(orders.find(*arguments))
+    found: Order | None = _value(shop.find(*arguments, method=method))
     return found
 
 

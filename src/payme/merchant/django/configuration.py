@@ -20,7 +20,7 @@ from django.utils.module_loading import import_string
 
 from payme.errors import ConfigurationError
 from payme.merchant.auth import LOGIN, AllowList, Keys
-from payme.merchant.orders import REQUIRED, Orders
+from payme.merchant.orders import REQUIRED, Orders, Shop
 from payme.merchant.service import Merchant
 
 _KNOWN: Final = {
@@ -99,6 +99,10 @@ def orders(given: Mapping[str, Any]) -> Orders:
     except Exception as error:
         raise ConfigurationError(f"ORDERS: {path} could not be made: {error!r}") from error
     _require_methods(path, loaded)
+    try:
+        Shop(loaded)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"ORDERS: {path}: {error}") from None
     return cast("Orders", loaded)
 
 

@@ -8,7 +8,7 @@ from payme.flow import run
 from payme.merchant import flows
 from payme.merchant.django import models
 from payme.merchant.django.rows import DjangoRows, begin
-from payme.merchant.orders import Orders
+from payme.merchant.orders import Orders, Shop
 from payme.merchant.stores.rows import carry_out
 
 T = TypeVar("T")
@@ -31,12 +31,15 @@ class DjangoStore:
         orders: The shop's side; its `released` is optional.
         using: Alias of the database; by default the one that the routers name.
 
+    Raises:
+        ConfigurationError: The `find` of `orders` can't be called with an account.
+
     Example:
         >>> merchant = Merchant(DjangoStore(Orders()), keys=settings.PAYME["KEYS"])
     """
 
     def __init__(self, orders: Orders, using: str | None = None) -> None:
-        self._orders = orders
+        self._shop = Shop(orders)
         self._using = using
 
     def run(self, flow: flows.Flow[T]) -> T:
@@ -46,11 +49,11 @@ class DjangoStore:
 
     def _work(self, alias: str, work: flows.Work) -> Any:
         if work.scope in _SINGLE and _autocommits(alias):
-            return carry_out(work, DjangoRows(alias), self._orders)
+            return carry_out(work, DjangoRows(alias), self._shop)
         with transaction.atomic(using=alias, durable=True):
             if work.scope != "cursor":
                 begin(alias)
-            return carry_out(work, DjangoRows(alias), self._orders)
+            return carry_out(work, DjangoRows(alias), self._shop)
 
 
 def _autocommits(alias: str) -> bool:

@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 from payme.flow import run
 from payme.merchant import flows
 from payme.merchant.entities import Event, Order, Transaction, TransactionState
+from payme.merchant.orders import Shop
 from payme.merchant.stores.rows import carry_out
 
 T = TypeVar("T")
 
-Find = Callable[[dict[str, Any]], Order | None]
+Find = Callable[..., Order | None]
 Hook = Callable[[Event, Transaction], None]
 
 
@@ -19,8 +20,12 @@ class MemoryStore:
     """Keeps transactions in a dict, one piece of work at a time.
 
     Args:
-        find: Finds the order of an account; None or `AccountError` if there is none.
+        find: Finds the order of an account; None or `AccountError` if there is none. Where it has
+            a parameter `method`, it is told which request asks.
         hook: Called once for each event, while it is stored; what it raises takes the change back.
+
+    Raises:
+        ConfigurationError: `find` can't be called with an account.
 
     Example:
         >>> orders = {"7": Order(id="7", amount=50_000)}
@@ -28,7 +33,7 @@ class MemoryStore:
     """
 
     def __init__(self, find: Find, hook: Hook) -> None:
-        self._orders = _Functions(find, hook)
+        self._shop = Shop(_Functions(find, hook))
         self._rows = _MemoryRows()
         self._lock = threading.RLock()
 
@@ -40,7 +45,7 @@ class MemoryStore:
         with self._lock:
             before = dict(self._rows.kept)
             try:
-                return carry_out(work, self._rows, self._orders)
+                return carry_out(work, self._rows, self._shop)
             except BaseException:
                 self._rows.kept = before
                 raise

@@ -84,13 +84,13 @@ def operate(rows: Rows, step: flows.Step) -> Any:
             raise TypeError(f"{type(step).__name__} concerns the merchant's code")
 
 
-def carry_out(work: flows.Work, rows: Rows, merchant: Any, *given: Any) -> Any:
+def carry_out(work: flows.Work, rows: Rows, merchant: orders.Shop, *given: Any) -> Any:
     """Carry out the steps of a piece of work, blocking.
 
     Args:
         work: The work, whose scope is open.
         rows: The transactions.
-        merchant: The merchant's `Orders`.
+        merchant: The merchant's side.
         given: What its methods are given first, such as a connection.
 
     Returns:
@@ -99,10 +99,10 @@ def carry_out(work: flows.Work, rows: Rows, merchant: Any, *given: Any) -> Any:
 
     def perform(step: flows.Step) -> Any:
         match step:
-            case flows.FindOrder(account):
-                return orders.find(merchant, *given, account)
+            case flows.FindOrder(account, method):
+                return orders.find(merchant, *given, account, method=method)
             case flows.Notify(event, transaction):
-                return orders.notify(merchant, event, *given, transaction)
+                return orders.notify(merchant.orders, event, *given, transaction)
             case _:
                 return _noted(work, step, operate(rows, step))
 
@@ -112,7 +112,7 @@ def carry_out(work: flows.Work, rows: Rows, merchant: Any, *given: Any) -> Any:
 async def acarry_out(
     work: flows.Work,
     operate: Callable[[flows.Step], Awaitable[Any]],
-    merchant: Any,
+    merchant: orders.Shop,
     *given: Any,
 ) -> Any:
     """Carry out the steps of a piece of work under asyncio; see `carry_out`.
@@ -120,7 +120,7 @@ async def acarry_out(
     Args:
         work: The work, whose scope is open.
         operate: Carries out a step that concerns rows alone.
-        merchant: The merchant's `Orders`, whose methods are awaited.
+        merchant: The merchant's side, whose methods are awaited.
         given: What its methods are given first, such as a connection.
 
     Returns:
@@ -129,10 +129,10 @@ async def acarry_out(
 
     async def perform(step: flows.Step) -> Any:
         match step:
-            case flows.FindOrder(account):
-                return await merchant.find(*given, account)
+            case flows.FindOrder(account, method):
+                return await merchant.find(*given, account, method=method)
             case flows.Notify(event, transaction):
-                return await orders.anotify(merchant, event, *given, transaction)
+                return await orders.anotify(merchant.orders, event, *given, transaction)
             case _:
                 return _noted(work, step, await operate(step))
 

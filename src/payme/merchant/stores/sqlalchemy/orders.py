@@ -29,6 +29,9 @@ class Orders(ABC):
     def find(self, connection: sa.Connection, account: dict[str, Any]) -> Order | None:
         """Find the order that an account names; asked again once the order is locked.
 
+        With a third parameter `method` it is told which request asks, as in
+        `def find(self, connection, account, method: Method = "CheckPerformTransaction")`.
+
         Args:
             connection: Of the running database transaction.
             account: As Payme sent it.

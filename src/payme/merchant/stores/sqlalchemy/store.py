@@ -12,6 +12,7 @@ from sqlalchemy.pool import StaticPool
 from payme.errors import ConfigurationError
 from payme.flow import arun, run
 from payme.merchant import flows
+from payme.merchant.orders import Shop
 from payme.merchant.stores.rows import acarry_out, carry_out, operate
 from payme.merchant.stores.sqlalchemy import schema
 from payme.merchant.stores.sqlalchemy.orders import AsyncOrders, Orders
@@ -35,7 +36,8 @@ class SqlAlchemyStore:
         orders: The merchant's orders.
 
     Raises:
-        ConfigurationError: The database is neither, or `orders` is no `Orders`.
+        ConfigurationError: The database is neither, `orders` is no `Orders`, or its `find`
+            takes other arguments.
 
     Example:
         >>> store = SqlAlchemyStore(create_engine("postgresql+psycopg://…"), ShopOrders())
@@ -49,7 +51,7 @@ class SqlAlchemyStore:
         self._engine = _own(engine, _isolation(engine))
         self._single = _single(engine)
         self._autocommit = _own(engine, "AUTOCOMMIT")
-        self._orders = orders
+        self._shop = Shop(orders, "connection")
         self._alone: AbstractContextManager[Any] = (
             threading.Lock() if _is_shared(engine) else nullcontext()
         )
@@ -75,7 +77,7 @@ class SqlAlchemyStore:
             return value
 
     def _carry_out(self, work: flows.Work, connection: sa.Connection) -> Any:
-        return carry_out(work, SqlRows(connection), self._orders, connection)
+        return carry_out(work, SqlRows(connection), self._shop, connection)
 
 
 class AsyncSqlAlchemyStore:
@@ -86,7 +88,8 @@ class AsyncSqlAlchemyStore:
         orders: The merchant's orders.
 
     Raises:
-        ConfigurationError: The database is neither, or `orders` is no `AsyncOrders`.
+        ConfigurationError: The database is neither, `orders` is no `AsyncOrders`, or its `find`
+            takes other arguments.
 
     Example:
         >>> store = AsyncSqlAlchemyStore(create_async_engine("postgresql+psycopg://…"), Shop())
@@ -100,7 +103,7 @@ class AsyncSqlAlchemyStore:
         self._engine = AsyncEngine(_own(engine.sync_engine, _isolation(engine.sync_engine)))
         self._single = _single(engine.sync_engine)
         self._autocommit = AsyncEngine(_own(engine.sync_engine, "AUTOCOMMIT"))
-        self._orders = orders
+        self._shop = Shop(orders, "connection")
         self._alone: AbstractAsyncContextManager[Any] = (
             asyncio.Lock() if _is_shared(engine.sync_engine) else nullcontext()
         )
@@ -130,7 +133,7 @@ class AsyncSqlAlchemyStore:
         async def on_rows(step: flows.Step) -> Any:
             return await connection.run_sync(_operate, step)
 
-        return await acarry_out(work, on_rows, self._orders, connection)
+        return await acarry_out(work, on_rows, self._shop, connection)
 
 
 def _operate(connection: sa.Connection, step: flows.Step) -> Any:
