@@ -21,6 +21,7 @@ from payme.merchant.entities import (
     Order,
     Reason,
     Receiver,
+    Refuse,
     Transaction,
     TransactionState,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Orders",
     "Reason",
     "Receiver",
+    "Refuse",
     "Store",
     "Text",
     "Transaction",

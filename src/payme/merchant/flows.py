@@ -27,6 +27,8 @@ from payme.merchant.entities import (
     Method,
     Order,
     Perform,
+    Refusal,
+    Refuse,
     Request,
     SetFiscalData,
     Statement,
@@ -45,6 +47,12 @@ class FindOrder(NamedTuple):
 
     account: dict[str, Any]
     method: Method
+
+
+class HasHook(NamedTuple):
+    """Step: ask whether the merchant has a hook for an event; nobody is waited for."""
+
+    event: Event
 
 
 class Notify(NamedTuple):
@@ -110,7 +118,7 @@ class ListTransactions(NamedTuple):
 RowStep = (
     ReadTransaction | LockTransaction | LockOrder | ReadActive | Insert | Update | ListTransactions
 )
-Step = FindOrder | Notify | RowStep
+Step = FindOrder | HasHook | Notify | RowStep
 
 Steps = Generator[Step, Any, T]
 
@@ -145,6 +153,14 @@ class NoAnswerError(Exception):
     """One way to serve a request came to no answer; what it did is rolled back."""
 
 
+class RefusedError(Exception):
+    """The merchant refused in a hook; what was done until then is rolled back."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+
+
 class UnstorableError(Exception):
     """The merchant's database refuses to be asked for an account."""
 
@@ -176,6 +192,8 @@ def serve(
             answer: Answer | wire.StatementWriter = yield work
         except NoAnswerError:
             continue
+        except RefusedError as refused:
+            return refused.refusal
         return answer
     raise AssertionError("the last way always comes to an answer")
 
@@ -234,6 +252,8 @@ def _find(request: CheckPerform | Create) -> Steps[Order | None]:
         order: Order | None = yield FindOrder(request.account, _METHODS[type(request)])
     except AccountError:
         raise
+    except Refuse as refuse:
+        raise RefusedError(_refused_by_find(request, refuse)) from refuse
     except Exception as error:
         if wire.is_storable(request.account):
             raise
@@ -245,12 +265,17 @@ def _create_at_once(request: Create, now: int) -> Steps[Answer]:
     """Create the transaction of an order that is free, and nothing else.
 
     Nothing is locked: of two that come here at one moment, the unique indexes let one in. Whoever
-    is not let in, and whoever may be a repetition, goes the whole way.
+    is not let in, and whoever may be a repetition, goes the whole way. So does who reserves goods:
+    hooks run in a transaction and under the order's lock.
     """
+    if (yield HasHook("created")):
+        raise NoAnswerError
     order: Order | None = yield FindOrder(request.account, "CreateTransaction")
     decision = decisions.decide(request, order, None, now)
     for write in decision.writes:
         if (yield Insert(write.transaction, write.exclusive)):
+            # There is no hook; a store may have others to tell, after its commit.
+            yield Notify("created", write.transaction)
             return decision.answer
     raise NoAnswerError
 
@@ -290,6 +315,12 @@ def _change(
     return (yield from _stored(decision))
 
 
+def _refused_by_find(request: CheckPerform | Create, refuse: Refuse) -> Refusal:
+    asking = isinstance(request, CheckPerform)
+    refusal = decisions.FIND_REFUSALS[_METHODS[type(request)]]
+    return decisions.refused(refusal, refuse, next(iter(request.account), None) if asking else None)
+
+
 def _order(request: CheckPerform | Create) -> Steps[Order | None]:
     order = yield from _find(request)
     if order is None:
@@ -304,6 +335,9 @@ def _order_of(transaction: Transaction, method: Method) -> Steps[Order | None]:
         order: Order | None = yield FindOrder(transaction.account, method)
     except AccountError:
         return None
+    except Refuse as refuse:
+        refusal = decisions.FIND_REFUSALS[method]
+        raise RefusedError(decisions.refused(refusal, refuse)) from refuse
     return order
 
 
@@ -319,14 +353,26 @@ def _stored(decision: Decision) -> Steps[Answer]:
 def _store(write: Write) -> Steps[bool]:
     after = write.transaction
     if write.before is None:
-        inserted: bool = yield Insert(after, write.exclusive)
-        return inserted
-    if not (yield Update(write.before, after)):
+        if not (yield Insert(after, write.exclusive)):
+            return False
+    elif not (yield Update(write.before, after)):
         raise ChangedMeanwhileError(f"transaction {after.id} is not as it was read")
     # Stored first: should that fail, nobody was told.
-    if write.event is not None and (yield Notify(write.event, after)):
+    if write.event is not None and (yield from _told(write.event, after)):
         yield from _confirm(write)
     return True
+
+
+def _told(event: Event, transaction: Transaction) -> Steps[bool]:
+    try:
+        told: bool = yield Notify(event, transaction)
+    except Refuse as refuse:
+        refusal = decisions.HOOK_REFUSALS.get(event)
+        # An attempt that is over can't be kept alive by a refusal: in `released` it is a failure.
+        if refusal is None:
+            raise
+        raise RefusedError(decisions.refused(refusal, refuse)) from refuse
+    return told
 
 
 def _confirm(write: Write) -> Steps[None]:

@@ -23,8 +23,11 @@ class Orders(Protocol):
     exactly when the change is, and what it raises takes the change back. Neither commit nor roll
     back there. What can't be taken back, such as an e-mail, is written down and sent afterwards.
 
-    A fourth method, `released(transaction)`, may be there: it is called when an attempt to pay was
-    cancelled or timed out, and its order is free again.
+    Two more methods may be there. `created(transaction)` is called when an attempt to pay is
+    stored, before the card is debited: it reserves the goods. `released(transaction)` is called
+    when such an attempt was cancelled or timed out, and its order is free again.
+
+    `created`, `paid` and `cancelled` may raise `Refuse`: it is an answer, and not a failure.
 
     Example:
         >>> class ShopOrders:
@@ -62,6 +65,9 @@ class Orders(Protocol):
 
         Args:
             transaction: As it is stored, performed.
+
+        Raises:
+            Refuse: The goods can't be handed over; Payme gets -31008 and gives the money back.
         """
         ...
 
@@ -70,6 +76,9 @@ class Orders(Protocol):
 
         Args:
             transaction: As it is stored, refunded.
+
+        Raises:
+            Refuse: The goods can't be taken back; Payme gets -31007, and the order stays paid.
         """
         ...
 
@@ -77,8 +86,8 @@ class Orders(Protocol):
 REQUIRED: Final = ("find", "paid", "cancelled")
 """Methods that every merchant has."""
 
-OPTIONAL: Final = "released"
-"""Most orders stay as they are when an attempt to pay them fails."""
+OPTIONAL: Final = ("created", "released")
+"""Most orders stay as they are when an attempt to pay them is made, and when it fails."""
 
 
 class Shop:
@@ -174,6 +183,11 @@ async def anotify(orders: Any, event: Event, *arguments: Any) -> bool:
         return False
     await hook(*arguments)
     return True
+
+
+def has_hook(orders: Any, event: Event) -> bool:
+    """Return whether the merchant has a hook for an event."""
+    return _hook(orders, event) is not None
 
 
 def _hook(orders: Any, event: Event) -> Any:

@@ -16,13 +16,18 @@ Find = Callable[..., Order | None]
 Hook = Callable[[Event, Transaction], None]
 
 
+Created = Callable[[Transaction], None]
+
+
 class MemoryStore:
     """Keeps transactions in a dict, one piece of work at a time.
 
     Args:
         find: Finds the order of an account; None or `AccountError` if there is none. Where it has
             a parameter `method`, it is told which request asks.
-        hook: Called once for each event, while it is stored; what it raises takes the change back.
+        hook: Called once for `paid`, `cancelled` and `released`, while it is stored; what it raises
+            takes the change back.
+        created: Called in the same way when an attempt to pay is stored, to reserve the goods.
 
     Raises:
         ConfigurationError: `find` can't be called with an account.
@@ -32,8 +37,8 @@ class MemoryStore:
         >>> store = MemoryStore(lambda account: orders.get(str(account.get("order_id"))), print)
     """
 
-    def __init__(self, find: Find, hook: Hook) -> None:
-        self._shop = Shop(_Functions(find, hook))
+    def __init__(self, find: Find, hook: Hook, *, created: Created | None = None) -> None:
+        self._shop = Shop(_Functions(find, hook, created))
         self._rows = _MemoryRows()
         self._lock = threading.RLock()
 
@@ -54,8 +59,9 @@ class MemoryStore:
 class _Functions:
     """Two functions, as the methods of `Orders`."""
 
-    def __init__(self, find: Find, hook: Hook) -> None:
+    def __init__(self, find: Find, hook: Hook, created: Created | None) -> None:
         self.find = find
+        self.created = created
         self._hook = hook
 
     def paid(self, transaction: Transaction) -> None:

@@ -80,7 +80,7 @@ def operate(rows: Rows, step: flows.Step) -> Any:
             return rows.update(before, after)
         case flows.ListTransactions(from_, to, read):
             return rows.created_between(from_, to, read)
-        case flows.FindOrder() | flows.Notify():
+        case flows.FindOrder() | flows.HasHook() | flows.Notify():
             raise TypeError(f"{type(step).__name__} concerns the merchant's code")
 
 
@@ -101,6 +101,8 @@ def carry_out(work: flows.Work, rows: Rows, merchant: orders.Shop, *given: Any) 
         match step:
             case flows.FindOrder(account, method):
                 return orders.find(merchant, *given, account, method=method)
+            case flows.HasHook(event):
+                return orders.has_hook(merchant.orders, event)
             case flows.Notify(event, transaction):
                 return orders.notify(merchant.orders, event, *given, transaction)
             case _:
@@ -131,6 +133,8 @@ async def acarry_out(
         match step:
             case flows.FindOrder(account, method):
                 return await merchant.find(*given, account, method=method)
+            case flows.HasHook(event):
+                return orders.has_hook(merchant.orders, event)
             case flows.Notify(event, transaction):
                 return await orders.anotify(merchant.orders, event, *given, transaction)
             case _:
