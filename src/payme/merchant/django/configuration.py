@@ -2,12 +2,13 @@
 
 | key | meaning | default |
 |---|---|---|
-| `KEYS` | keys of the cash-box that are accepted, a list | none: required |
+| `KEYS` | keys of the cash-box that are accepted, a list; or a function that gives it | required |
 | `ORDERS` | dotted path of the class that implements `Orders` | none: required |
 | `LOGIN` | login of the Basic scheme | `Paycom` |
 | `ALLOWED_ADDRESSES` | who may call; `payme.merchant.auth.PAYME_ADDRESSES` is Payme | any |
 | `TRUSTED_PROXIES` | whose `X-Forwarded-For` is believed | nobody |
 | `REFUND_MISSING` | refund a payment whose order is not found any more | False |
+| `TELEMETRY` | spans and metrics of OpenTelemetry; needs `payme-uz[otel]` | False |
 """
 
 import inspect
@@ -19,8 +20,9 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from payme.errors import ConfigurationError
-from payme.merchant.auth import LOGIN, AllowList, Keys
+from payme.merchant.auth import COROUTINE, LOGIN, AllowList, Keys, KeySource, is_coroutine
 from payme.merchant.orders import OPTIONAL, REQUIRED, Orders, Shop
+from payme.merchant.served import Watch
 from payme.merchant.service import Merchant
 
 _KNOWN: Final = {
@@ -30,6 +32,7 @@ _KNOWN: Final = {
     "ALLOWED_ADDRESSES",
     "TRUSTED_PROXIES",
     "REFUND_MISSING",
+    "TELEMETRY",
 }
 
 
@@ -53,6 +56,7 @@ def configured() -> Merchant:
         login=login,
         allow=allow_list(given),
         refund_missing=refund_missing(given),
+        telemetry=telemetry(given),
     )
 
 
@@ -73,13 +77,18 @@ def section() -> Mapping[str, Any]:
     return checked
 
 
-def keys(given: Mapping[str, Any]) -> list[str]:
-    """Read the keys of the cash-box.
+def keys(given: Mapping[str, Any]) -> KeySource:
+    """Read the keys of the cash-box, or the function that gives them.
 
     Raises:
         ConfigurationError: There is none, or one that can't be right.
     """
     found = given.get("KEYS")
+    if callable(found):
+        # What it gives is checked when a request comes: a check may run without its database.
+        if is_coroutine(found):
+            raise ConfigurationError(f"KEYS: {COROUTINE}")
+        return cast("KeySource", found)
     listed = [found] if isinstance(found, str) else _list("KEYS", found)
     Keys(listed, given.get("LOGIN", LOGIN))
     return listed
@@ -141,6 +150,24 @@ def refund_missing(given: Mapping[str, Any]) -> bool:
     if not isinstance(found, bool):
         raise ConfigurationError("REFUND_MISSING: expected True or False")
     return found
+
+
+def telemetry(given: Mapping[str, Any]) -> Watch | None:
+    """Read whether requests are watched.
+
+    Raises:
+        ConfigurationError: It is neither True nor False, or OpenTelemetry is not installed.
+    """
+    found = given.get("TELEMETRY", False)
+    if not isinstance(found, bool):
+        raise ConfigurationError("TELEMETRY: expected True or False")
+    if not found:
+        return None
+    try:
+        from payme.telemetry import Telemetry
+    except ImportError as missing:
+        raise ConfigurationError(f"TELEMETRY: {missing}") from missing
+    return Telemetry()
 
 
 def _list(name: str, given: object) -> list[str]:
