@@ -77,7 +77,9 @@ class Engine:
     def __init__(self, config: Config, rng: Random) -> None:
         self.config = config
         self._rng = rng
-        self._shapes = ReceiptShapes(config.merchant_id, config.account_fields)
+        self._shapes = ReceiptShapes(
+            config.merchant_id, config.account_fields, config.merchant_name
+        )
         # Of this process alone: after a restart nobody is being asked.
         self._asked: set[str] = set()
         self._life = 0
