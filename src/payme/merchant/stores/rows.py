@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from payme.flow import arun, run
 from payme.merchant import flows, orders
 from payme.merchant.entities import Transaction
+from payme.merchant.limits import Deadline
 
 T = TypeVar("T")
 
@@ -84,7 +85,7 @@ def operate(rows: Rows, step: flows.Step) -> Any:
             raise TypeError(f"{type(step).__name__} concerns the merchant's code")
 
 
-def carry_out(work: flows.Work, rows: Rows, merchant: Any, *given: Any) -> Any:
+def carry_out(work: flows.Work, rows: Rows, merchant: Any, *given: Any, deadline: Deadline) -> Any:
     """Carry out the steps of a piece of work, blocking.
 
     Args:
@@ -92,12 +93,17 @@ def carry_out(work: flows.Work, rows: Rows, merchant: Any, *given: Any) -> Any:
         rows: The transactions.
         merchant: The merchant's `Orders`.
         given: What its methods are given first, such as a connection.
+        deadline: When the request has to be over.
 
     Returns:
         The value of the steps.
+
+    Raises:
+        RequestTimedOutError: It is not over in time.
     """
 
     def perform(step: flows.Step) -> Any:
+        deadline.require()
         match step:
             case flows.FindOrder(account):
                 return orders.find(merchant, *given, account)
@@ -106,7 +112,9 @@ def carry_out(work: flows.Work, rows: Rows, merchant: Any, *given: Any) -> Any:
             case _:
                 return _noted(work, step, operate(rows, step))
 
-    return run(work.steps, perform)
+    value = run(work.steps, perform)
+    deadline.require()
+    return value
 
 
 async def acarry_out(
