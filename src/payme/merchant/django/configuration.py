@@ -25,7 +25,7 @@ from django.utils.module_loading import import_string
 from payme.errors import ConfigurationError, InvalidArgument
 from payme.merchant.auth import LOGIN, AllowList, Keys
 from payme.merchant.limits import Limits
-from payme.merchant.orders import REQUIRED, Orders
+from payme.merchant.orders import OPTIONAL, REQUIRED, Orders, Shop
 from payme.merchant.service import Merchant
 
 _KNOWN: Final = {
@@ -108,6 +108,10 @@ def orders(given: Mapping[str, Any]) -> Orders:
     except Exception as error:
         raise ConfigurationError(f"ORDERS: {path} could not be made: {error!r}") from error
     _require_methods(path, loaded)
+    try:
+        Shop(loaded)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"ORDERS: {path}: {error}") from None
     return cast("Orders", loaded)
 
 
@@ -116,7 +120,7 @@ def _require_methods(path: str, loaded: object) -> None:
     missing = [name for name, method in methods.items() if not callable(method)]
     if missing:
         raise ConfigurationError(f"ORDERS: {path} has no {_listed(missing)}")
-    methods["released"] = getattr(loaded, "released", None)
+    methods.update({name: getattr(loaded, name, None) for name in OPTIONAL})
     asynchronous = [name for name, one in methods.items() if inspect.iscoroutinefunction(one)]
     if asynchronous:
         raise ConfigurationError(f"ORDERS: {path}: `async def` {_listed(asynchronous)}, not `def`")

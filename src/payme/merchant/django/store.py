@@ -10,7 +10,7 @@ from payme.merchant.django import models
 from payme.merchant.django.limiting import limited
 from payme.merchant.django.rows import DjangoRows, begin
 from payme.merchant.limits import Deadline, Limits, RequestTimedOutError, Turns, checked
-from payme.merchant.orders import Orders
+from payme.merchant.orders import Orders, Shop
 from payme.merchant.stores.rows import carry_out
 from payme.merchant.stores.watch import Watched, cancelling
 
@@ -38,6 +38,7 @@ class DjangoStore:
 
     Raises:
         InvalidArgument: `limits` is no `Limits`.
+        ConfigurationError: The `find` of `orders` can't be called with an account.
 
     Example:
         >>> merchant = Merchant(DjangoStore(Orders()), keys=settings.PAYME["KEYS"])
@@ -46,7 +47,7 @@ class DjangoStore:
     def __init__(
         self, orders: Orders, using: str | None = None, *, limits: Limits | None = None
     ) -> None:
-        self._orders = orders
+        self._shop = Shop(orders)
         self._using = using
         self._limits = checked(limits)
         self._turns = Turns(self._limits.at_once)
@@ -79,11 +80,11 @@ class DjangoStore:
     ) -> Any:
         rows = DjangoRows(alias, self._limits)
         if work.scope in _SINGLE and _autocommits(alias):
-            return carry_out(work, rows, self._orders, deadline=deadline)
+            return carry_out(work, rows, self._shop, deadline=deadline)
         with limited(alias, self._limits), transaction.atomic(using=alias, durable=True):
             if work.scope != "cursor":
                 begin(alias)
-            value = carry_out(work, rows, self._orders, deadline=deadline)
+            value = carry_out(work, rows, self._shop, deadline=deadline)
             if watched is not None:
                 # COMMIT has to come to an end: nobody would know which.
                 watched.disarm()

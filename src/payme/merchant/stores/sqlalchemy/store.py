@@ -18,6 +18,7 @@ from payme.merchant.limits import (
     Turns,
     checked,
 )
+from payme.merchant.orders import Shop
 from payme.merchant.stores.rows import acarry_out, carry_out, operate
 from payme.merchant.stores.sqlalchemy import schema
 from payme.merchant.stores.sqlalchemy.limiting import limit, set_back
@@ -44,7 +45,8 @@ class SqlAlchemyStore:
         limits: How long a request may take, and how much of the pool all of them.
 
     Raises:
-        ConfigurationError: The database is neither, or `orders` is no `Orders`.
+        ConfigurationError: The database is neither, `orders` is no `Orders`, or its `find`
+            takes other arguments.
         InvalidArgument: `limits` is no `Limits`.
 
     Example:
@@ -60,7 +62,7 @@ class SqlAlchemyStore:
         self._engine = _own(engine, _isolation(engine), self._limits)
         self._single = _single(engine)
         self._autocommit = _own(engine, "AUTOCOMMIT", self._limits)
-        self._orders = orders
+        self._shop = Shop(orders, "connection")
         self._turns = Turns(_at_once(engine, self._limits))
 
     def create_all(self) -> None:
@@ -94,7 +96,7 @@ class SqlAlchemyStore:
         try:
             with cancelling(connection.connection.driver_connection, deadline) as watched:
                 rows = SqlRows(connection)
-                return carry_out(work, rows, self._orders, connection, deadline=deadline)
+                return carry_out(work, rows, self._shop, connection, deadline=deadline)
         except Exception as error:
             if deadline.left() > 0 or isinstance(error, RequestTimedOutError):
                 raise
@@ -113,7 +115,8 @@ class AsyncSqlAlchemyStore:
         limits: How long a request may take, and how much of the pool all of them.
 
     Raises:
-        ConfigurationError: The database is neither, or `orders` is no `AsyncOrders`.
+        ConfigurationError: The database is neither, `orders` is no `AsyncOrders`, or its `find`
+            takes other arguments.
         InvalidArgument: `limits` is no `Limits`.
 
     Example:
@@ -132,7 +135,7 @@ class AsyncSqlAlchemyStore:
         self._engine = AsyncEngine(_own(blocking, _isolation(blocking), self._limits))
         self._single = _single(blocking)
         self._autocommit = AsyncEngine(_own(blocking, "AUTOCOMMIT", self._limits))
-        self._orders = orders
+        self._shop = Shop(orders, "connection")
         self._turns = AsyncTurns(_at_once(blocking, self._limits))
 
     async def create_all(self) -> None:
@@ -186,7 +189,7 @@ class AsyncSqlAlchemyStore:
 
         # Before COMMIT, which has to come to an end: nobody would know which.
         async with deadline.interrupting():
-            return await acarry_out(work, on_rows, self._orders, connection)
+            return await acarry_out(work, on_rows, self._shop, connection)
 
 
 def _operate(connection: sa.Connection, step: flows.Step) -> Any:
