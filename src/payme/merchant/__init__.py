@@ -25,6 +25,7 @@ from payme.merchant.entities import (
     Transaction,
     TransactionState,
 )
+from payme.merchant.limits import Limits
 from payme.merchant.orders import Orders
 from payme.merchant.service import AsyncMerchant, Incoming, Merchant
 from payme.merchant.stores import AsyncStore, Store
@@ -38,6 +39,7 @@ __all__ = [
     "AsyncStore",
     "Event",
     "Incoming",
+    "Limits",
     "MemoryStore",
     "Merchant",
     "Method",

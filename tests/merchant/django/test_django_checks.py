@@ -31,7 +31,7 @@ def found(payme):
     "more",
     [
         {},
-        {"KEYS": lambda: []},
+        {"KEYS": list},
         {"TELEMETRY": True},
         {"ALLOWED_ADDRESSES": PAYME_ADDRESSES, "TRUSTED_PROXIES": ["10.0.0.0/8"]},
     ],

@@ -9,6 +9,10 @@
 | `TRUSTED_PROXIES` | whose `X-Forwarded-For` is believed | nobody |
 | `REFUND_MISSING` | refund a payment whose order is not found any more | False |
 | `TELEMETRY` | spans and metrics of OpenTelemetry; needs `payme-uz[otel]` | False |
+| `REQUEST_TIMEOUT` | seconds for a whole request | 10 |
+| `LOCK_TIMEOUT` | seconds that a statement waits for a lock | 5 |
+| `STATEMENT_TIMEOUT` | seconds for a statement | 5 |
+| `AT_ONCE` | how many requests of a process use the database at a time | any number |
 """
 
 import inspect
@@ -19,8 +23,9 @@ from typing import Any, Final, cast
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from payme.errors import ConfigurationError
+from payme.errors import ConfigurationError, InvalidArgument
 from payme.merchant.auth import COROUTINE, LOGIN, AllowList, Keys, KeySource, is_coroutine
+from payme.merchant.limits import Limits
 from payme.merchant.orders import OPTIONAL, REQUIRED, Orders, Shop
 from payme.merchant.served import Watch
 from payme.merchant.service import Merchant
@@ -33,6 +38,10 @@ _KNOWN: Final = {
     "TRUSTED_PROXIES",
     "REFUND_MISSING",
     "TELEMETRY",
+    "REQUEST_TIMEOUT",
+    "LOCK_TIMEOUT",
+    "STATEMENT_TIMEOUT",
+    "AT_ONCE",
 }
 
 
@@ -51,7 +60,7 @@ def configured() -> Merchant:
     given = section()
     login = given.get("LOGIN", LOGIN)
     return Merchant(
-        DjangoStore(orders(given)),
+        DjangoStore(orders(given), limits=limits(given)),
         keys(given),
         login=login,
         allow=allow_list(given),
@@ -168,6 +177,22 @@ def telemetry(given: Mapping[str, Any]) -> Watch | None:
     except ImportError as missing:
         raise ConfigurationError(f"TELEMETRY: {missing}") from missing
     return Telemetry()
+
+
+def limits(given: Mapping[str, Any]) -> Limits:
+    """Read how long a request may take.
+
+    Raises:
+        ConfigurationError: One can't be right.
+    """
+    named = {name.upper(): name for name in Limits.__struct_fields__}
+    found = {field: given[name] for name, field in named.items() if name in given}
+    try:
+        return Limits(**found)
+    except InvalidArgument as error:
+        name = error.argument.rpartition(".")[2].upper()
+        shown = given[name]
+        raise ConfigurationError(f"{name}: got {shown!r}, expected {error.expected}") from error
 
 
 def _list(name: str, given: object) -> list[str]:

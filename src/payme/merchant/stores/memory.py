@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from payme.flow import run
 from payme.merchant import flows
 from payme.merchant.entities import Event, Order, Transaction, TransactionState
+from payme.merchant.limits import Deadline, Limits, checked
 from payme.merchant.orders import Shop
 from payme.merchant.stores.rows import carry_out
 
@@ -28,6 +29,7 @@ class MemoryStore:
         hook: Called once for `paid`, `cancelled` and `released`, while it is stored; what it raises
             takes the change back.
         created: Called in the same way when an attempt to pay is stored, to reserve the goods.
+        limits: How long a request may take. Requests take turns, so `at_once` means nothing here.
 
     Raises:
         ConfigurationError: `find` can't be called with an account.
@@ -37,23 +39,36 @@ class MemoryStore:
         >>> store = MemoryStore(lambda account: orders.get(str(account.get("order_id"))), print)
     """
 
-    def __init__(self, find: Find, hook: Hook, *, created: Created | None = None) -> None:
+    def __init__(
+        self,
+        find: Find,
+        hook: Hook,
+        *,
+        created: Created | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._limits = checked(limits)
         self._shop = Shop(_Functions(find, hook, created))
         self._rows = _MemoryRows()
         self._lock = threading.RLock()
 
     def run(self, flow: flows.Flow[T]) -> T:
         """Carry out the work of a flow; nothing is kept of a piece that raises."""
-        return run(flow, self._work)
+        deadline = Deadline(self._limits)
+        return run(flow, lambda work: self._work(work, deadline))
 
-    def _work(self, work: flows.Work) -> Any:
-        with self._lock:
+    def _work(self, work: flows.Work, deadline: Deadline) -> Any:
+        if not self._lock.acquire(timeout=max(deadline.left(), 0)):
+            raise deadline.passed()
+        try:
             before = dict(self._rows.kept)
             try:
-                return carry_out(work, self._rows, self._shop)
+                return carry_out(work, self._rows, self._shop, deadline=deadline)
             except BaseException:
                 self._rows.kept = before
                 raise
+        finally:
+            self._lock.release()
 
 
 class _Functions:
