@@ -10,7 +10,8 @@ from typing import Any, Protocol, TypeVar
 
 from payme.flow import arun, run
 from payme.merchant import flows, orders
-from payme.merchant.entities import Transaction
+from payme.merchant.entities import Event, Transaction
+from payme.merchant.limits import Deadline
 
 T = TypeVar("T")
 
@@ -84,7 +85,14 @@ def operate(rows: Rows, step: flows.Step) -> Any:
             raise TypeError(f"{type(step).__name__} concerns the merchant's code")
 
 
-def carry_out(work: flows.Work, rows: Rows, merchant: orders.Shop, *given: Any) -> Any:
+def carry_out(
+    work: flows.Work,
+    rows: Rows,
+    merchant: orders.Shop,
+    *given: Any,
+    deadline: Deadline,
+    happened: Callable[[Event, Transaction], None] | None = None,
+) -> Any:
     """Carry out the steps of a piece of work, blocking.
 
     Args:
@@ -92,23 +100,34 @@ def carry_out(work: flows.Work, rows: Rows, merchant: orders.Shop, *given: Any) 
         rows: The transactions.
         merchant: The merchant's side.
         given: What its methods are given first, such as a connection.
+        deadline: When the request has to be over.
+        happened: Is told of each event after the merchant's hook, to tell others after the commit.
 
     Returns:
         The value of the steps.
+
+    Raises:
+        RequestTimedOutError: It is not over in time.
     """
 
     def perform(step: flows.Step) -> Any:
+        deadline.require()
         match step:
             case flows.FindOrder(account, method):
                 return orders.find(merchant, *given, account, method=method)
             case flows.HasHook(event):
                 return orders.has_hook(merchant.orders, event)
             case flows.Notify(event, transaction):
-                return orders.notify(merchant.orders, event, *given, transaction)
+                told = orders.notify(merchant.orders, event, *given, transaction)
+                if happened is not None:
+                    happened(event, transaction)
+                return told
             case _:
                 return _noted(work, step, operate(rows, step))
 
-    return run(work.steps, perform)
+    value = run(work.steps, perform)
+    deadline.require()
+    return value
 
 
 async def acarry_out(
