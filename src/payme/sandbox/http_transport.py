@@ -7,7 +7,7 @@ from typing import Any
 
 import httpcore2
 
-from payme.sandbox.engine.asks import MAX_ANSWER
+from payme.sandbox.engine.merchant_calls import MAX_ANSWER
 from payme.sandbox.errors import Unanswered
 from payme.sandbox.merchant_transport import endpoint
 

@@ -3,9 +3,9 @@
 from functools import partial
 from typing import Any, Final
 
-from payme.sandbox.engine import Receipt, billing, ledgers
-from payme.sandbox.engine.asks import Heard
+from payme.sandbox.engine import Receipt, flows, ledgers
 from payme.sandbox.engine.ledgers import Difference
+from payme.sandbox.engine.merchant_calls import MerchantReply
 from payme.sandbox.engine.model import Exchange, MerchantTransaction
 from payme.sandbox.engine.refusals import Refused
 from payme.sandbox.errors import SandboxError
@@ -84,20 +84,20 @@ class Merchant:
             self.check(transaction.receipt_id)
         rows = self.difference()
         ours = {receipt.id: receipt for receipt, known in self._pairs() if known.state is not None}
-        times = [receipt.billing.time for receipt in ours.values() if receipt.billing is not None]
+        times = [receipt.payment.time for receipt in ours.values()]
         if not times:
             return rows
-        heard = self.statement(min(times), max(times))
-        if heard.result is None:
-            raise SandboxError(f"GetStatement was not answered: {heard.outcome}")
-        found = ledgers.compare_statement(ours, heard.result["transactions"])
+        reply = self.statement(min(times), max(times))
+        if reply.result is None:
+            raise SandboxError(f"GetStatement was not answered: {reply.outcome}")
+        found = ledgers.compare_statement(ours, reply.result["transactions"])
         return rows + [row for row in found if row not in rows]
 
-    def check(self, receipt_id: str) -> Heard:
+    def check(self, receipt_id: str) -> MerchantReply:
         """Ask CheckTransaction."""
         return self._ask("CheckTransaction", {"id": receipt_id}, receipt_id)
 
-    def statement(self, from_: int, to: int) -> Heard:
+    def statement(self, from_: int, to: int) -> MerchantReply:
         """Ask GetStatement.
 
         Args:
@@ -106,16 +106,16 @@ class Merchant:
         """
         return self._ask("GetStatement", {"from": from_, "to": to})
 
-    def change_password(self, password: str) -> Heard:
+    def change_password(self, password: str) -> MerchantReply:
         """Ask ChangePassword; if the merchant agrees, it is asked with the new one from then on.
 
         Payme's templates have the method, its pages no longer do.
         """
         self._driver.engine.keep_secret(password)
-        heard = self._ask("ChangePassword", {"password": password})
-        if heard.agreed:
+        reply = self._ask("ChangePassword", {"password": password})
+        if reply.agreed:
             self._driver.use_password(password)
-        return heard
+        return reply
 
     def retry(self, receipt_id: str) -> Receipt:
         """Take up a payment before its time, or one that was left to a person (state 20).
@@ -127,7 +127,7 @@ class Merchant:
             SandboxError: If there is no such receipt.
         """
         self._require()
-        receipt = self._driver.flow(lambda call: billing.resume(call, receipt_id))
+        receipt = self._driver.flow(lambda call: flows.resume(call, receipt_id))
         if isinstance(receipt, Refused):
             raise SandboxError(receipt.message)
         return receipt
@@ -139,12 +139,12 @@ class Merchant:
         """
         self._driver.run_due()
 
-    def _ask(self, method: str, params: dict[str, Any], receipt_id: str = "") -> Heard:
+    def _ask(self, method: str, params: dict[str, Any], receipt_id: str = "") -> MerchantReply:
         self._require()
-        heard = self._driver.flow(lambda call: billing.inquire(call, method, params, receipt_id))
-        if isinstance(heard, Refused):
-            raise SandboxError(heard.message)
-        return heard
+        reply = self._driver.flow(lambda call: flows.inquire(call, method, params, receipt_id))
+        if isinstance(reply, Refused):
+            raise SandboxError(reply.message)
+        return reply
 
     def _require(self) -> None:
         if not self.asked:

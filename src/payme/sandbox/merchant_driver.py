@@ -16,12 +16,17 @@ from typing import Any, Final, TypeVar, cast
 from payme.flow import run
 from payme.protocol.merchant_headers import HEADERS
 from payme.sandbox.clock import SandboxClock
-from payme.sandbox.engine import Answer, Engine, asks, billing
+from payme.sandbox.engine import Answer, Engine, flows, merchant_calls
 from payme.sandbox.engine import faults as engine_faults
-from payme.sandbox.engine.asks import Ask, Heard, MerchantRequest, credentials
 from payme.sandbox.engine.call import Call
-from payme.sandbox.engine.core import Asking
-from payme.sandbox.engine.faults import Facts, Fault, Step, Wait
+from payme.sandbox.engine.core import Suspended
+from payme.sandbox.engine.faults import Fault, FaultContext, FaultStep, Wait
+from payme.sandbox.engine.merchant_calls import (
+    MerchantCall,
+    MerchantReply,
+    MerchantRequest,
+    credentials,
+)
 from payme.sandbox.engine.refusals import Refused
 from payme.sandbox.errors import InvalidSetting, SandboxError, Unanswered
 from payme.sandbox.faults import Faults
@@ -75,7 +80,7 @@ class MerchantDriver:
         """Drive a flow to its end.
 
         Args:
-            step: What the engine returned; anything but an `Asking` is the end already.
+            step: What the engine returned; anything but a `Suspended` is the end already.
 
         Returns:
             The outcome.
@@ -84,21 +89,21 @@ class MerchantDriver:
             SandboxError: If the sandbox is stopped first. What is committed is taken up again when
                 it is started on the same file.
         """
-        while isinstance(step, Asking):
+        while isinstance(step, Suspended):
             try:
-                heard = None if step.ask is None else self._hear(step, step.ask)
-                step = self._resume(step, heard)
+                reply = None if step.asked is None else self._hear(step, step.asked)
+                step = self._resume(step, reply)
             except BaseException:
                 step.flow.close()
                 raise
         return step
 
-    async def adrive(self, step: Asking) -> Answer:
+    async def adrive(self, step: Suspended) -> Answer:
         """Drive a flow from an event loop."""
         loop = asyncio.get_running_loop()
         return cast("Answer", await loop.run_in_executor(self._pool, self.drive, step))
 
-    def flow(self, start: Callable[[Call], billing.Flow[T]]) -> T | Refused:
+    def flow(self, start: Callable[[Call], flows.Flow[T]]) -> T | Refused:
         """Begin a flow and drive it to its end."""
 
         def job(state: SqliteState) -> Any:
@@ -171,7 +176,7 @@ class MerchantDriver:
                 list(pool.map(self._take_up, due))
 
     def _take_up(self, receipt_id: str) -> None:
-        self.flow(lambda call: billing.take_up(call, receipt_id))
+        self.flow(lambda call: flows.take_up(call, receipt_id))
 
     def _work(self) -> None:
         while not self._closing.wait(_POLL_S):
@@ -179,46 +184,50 @@ class MerchantDriver:
             with contextlib.suppress(Exception):
                 self.run_due()
 
-    def _resume(self, asking: Asking, heard: Heard | None) -> Any:
+    def _resume(self, suspended: Suspended, reply: MerchantReply | None) -> Any:
         def job(state: SqliteState) -> Any:
-            return self.engine.resume(asking, heard, state, self._clock())
+            return self.engine.resume(suspended, reply, state, self._clock())
 
         return self.runner.run(job)
 
-    def _hear(self, asking: Asking, ask: Ask) -> Heard | None:
-        if self._closing.wait(ask.pause_ms / 1000):
+    def _hear(self, suspended: Suspended, asked: MerchantCall) -> MerchantReply | None:
+        if self._closing.wait(asked.pause_ms / 1000):
             raise SandboxError("the sandbox is closed")
-        if self.engine.has_forgotten(asking):
+        if self.engine.has_forgotten(suspended):
             return None
         began = time.perf_counter()
-        heard = self._send(ask.request)
-        return heard._replace(elapsed_ms=round((time.perf_counter() - began) * 1000))
+        reply = self._send(asked.request)
+        return reply._replace(elapsed_ms=round((time.perf_counter() - began) * 1000))
 
-    def _send(self, request: MerchantRequest) -> Heard:
+    def _send(self, request: MerchantRequest) -> MerchantReply:
         if self._transport is None:
             raise SandboxError(NO_MERCHANT)
         body = request.body()
-        fault, facts = self._fault(body)
+        fault, context = self._fault(body)
         try:
             if fault is None:
-                return asks.read(request, *self._transport.send(body, self._headers()))
-            return asks.read(request, *self._disturbed(self._transport, body, fault, facts))
+                return merchant_calls.read(request, *self._transport.send(body, self._headers()))
+            return merchant_calls.read(
+                request, *self._disturbed(self._transport, body, fault, context)
+            )
         except Unanswered as none:
-            return asks.silence(none.outcome, "" if fault is None else str(fault))
+            return merchant_calls.silence(none.outcome, "" if fault is None else str(fault))
 
-    def _fault(self, body: bytes) -> tuple[Fault | None, Facts]:
+    def _fault(self, body: bytes) -> tuple[Fault | None, FaultContext]:
         if not self._faults.active:
-            return None, Facts()
-        facts = self.runner.run(lambda state: engine_faults.facts(body, state, of_merchant=True))
-        return self._faults.choose(facts), facts
+            return None, FaultContext()
+        context = self.runner.run(
+            lambda state: engine_faults.context(body, state, of_merchant=True)
+        )
+        return self._faults.choose(context), context
 
     def _disturbed(
-        self, transport: MerchantTransport, body: bytes, fault: Fault, facts: Facts
+        self, transport: MerchantTransport, body: bytes, fault: Fault, context: FaultContext
     ) -> tuple[int, bytes]:
         """Send a request that a fault strikes. Returns what comes back of it."""
         waited_ms = 0
 
-        def perform(step: Step) -> Answer | None:
+        def perform(step: FaultStep) -> Answer | None:
             nonlocal waited_ms
             if isinstance(step, Wait):
                 waited_ms += step.delay_ms
@@ -230,7 +239,7 @@ class MerchantDriver:
             status, answer = transport.send(body, self._headers())
             return Answer(answer, status=status)
 
-        answer = run(engine_faults.play(fault, facts), perform)
+        answer = run(engine_faults.play(fault, context), perform)
         late_ms = answer.delay_ms + answer.pause_ms
         self._wait(transport, late_ms)
         if waited_ms + late_ms >= self._timeout_ms:
