@@ -274,7 +274,7 @@ def test_the_table_of_transactions_says_what_the_code_does():
     """The rows are Payme's own condition matrix."""
     _, _, *rows = MERCHANT.transactions("en").splitlines()
     assert [row.strip("| ").split(" | ") for row in rows] == [
-        ["none", "→ `1`", "`-31003`", "`-31003`", "`-31003`"],
+        ["none", "→ `1` `created`", "`-31003`", "`-31003`", "`-31003`"],
         ["`1` waits", SAME, "→ `2` `paid`", "→ `-1` `released`", REPORT],
         ["`1` waits for more than 12 hours", LATE, LATE, "→ `-1` `released`", REPORT],
         ["`2` paid", "`-31008`", SAME, KEPT, REPORT],

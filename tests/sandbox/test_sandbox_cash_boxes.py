@@ -18,6 +18,7 @@ NO_CARD = -31400
 NO_RECEIPT = -31602
 ACCOUNT = {"order_id": 7}
 FIELDS = {"order_id": "Order"}
+BOOKS = {"merchant_name": "Books", "account_fields": FIELDS}
 
 
 class BoxCaller(Caller):
@@ -45,7 +46,7 @@ def callers(sandbox: Sandbox) -> tuple[BoxCaller, BoxCaller]:
 
 @pytest.fixture
 def pair(clock: Clock) -> Iterator[tuple[BoxCaller, BoxCaller]]:
-    sandbox = Sandbox(clock=clock, cash_boxes=[{"name": "Books", "account_fields": FIELDS}])
+    sandbox = Sandbox(clock=clock, cash_boxes=[BOOKS])
     yield callers(sandbox)
     sandbox.stop()
 
@@ -161,12 +162,13 @@ class TestCredentials:
             ({"merchant_id": ""}, "merchant_id"),
             ({"merchant_id": 5}, "merchant_id"),
             ({"key": "ключ"}, "key"),
-            ({"name": "two\nlines"}, "name"),
-            ({"name": 5}, "name"),
+            ({"merchant_name": "two\nlines"}, "merchant_name"),
+            ({"merchant_name": " "}, "merchant_name"),
             ({"min_amount": 2, "max_amount": 1}, "min_amount"),
             ({"max_amount": True}, "max_amount"),
             ({"account_fields": ["order_id"]}, "account_fields"),
-            ({"account_fields": {"order_id": 5}}, "account_fields"),
+            ({"account_fields": {"order_id": 5}}, "account_fields['order_id']"),
+            ({"account_fields": {"order_id": {"kk": "x"}}}, "account_fields['order_id']"),
             ({"merchant_url": "ftp://shop"}, "merchant_url"),
             ({"merchant_url": 5}, "merchant_url"),
             ({"merchant_url": "http://shop/", "merchant": print}, "merchant"),
@@ -309,8 +311,8 @@ class TestShared:
             assert (row.receipt_id, row.cash_box) == (receipt, one.box.merchant_id)
 
     def test_reset_empties_all_and_keeps_them(self, clock: Clock) -> None:
-        sandbox = Sandbox(clock=clock, seed=5, cash_boxes=[{"name": "Books"}])
-        added = sandbox.add_cash_box(name="Coffee")
+        sandbox = Sandbox(clock=clock, seed=5, cash_boxes=[{"merchant_name": "Books"}])
+        added = sandbox.add_cash_box(merchant_name="Coffee")
         boxes = sandbox.cash_boxes
         before = [(box.merchant_id, box.key, box.name) for box in boxes]
         made = [BoxCaller(sandbox, box).paid() for box in boxes]
@@ -339,7 +341,7 @@ class TestWithAFile:
 
     def test_they_come_back(self, tmp_path: Path, clock: Clock) -> None:
         options = self.options(tmp_path, clock)
-        sandbox = Sandbox(**options, cash_boxes=[{"name": "Books", "account_fields": FIELDS}])
+        sandbox = Sandbox(**options, cash_boxes=[BOOKS])
         sandbox.add_cash_box(merchant_id="coffee", key="beans", max_amount=5_000)
         boxes = [(box.merchant_id, box.key, box.name) for box in sandbox.cash_boxes]
         made = [BoxCaller(sandbox, box).paid(4_000) for box in sandbox.cash_boxes]
@@ -368,15 +370,19 @@ class TestWithAFile:
         self, tmp_path: Path, clock: Clock
     ) -> None:
         options = self.options(tmp_path, clock)
-        given = [{"name": "Books"}, {"merchant_id": "coffee", "min_amount": 100}]
+        given = [{"merchant_name": "Books"}, {"merchant_id": "coffee", "min_amount": 100}]
         sandbox = Sandbox(**options, cash_boxes=given)
         boxes = [(box.merchant_id, box.key, box.number) for box in sandbox.cash_boxes]
         sandbox.stop()
-        given = [{"merchant_id": "coffee", "min_amount": 200}, {"name": "Books"}, {"name": "New"}]
+        given = [
+            {"merchant_id": "coffee", "min_amount": 200},
+            {"merchant_name": "Books"},
+            {"merchant_name": "New"},
+        ]
         sandbox = Sandbox(**options, cash_boxes=given)
         found = [(box.merchant_id, box.key, box.number) for box in sandbox.cash_boxes]
         assert found[:3] == boxes
-        assert [box.name for box in sandbox.cash_boxes] == ["", "Books", "", "New"]
+        assert [box.name for box in sandbox.cash_boxes] == ["test", "Books", "test", "New"]
         assert sandbox.cash_boxes[2].config.min_amount == 200
         sandbox.stop()
         with Sandbox(**options) as sandbox:
@@ -395,13 +401,13 @@ class TestWithAFile:
         other = tmp_path / "sandbox.2.db"
         other.write_text("a letter")
         options = self.options(tmp_path, clock)
-        with Sandbox(**options, cash_boxes=[{"name": "Books"}]) as sandbox:
+        with Sandbox(**options, cash_boxes=[{"merchant_name": "Books"}]) as sandbox:
             assert sandbox.cash_boxes[1].number == 3
         assert other.read_text() == "a letter"
 
     def test_a_damaged_file_is_named(self, tmp_path: Path, clock: Clock) -> None:
         options = self.options(tmp_path, clock)
-        Sandbox(**options, cash_boxes=[{"name": "Books"}]).stop()
+        Sandbox(**options, cash_boxes=[{"merchant_name": "Books"}]).stop()
         for path in tmp_path.glob("sandbox.2.db-*"):
             path.unlink()
         (tmp_path / "sandbox.2.db").write_bytes(b"not a database" * 100)
@@ -431,8 +437,8 @@ class TestWithAFile:
 
 class TestRunning:
     def test_over_http(self) -> None:
-        with Sandbox(cash_boxes=[{"name": "Books"}]) as sandbox:
-            sandbox.add_cash_box(name="Coffee")
+        with Sandbox(cash_boxes=[{"merchant_name": "Books"}]) as sandbox:
+            sandbox.add_cash_box(merchant_name="Coffee")
             made = []
             for box in sandbox.cash_boxes:
                 body = {"method": "receipts.create", "params": {"amount": 500, "account": ACCOUNT}}
@@ -459,7 +465,7 @@ class TestRunning:
     def test_many_threads_add_at_once(self, tmp_path: Path) -> None:
         with Sandbox(db=tmp_path / "sandbox.db") as sandbox:
             with ThreadPoolExecutor(8) as pool:
-                boxes = [*pool.map(lambda n: sandbox.add_cash_box(name=str(n)), range(8))]
+                boxes = [*pool.map(lambda n: sandbox.add_cash_box(merchant_name=str(n)), range(8))]
             assert len({box.merchant_id for box in boxes}) == 8
             assert {*boxes} == {*sandbox.cash_boxes[1:]}
             for box in boxes:
@@ -491,13 +497,18 @@ class TestControl:
 
     def test_add_list_and_look_into(self) -> None:
         with Sandbox(account_fields=FIELDS) as sandbox:
-            new = {"merchant_id": "coffee", "key": "beans", "name": "Coffee", "min_amount": 100}
+            new = {
+                "merchant_id": "coffee",
+                "key": "beans",
+                "merchant_name": "Coffee",
+                "min_amount": 100,
+            }
             status, made = self.send(sandbox, "POST", "cash_boxes", new)
             assert (status, made) == (
                 201,
                 {
                     "merchant_id": "coffee",
-                    "name": "Coffee",
+                    "merchant_name": "Coffee",
                     "account_fields": {},
                     "min_amount": 100,
                     "max_amount": None,
