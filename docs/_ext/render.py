@@ -103,7 +103,7 @@ _UNKNOWN: Final[dict[Language, dict[Effect, str]]] = {
         Effect.CREATES: "nimanidir oʻzgartiradigan metodda: {}",
     },
     "ru": {
-        Effect.MOVES_MONEY: "у метода, который двигает деньги: {}",
+        Effect.MOVES_MONEY: "у метода, который списывает или возвращает деньги: {}",
         Effect.CREATES: "у метода, который что-то меняет: {}",
     },
 }
@@ -302,8 +302,8 @@ _EFFECTS: Final[dict[Language, dict[Effect, str]]] = {
     },
     "ru": {
         Effect.READ: "только читает",
-        Effect.CREATES: "что-то меняет, денег не двигает",
-        Effect.MOVES_MONEY: "**двигает деньги**",
+        Effect.CREATES: "что-то меняет, но не деньги",
+        Effect.MOVES_MONEY: "**списывает или возвращает деньги**",
     },
 }
 

@@ -83,19 +83,10 @@ _DRAWINGS: Final[dict[str, Callable[[Any], str]]] = {
 }
 
 
-def _say_language(
-    _app: Sphinx, page: str, _template: str, context: dict[str, Any], _doctree: object
-) -> None:
-    """Tell browsers and screen readers which language a page is in."""
-    folder = page.partition("/")[0]
-    context["language"] = folder if folder in render.LANGUAGES else "en"
-
-
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the directives."""
     for name, write in _TABLES.items():
         app.add_directive(f"payme-{name}", type(name, (_Table,), {"write": staticmethod(write)}))
     for name, draw in _DRAWINGS.items():
         app.add_directive(f"payme-{name}", type(name, (_Drawing,), {"draw": staticmethod(draw)}))
-    app.connect("html-page-context", _say_language)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -100,7 +100,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "Created": ("Yaratilgan", "Создан"),
     "any": ("istalgan", "любое"),
     "Id, account or description": ("ID, account yoki tavsif", "ID, account или описание"),
-    "Filter": ("Saralash", "Отобрать"),
+    "Filter": ("Filtrlash", "Фильтр"),
     "No such receipt.": ("Bunday chek yoʻq.", "Такого чека нет."),
     "The newest {count} receipts were looked at.": (
         "Eng yangi {count} ta chek koʻrib chiqildi.",
@@ -166,7 +166,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "no money": ("pul yoʻq", "нет денег"),
     # SMS
-    "SMS outbox": ("Yuborilgan SMS lar", "Отправленные SMS"),
+    "SMS outbox": ("Yuborilgan SMS xabarlar", "Отправленные SMS"),
     "What Payme would have sent. Nothing leaves the sandbox.": (
         "Payme yuborgan boʻlardi. Sandboxdan tashqariga hech narsa chiqmaydi.",
         "То, что отправил бы Payme. Из песочницы ничего не уходит.",
