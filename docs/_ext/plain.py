@@ -8,30 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import render
-import render_card_form
-import render_charges
-import render_merchant
 from languages import SITES, SWITCH
+from tables import DRAWINGS, TABLES
 
 from payme.errors.catalogue import Language
 
 DOCS: Final = Path(__file__).parents[1]
 
-_TABLES: Final = {
-    "payme-errors": render.errors,
-    "payme-states": render.states,
-    "payme-methods": render.methods,
-    "payme-proofs": render.proofs,
-    "payme-scenarios": render.scenarios,
-    "payme-transactions": render_merchant.transactions,
-    "payme-refusals": render_merchant.refusals,
-    "payme-rules": render_merchant.rules,
-    "payme-charges": render_charges.charges,
-    "payme-card-form": render_card_form.card_errors,
-}
 # What they draw stands in the table below them, or what they hold in the site alone.
-_LEFT_OUT: Final = {"payme-diagram", "payme-lifecycle", "payme-charge-states", "toctree"}
+_LEFT_OUT: Final = {*(f"payme-{name}" for name in DRAWINGS), "toctree"}
 _FENCE: Final = re.compile(r"^(`{3,})\{([\w-]+)\} ?(.*)\n((?:.*\n)*?)^\1\n", re.MULTILINE)
 _NAMED: Final = re.compile(r"^\.\. auto\w+:: (\S+)", re.MULTILINE)
 _ENTRY: Final = re.compile(r"\{py:\w+\}`~?([^`]+)`")
@@ -62,7 +47,7 @@ def page(path: Path, language: Language) -> str:
             return text.partition(after[1])[2].lstrip() if after else text
         if kind == "eval-rst":
             return "\n".join(f"- `{name}`" for name in _names(body)) + "\n"
-        return _ENTRY.sub(r"`\1`", _TABLES[kind](language)) + "\n"
+        return _ENTRY.sub(r"`\1`", TABLES[kind.removeprefix("payme-")](language)) + "\n"
 
     text = re.sub(SWITCH, "", path.read_text(encoding="utf-8"), count=1, flags=re.MULTILINE)
     return re.sub(r"\n{3,}", "\n\n", _FENCE.sub(written, text)).strip() + "\n"

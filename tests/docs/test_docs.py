@@ -26,6 +26,7 @@ import render as RENDER  # noqa: E402, N812
 import render_card_form as CARD_FORM  # noqa: E402, N812
 import render_charges as CHARGES  # noqa: E402, N812
 import render_merchant as MERCHANT  # noqa: E402, N812
+import render_sandbox as SANDBOX  # noqa: E402, N812
 
 sys.path.remove(str(DOCS / "_ext"))
 
@@ -117,6 +118,7 @@ def test_generated_parts_are_in_the_language_of_their_page(language):
         "{payme-charges}",
         "{payme-charge-states}",
         "{payme-card-form}",
+        "{payme-payments}",
     }
     assert all(kind[1:] == [language] for _, kind in asked)
 
@@ -205,6 +207,7 @@ TABLES = [
     MERCHANT.refusals,
     MERCHANT.rules,
     CHARGES.charges,
+    SANDBOX.payments,
     CARD_FORM.card_errors,
 ]
 
@@ -279,7 +282,7 @@ def test_the_table_of_transactions_says_what_the_code_does():
     """The rows are Payme's own condition matrix."""
     _, _, *rows = MERCHANT.transactions("en").splitlines()
     assert [row.strip("| ").split(" | ") for row in rows] == [
-        ["none", "→ `1`", "`-31003`", "`-31003`", "`-31003`"],
+        ["none", "→ `1` `created`", "`-31003`", "`-31003`", "`-31003`"],
         ["`1` waits", SAME, "→ `2` `paid`", "→ `-1` `released`", REPORT],
         ["`1` waits for more than 12 hours", LATE, LATE, "→ `-1` `released`", REPORT],
         ["`2` paid", "`-31008`", SAME, KEPT, REPORT],

@@ -8,6 +8,10 @@
 | `ALLOWED_ADDRESSES` | who may call; `payme.merchant.auth.PAYME_ADDRESSES` is Payme | any |
 | `TRUSTED_PROXIES` | whose `X-Forwarded-For` is believed | nobody |
 | `REFUND_MISSING` | refund a payment whose order is not found any more | False |
+| `REQUEST_TIMEOUT` | seconds for a whole request | 10 |
+| `LOCK_TIMEOUT` | seconds that a statement waits for a lock | 5 |
+| `STATEMENT_TIMEOUT` | seconds for a statement | 5 |
+| `AT_ONCE` | how many requests of a process use the database at a time | any number |
 """
 
 import inspect
@@ -18,9 +22,10 @@ from typing import Any, Final, cast
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from payme.errors import ConfigurationError
+from payme.errors import ConfigurationError, InvalidArgument
 from payme.merchant.auth import LOGIN, AllowList, Keys
-from payme.merchant.orders import REQUIRED, Orders
+from payme.merchant.limits import Limits
+from payme.merchant.orders import OPTIONAL, REQUIRED, Orders, Shop
 from payme.merchant.service import Merchant
 
 _KNOWN: Final = {
@@ -30,6 +35,10 @@ _KNOWN: Final = {
     "ALLOWED_ADDRESSES",
     "TRUSTED_PROXIES",
     "REFUND_MISSING",
+    "REQUEST_TIMEOUT",
+    "LOCK_TIMEOUT",
+    "STATEMENT_TIMEOUT",
+    "AT_ONCE",
 }
 
 
@@ -48,7 +57,7 @@ def configured() -> Merchant:
     given = section()
     login = given.get("LOGIN", LOGIN)
     return Merchant(
-        DjangoStore(orders(given)),
+        DjangoStore(orders(given), limits=limits(given)),
         keys(given),
         login=login,
         allow=allow_list(given),
@@ -99,6 +108,10 @@ def orders(given: Mapping[str, Any]) -> Orders:
     except Exception as error:
         raise ConfigurationError(f"ORDERS: {path} could not be made: {error!r}") from error
     _require_methods(path, loaded)
+    try:
+        Shop(loaded)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"ORDERS: {path}: {error}") from None
     return cast("Orders", loaded)
 
 
@@ -107,7 +120,7 @@ def _require_methods(path: str, loaded: object) -> None:
     missing = [name for name, method in methods.items() if not callable(method)]
     if missing:
         raise ConfigurationError(f"ORDERS: {path} has no {_listed(missing)}")
-    methods["released"] = getattr(loaded, "released", None)
+    methods.update({name: getattr(loaded, name, None) for name in OPTIONAL})
     asynchronous = [name for name, one in methods.items() if inspect.iscoroutinefunction(one)]
     if asynchronous:
         raise ConfigurationError(f"ORDERS: {path}: `async def` {_listed(asynchronous)}, not `def`")
@@ -137,6 +150,22 @@ def refund_missing(given: Mapping[str, Any]) -> bool:
     if not isinstance(found, bool):
         raise ConfigurationError("REFUND_MISSING: expected True or False")
     return found
+
+
+def limits(given: Mapping[str, Any]) -> Limits:
+    """Read how long a request may take.
+
+    Raises:
+        ConfigurationError: One can't be right.
+    """
+    named = {name.upper(): name for name in Limits.__struct_fields__}
+    found = {field: given[name] for name, field in named.items() if name in given}
+    try:
+        return Limits(**found)
+    except InvalidArgument as error:
+        name = error.argument.rpartition(".")[2].upper()
+        shown = given[name]
+        raise ConfigurationError(f"{name}: got {shown!r}, expected {error.expected}") from error
 
 
 def _list(name: str, given: object) -> list[str]:

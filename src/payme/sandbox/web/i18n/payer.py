@@ -2,13 +2,7 @@
 
 from typing import Final
 
-from payme.checkout import LANGUAGES
 from payme.errors.catalogue import Language
-
-DEFAULT: Final[Language] = "ru"
-"""Language of the page when the link or the form names none (CONFIRMED)."""
-
-NAMES: Final[dict[Language, str]] = {"uz": "Oʻzbekcha", "ru": "Русский", "en": "English"}
 
 _UZ: Final = {
     "title": "Toʻlov",
@@ -50,6 +44,11 @@ _UZ: Final = {
     "bad_card": "Karta raqami va muddatini tekshiring.",
     "bad_code": "SMS-koddagi raqamlarni kiriting.",
     "no_answer": "Javob kelmadi. Qaytadan urinib koʻring.",
+    "sent_again": "Yangi kod shu raqamga yuborildi:",
+    "test_code": "Test kartalarida kod har doim",
+    "sending": "Kod yuborilmoqda…",
+    "paying": "Toʻlanmoqda…",
+    "new_order_note": "Bu chek yopildi: sotuvchida yangi buyurtma bering.",
 }
 
 _RU: Final = {
@@ -92,6 +91,11 @@ _RU: Final = {
     "bad_card": "Проверьте номер и срок действия карты.",
     "bad_code": "Введите цифры из SMS.",
     "no_answer": "Ответ не пришёл. Попробуйте ещё раз.",
+    "sent_again": "Новый код отправлен на номер",
+    "test_code": "У тестовых карт код всегда",
+    "sending": "Отправляем код…",
+    "paying": "Платёж выполняется…",
+    "new_order_note": "Чек закрыт: оформите у продавца новый заказ.",
 }
 
 _EN: Final = {
@@ -134,16 +138,11 @@ _EN: Final = {
     "bad_card": "Check the card number and expiry.",
     "bad_code": "Enter the digits from the SMS.",
     "no_answer": "No answer came. Try again.",
+    "sent_again": "A new code was sent to",
+    "test_code": "For test cards it is always",
+    "sending": "Sending the code…",
+    "paying": "Paying…",
+    "new_order_note": "This receipt is closed: place a new order with the merchant.",
 }
 
 TEXTS: Final[dict[Language, dict[str, str]]] = {"uz": _UZ, "ru": _RU, "en": _EN}
-
-
-def known(name: str | None) -> Language | None:
-    """Find a language by its name; None if there is none of that name."""
-    return next((language for language in LANGUAGES if language == name), None)
-
-
-def language(name: str | None) -> Language:
-    """Find a language by its name; others are ignored, as on Payme's page."""
-    return known(name) or DEFAULT
