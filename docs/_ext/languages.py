@@ -21,13 +21,13 @@ SITES: Final[dict[Language, Site]] = {
         "Oʻzbekcha",
         "payme hujjatlari",
         "Til",
-        "Pythonʼda Payme orqali toʻlov qabul qilish va uni oʻz kompyuteringizda sinab koʻrish.",
+        "Pythonda Payme orqali toʻlov qabul qilish va uni oʻz kompyuteringizda sinab koʻrish.",
     ),
     "ru": Site(
         "Русский",
         "Документация payme",
         "Язык",
-        "Приём платежей через Payme на Python и репетиция на своём компьютере.",
+        "Приём платежей через Payme на Python и проверка на своём компьютере.",
     ),
     "en": Site(
         "English",
