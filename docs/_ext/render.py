@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Final, Literal, NamedTuple
 
+from render_causes import cause
+
 from payme.errors import Rejected
 from payme.errors.catalogue import (
     ENTRIES,
@@ -54,9 +56,15 @@ STANDINGS: Final[dict[Language, dict[Standing, str]]] = {
 }
 
 _ERROR_HEAD: Final[dict[Language, tuple[str, ...]]] = {
-    "en": ("code and class", "what a payer may be told", "what you should do", "standing"),
-    "uz": ("kod va klass", "toʻlovchiga aytiladigan matn", "siz nima qilasiz", "ishonch darajasi"),
-    "ru": ("код и класс", "что сказать плательщику", "что делать вам", "достоверность"),
+    "en": ("code and class", "cause", "what a payer may be told", "what you should do", "standing"),
+    "uz": (
+        "kod va klass",
+        "sababi",
+        "toʻlovchiga aytiladigan matn",
+        "siz nima qilasiz",
+        "ishonch darajasi",
+    ),
+    "ru": ("код и класс", "причина", "что сказать плательщику", "что делать вам", "достоверность"),
 }
 
 _IF_METHOD: Final[dict[Language, str]] = {
@@ -146,6 +154,7 @@ def _error_rows(language: Language) -> Iterator[tuple[str, ...]]:
     for entry in by_code:
         yield (
             f"{_code(entry, language)}<br>{_class(entry, language)}",
+            cause(entry, language),
             "<br>".join(getattr(entry.text, name) for name in _first(language)),
             getattr(entry.remedy, language),
             STANDINGS[language][entry.standing],

@@ -27,6 +27,7 @@ import render_card_form as CARD_FORM  # noqa: E402, N812
 import render_charges as CHARGES  # noqa: E402, N812
 import render_merchant as MERCHANT  # noqa: E402, N812
 import render_sandbox as SANDBOX  # noqa: E402, N812
+from render_causes import CAUSES  # noqa: E402
 
 sys.path.remove(str(DOCS / "_ext"))
 
@@ -155,6 +156,16 @@ def test_the_table_of_errors_has_every_code_class_and_text(language):
         assert all(text in table for text in entry.text)
         assert getattr(entry.remedy, language) in table
     assert "`-31050` … `-31099`" in table
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_table_of_errors_gives_every_code_a_cause(language):
+    """No two codes of the protocol share one, as they share a sentence for the payer."""
+    rows = [row.strip("| ").split(" | ") for row in RENDER.errors(language).splitlines()[2:]]
+    assert all(len(row) == 5 and row[1] for row in rows)
+    protocol = [row[1] for row in rows if re.match(r"`-32\d+`", row[0])]
+    assert len({*protocol}) == len(protocol) == 8
+    assert {entry.code for entry in ENTRIES} >= {*CAUSES}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
