@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from payme.merchant import flows, wire
+from payme.flow import arun, run
+from payme.merchant import expiry, flows, wire
 from payme.merchant.auth import LOGIN, AllowList, Keys
 from payme.merchant.entities import Answer, Refusal, Request
+from payme.merchant.expiry import Expired
 from payme.merchant.stores import AsyncStore, Store
 from payme.merchant.wire import Parsed
 
@@ -118,6 +120,28 @@ class Merchant(_Endpoint):
         super().__init__(keys, login=login, allow=allow, clock=clock, refund_missing=refund_missing)
         self._store = store
 
+    def expire(self, *, batch: int = expiry.BATCH) -> Expired:
+        """Cancel what was never performed within twelve hours; run it every few minutes.
+
+        Without it that happens when Payme next asks about the transaction, or the order is paid
+        again. Each one is cancelled under its order's lock with reason 4 (timeout), and `released`
+        is called, so that goods are free again. Safe beside Payme's requests and other sweeps.
+
+        Args:
+            batch: How many are read at a time; each is cancelled in a transaction of its own.
+
+        Returns:
+            What was done, in numbers. One whose hook raises is logged, stays, and stops no other.
+
+        Raises:
+            InvalidArgument: `batch` is no positive number.
+
+        Example:
+            >>> merchant.expire()
+            Expired(found=3, expired=2, failed=1)
+        """
+        return run(expiry.sweep(self._clock(), batch), self._store.run)
+
     def answer(self, incoming: Incoming) -> bytes:
         """Answer one request.
 
@@ -152,6 +176,10 @@ class AsyncMerchant(_Endpoint):
     ) -> None:
         super().__init__(keys, login=login, allow=allow, clock=clock, refund_missing=refund_missing)
         self._store = store
+
+    async def expire(self, *, batch: int = expiry.BATCH) -> Expired:
+        """Cancel what was never performed within twelve hours; see `Merchant.expire`."""
+        return await arun(expiry.sweep(self._clock(), batch), self._store.run)
 
     async def answer(self, incoming: Incoming) -> bytes:
         """Answer one request; see `Merchant.answer`."""
