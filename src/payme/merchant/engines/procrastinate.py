@@ -60,12 +60,17 @@ async def defer_async(connection: Any, task: "Task[Any, Any, Any]", /, **argumen
     Raises:
         InvalidArgument: The connection is none of psycopg's.
     """
-    given = _connection_of(connection)
-    own = await given if inspect.isawaitable(given) else given
-    raw = getattr(own, "get_raw_connection", None)
-    if raw is None:
+    # A session gives its connection by a method; a connection has a method of its own.
+    own = connection
+    if not hasattr(own, "get_raw_connection"):
+        method = getattr(own, "connection", None)
+        given = method() if callable(method) else None
+        own = await given if inspect.isawaitable(given) else None
+    if own is None:
         raise _refused(connection)
-    await _configured(task, _psycopg_of(await raw(), connection)).defer_async(**arguments)
+    await _configured(task, _psycopg_of(await own.get_raw_connection(), connection)).defer_async(
+        **arguments
+    )
 
 
 def _configured(task: "Task[Any, Any, Any]", connection: Any) -> Any:

@@ -1,5 +1,7 @@
 """What is stored. Times are ms since 1970 UTC."""
 
+from __future__ import annotations
+
 from django.db import models
 
 
