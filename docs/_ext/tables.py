@@ -2,9 +2,9 @@
 
 `{payme-errors} uz`, `{payme-states} ru`, `{payme-methods} en`, `{payme-proofs} uz`,
 `{payme-scenarios} ru`, `{payme-transactions} en`, `{payme-refusals} uz`, `{payme-rules} ru`,
-`{payme-charges} en` and `{payme-card-form} uz` make tables, `{payme-diagram} en` draws the states
-of a receipt, `{payme-lifecycle} uz` those of a transaction, and `{payme-charge-states} ru` those of
-a charge.
+`{payme-charges} en`, `{payme-card-form} uz` and `{payme-payments} ru` make tables,
+`{payme-diagram} en` draws the states of a receipt, `{payme-lifecycle} uz` those of a transaction,
+and `{payme-charge-states} ru` those of a charge.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ import render
 import render_card_form
 import render_charges
 import render_merchant
+import render_sandbox
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
@@ -26,10 +27,11 @@ from payme.errors import card_form, catalogue
 from payme.merchant import core
 from payme.protocol import calls, outcome, states
 from payme.sandbox import scenarios
+from payme.sandbox.engine import payment_table
 
 _WRITTEN_FROM = (
-    render, render_card_form, render_charges, render_merchant,
-    card_form, catalogue, calls, charges, core, outcome, rules, scenarios, states,
+    render, render_card_form, render_charges, render_merchant, render_sandbox,
+    card_form, catalogue, calls, charges, core, outcome, payment_table, rules, scenarios, states,
 )  # fmt: skip
 
 
@@ -75,6 +77,7 @@ _TABLES: Final[dict[str, Callable[[Any], str]]] = {
     "rules": render_merchant.rules,
     "charges": render_charges.charges,
     "card-form": render_card_form.card_errors,
+    "payments": render_sandbox.payments,
 }
 _DRAWINGS: Final[dict[str, Callable[[Any], str]]] = {
     "diagram": render.diagram,

@@ -26,6 +26,7 @@ import render as RENDER  # noqa: E402, N812
 import render_card_form as CARD_FORM  # noqa: E402, N812
 import render_charges as CHARGES  # noqa: E402, N812
 import render_merchant as MERCHANT  # noqa: E402, N812
+import render_sandbox as SANDBOX  # noqa: E402, N812
 
 sys.path.remove(str(DOCS / "_ext"))
 
@@ -109,6 +110,7 @@ def test_generated_parts_are_in_the_language_of_their_page(language):
         "{payme-charges}",
         "{payme-charge-states}",
         "{payme-card-form}",
+        "{payme-payments}",
     }
     assert all(kind[1:] == [language] for _, kind in asked)
 
@@ -197,6 +199,7 @@ TABLES = [
     MERCHANT.refusals,
     MERCHANT.rules,
     CHARGES.charges,
+    SANDBOX.payments,
     CARD_FORM.card_errors,
 ]
 

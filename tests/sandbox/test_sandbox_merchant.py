@@ -10,7 +10,7 @@ from merchant_tools import HALF_DAY, MESSAGE, No, Shop, basic
 from sandbox_tools import BROKEN, GOOD, POOR, SLOW, Caller, Clock
 
 from payme.sandbox import Sandbox, SandboxError
-from payme.sandbox.engine import lifecycle
+from payme.sandbox.engine import payments
 from payme.sandbox.errors import InvalidSetting
 
 MINUTE = 60_000
@@ -763,7 +763,7 @@ def test_a_hold_is_cancelled(caller: Caller, shop: Shop, clock: Clock) -> None:
 
 def test_a_hold_that_nobody_confirms_is_released(caller: Caller, shop: Shop, clock: Clock) -> None:
     receipt = hold(caller)
-    clock.advance(lifecycle.HOLD_MS)
+    clock.advance(payments.HOLD_MS)
     assert caller.state(receipt) == 50
     assert shop.of("CancelTransaction") == [{"id": receipt, "reason": 4}]
     assert (kinds(caller), caller.sandbox.merchant.difference()) == (["hold", "release"], [])

@@ -26,10 +26,10 @@ from payme.sandbox.merchant import Desk
 
 db, url, at_debit = sys.argv[1:]
 go_on = Desk._resume
-def die_at_debit(self, asking, heard):
-    if at_debit == "yes" and asking.ask is None:
+def die_at_debit(self, suspended, reply):
+    if at_debit == "yes" and suspended.asked is None:
         os.kill(os.getpid(), signal.SIGKILL)
-    return go_on(self, asking, heard)
+    return go_on(self, suspended, reply)
 Desk._resume = die_at_debit
 with Sandbox(db=db, merchant_url=url, merchant_id="m", key="k", merchant_pauses=(0,)) as sandbox:
     print(sandbox.url, sandbox.add_card(), flush=True)

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpcore2
 
 from payme.sandbox.carriers import Unanswered
-from payme.sandbox.engine.asks import MAX_ANSWER
+from payme.sandbox.engine.merchant_calls import MAX_ANSWER
 from payme.sandbox.errors import InvalidSetting
 
 

@@ -1,6 +1,6 @@
 """Payme's calls to the merchant: how they are driven, and what came of them.
 
-The engine says what to ask and what follows from the answer (`engine.billing`); here the requests
+The engine says what to ask and what follows from the answer (`engine.flows`); here the requests
 are sent and the flows are driven. Nothing of the store is held while the merchant thinks: it may
 call the sandbox from within its handler.
 """
@@ -18,13 +18,18 @@ from payme.flow import run
 from payme.protocol.merchant_headers import HEADERS
 from payme.sandbox.carriers import Carrier, Unanswered
 from payme.sandbox.clock import SandboxClock
-from payme.sandbox.engine import Answer, Engine, Receipt, asks, billing, ledgers
+from payme.sandbox.engine import Answer, Engine, Receipt, flows, ledgers, merchant_calls
 from payme.sandbox.engine import faults as engine_faults
-from payme.sandbox.engine.asks import Ask, Heard, MerchantRequest, credentials
 from payme.sandbox.engine.call import Call
-from payme.sandbox.engine.core import Asking
-from payme.sandbox.engine.faults import Facts, Fault, Step, Wait
+from payme.sandbox.engine.core import Suspended
+from payme.sandbox.engine.faults import Fault, FaultContext, FaultStep, Wait
 from payme.sandbox.engine.ledgers import Difference
+from payme.sandbox.engine.merchant_calls import (
+    MerchantCall,
+    MerchantReply,
+    MerchantRequest,
+    credentials,
+)
 from payme.sandbox.engine.model import Exchange, MerchantTransaction
 from payme.sandbox.engine.refusals import Refused
 from payme.sandbox.errors import InvalidSetting, SandboxError
@@ -78,7 +83,7 @@ class Desk:
         """Drive a flow to its end.
 
         Args:
-            step: What the engine returned; anything but an `Asking` is the end already.
+            step: What the engine returned; anything but an `Suspended` is the end already.
 
         Returns:
             The outcome.
@@ -87,21 +92,21 @@ class Desk:
             SandboxError: If the sandbox is stopped first. What is committed is taken up again when
                 it is started on the same file.
         """
-        while isinstance(step, Asking):
+        while isinstance(step, Suspended):
             try:
-                heard = None if step.ask is None else self._hear(step, step.ask)
-                step = self._resume(step, heard)
+                reply = None if step.asked is None else self._hear(step, step.asked)
+                step = self._resume(step, reply)
             except BaseException:
                 step.flow.close()
                 raise
         return step
 
-    async def adrive(self, step: Asking) -> Answer:
+    async def adrive(self, step: Suspended) -> Answer:
         """Drive a flow from an event loop."""
         loop = asyncio.get_running_loop()
         return cast("Answer", await loop.run_in_executor(self._pool, self.drive, step))
 
-    def flow(self, start: Callable[[Call], billing.Flow[T]]) -> T | Refused:
+    def flow(self, start: Callable[[Call], flows.Flow[T]]) -> T | Refused:
         """Begin a flow and drive it to its end."""
 
         def job(state: SqliteState) -> Any:
@@ -174,7 +179,7 @@ class Desk:
                 list(pool.map(self._take_up, due))
 
     def _take_up(self, receipt_id: str) -> None:
-        self.flow(lambda call: billing.take_up(call, receipt_id))
+        self.flow(lambda call: flows.take_up(call, receipt_id))
 
     def _work(self) -> None:
         while not self._closing.wait(_POLL_S):
@@ -182,46 +187,50 @@ class Desk:
             with contextlib.suppress(Exception):
                 self.run_due()
 
-    def _resume(self, asking: Asking, heard: Heard | None) -> Any:
+    def _resume(self, suspended: Suspended, reply: MerchantReply | None) -> Any:
         def job(state: SqliteState) -> Any:
-            return self.engine.resume(asking, heard, state, self._clock())
+            return self.engine.resume(suspended, reply, state, self._clock())
 
         return self.runner.run(job)
 
-    def _hear(self, asking: Asking, ask: Ask) -> Heard | None:
-        if self._closing.wait(ask.pause_ms / 1000):
+    def _hear(self, suspended: Suspended, asked: MerchantCall) -> MerchantReply | None:
+        if self._closing.wait(asked.pause_ms / 1000):
             raise SandboxError("the sandbox is closed")
-        if self.engine.has_forgotten(asking):
+        if self.engine.has_forgotten(suspended):
             return None
         began = time.perf_counter()
-        heard = self._send(ask.request)
-        return heard._replace(elapsed_ms=round((time.perf_counter() - began) * 1000))
+        reply = self._send(asked.request)
+        return reply._replace(elapsed_ms=round((time.perf_counter() - began) * 1000))
 
-    def _send(self, request: MerchantRequest) -> Heard:
+    def _send(self, request: MerchantRequest) -> MerchantReply:
         if self._carrier is None:
             raise SandboxError(_NO_MERCHANT)
         body = request.body()
-        fault, facts = self._fault(body)
+        fault, context = self._fault(body)
         try:
             if fault is None:
-                return asks.read(request, *self._carrier.send(body, self._headers()))
-            return asks.read(request, *self._disturbed(self._carrier, body, fault, facts))
+                return merchant_calls.read(request, *self._carrier.send(body, self._headers()))
+            return merchant_calls.read(
+                request, *self._disturbed(self._carrier, body, fault, context)
+            )
         except Unanswered as none:
-            return asks.silence(none.outcome, "" if fault is None else str(fault))
+            return merchant_calls.silence(none.outcome, "" if fault is None else str(fault))
 
-    def _fault(self, body: bytes) -> tuple[Fault | None, Facts]:
+    def _fault(self, body: bytes) -> tuple[Fault | None, FaultContext]:
         if not self._faults.active:
-            return None, Facts()
-        facts = self.runner.run(lambda state: engine_faults.facts(body, state, of_merchant=True))
-        return self._faults.choose(facts), facts
+            return None, FaultContext()
+        context = self.runner.run(
+            lambda state: engine_faults.context(body, state, of_merchant=True)
+        )
+        return self._faults.choose(context), context
 
     def _disturbed(
-        self, carrier: Carrier, body: bytes, fault: Fault, facts: Facts
+        self, carrier: Carrier, body: bytes, fault: Fault, context: FaultContext
     ) -> tuple[int, bytes]:
         """Send a request that a fault strikes. Returns what comes back of it."""
         waited_ms = 0
 
-        def perform(step: Step) -> Answer | None:
+        def perform(step: FaultStep) -> Answer | None:
             nonlocal waited_ms
             if isinstance(step, Wait):
                 waited_ms += step.delay_ms
@@ -233,7 +242,7 @@ class Desk:
             status, answer = carrier.send(body, self._headers())
             return Answer(answer, status=status)
 
-        answer = run(engine_faults.play(fault, facts), perform)
+        answer = run(engine_faults.play(fault, context), perform)
         late_ms = answer.delay_ms + answer.pause_ms
         self._wait(carrier, late_ms)
         if waited_ms + late_ms >= self._timeout_ms:
@@ -270,7 +279,7 @@ class Merchant:
 
     @property
     def asked(self) -> bool:
-        """Whether there is a merchant that the sandbox asks."""
+        """Whether there is a merchant that the sandbox merchant_calls."""
         return self._desk.engine.config.merchant
 
     def exchanges(self, receipt_id: str | None = None) -> list[Exchange]:
@@ -324,20 +333,20 @@ class Merchant:
             self.check(transaction.receipt_id)
         rows = self.difference()
         ours = {receipt.id: receipt for receipt, known in self._pairs() if known.state is not None}
-        times = [receipt.billing.time for receipt in ours.values() if receipt.billing is not None]
+        times = [receipt.payment.time for receipt in ours.values()]
         if not times:
             return rows
-        heard = self.statement(min(times), max(times))
-        if heard.result is None:
-            raise SandboxError(f"GetStatement was not answered: {heard.outcome}")
-        found = ledgers.compare_statement(ours, heard.result["transactions"])
+        reply = self.statement(min(times), max(times))
+        if reply.result is None:
+            raise SandboxError(f"GetStatement was not answered: {reply.outcome}")
+        found = ledgers.compare_statement(ours, reply.result["transactions"])
         return rows + [row for row in found if row not in rows]
 
-    def check(self, receipt_id: str) -> Heard:
+    def check(self, receipt_id: str) -> MerchantReply:
         """Ask CheckTransaction."""
         return self._ask("CheckTransaction", {"id": receipt_id}, receipt_id)
 
-    def statement(self, from_: int, to: int) -> Heard:
+    def statement(self, from_: int, to: int) -> MerchantReply:
         """Ask GetStatement.
 
         Args:
@@ -346,16 +355,16 @@ class Merchant:
         """
         return self._ask("GetStatement", {"from": from_, "to": to})
 
-    def change_password(self, password: str) -> Heard:
+    def change_password(self, password: str) -> MerchantReply:
         """Ask ChangePassword; if the merchant agrees, it is asked with the new one from then on.
 
         Payme's templates have the method, its pages no longer do.
         """
         self._desk.engine.keep_secret(password)
-        heard = self._ask("ChangePassword", {"password": password})
-        if heard.agreed:
+        reply = self._ask("ChangePassword", {"password": password})
+        if reply.agreed:
             self._desk.use_password(password)
-        return heard
+        return reply
 
     def retry(self, receipt_id: str) -> Receipt:
         """Take up a payment before its time, or one that was left to a person (state 20).
@@ -367,7 +376,7 @@ class Merchant:
             SandboxError: If there is no such receipt.
         """
         self._require()
-        receipt = self._desk.flow(lambda call: billing.resume(call, receipt_id))
+        receipt = self._desk.flow(lambda call: flows.resume(call, receipt_id))
         if isinstance(receipt, Refused):
             raise SandboxError(receipt.message)
         return receipt
@@ -379,12 +388,12 @@ class Merchant:
         """
         self._desk.run_due()
 
-    def _ask(self, method: str, params: dict[str, Any], receipt_id: str = "") -> Heard:
+    def _ask(self, method: str, params: dict[str, Any], receipt_id: str = "") -> MerchantReply:
         self._require()
-        heard = self._desk.flow(lambda call: billing.inquire(call, method, params, receipt_id))
-        if isinstance(heard, Refused):
-            raise SandboxError(heard.message)
-        return heard
+        reply = self._desk.flow(lambda call: flows.inquire(call, method, params, receipt_id))
+        if isinstance(reply, Refused):
+            raise SandboxError(reply.message)
+        return reply
 
     def _require(self) -> None:
         if not self.asked:

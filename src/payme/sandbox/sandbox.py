@@ -8,6 +8,7 @@ from threading import RLock
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
+from payme.checkout import LANGUAGES
 from payme.protocol.states import ReceiptState
 from payme.sandbox import access, carriers
 from payme.sandbox.carriers import MerchantApp
@@ -15,6 +16,7 @@ from payme.sandbox.clock import SandboxClock
 from payme.sandbox.engine import Answer, Card, Config, Engine, LedgerEntry, Receipt, Sms, ids
 from payme.sandbox.engine.durations import duration_ms
 from payme.sandbox.engine.progression import progression as read_progression
+from payme.sandbox.engine.shapes import Title
 from payme.sandbox.engine.testcards import TEST_CARDS
 from payme.sandbox.errors import InvalidSetting, SandboxError, SandboxFault, StorageError
 from payme.sandbox.faults import Faults
@@ -54,8 +56,10 @@ class Sandbox:
         db: File that keeps the state; None keeps it in memory.
         merchant_id: Id of the cash-box; by default the one in `db`, else a random one.
         key: Key of the cash-box; by default the one in `db`, else a random one.
-        account_fields: Title of each account field of the cash-box by its name. Without any,
-            receipts show the field `transaction`, as cash-boxes without a billing do.
+        account_fields: Title of each account field of the cash-box by its name: a text, or a text
+            by language, such as ``{"uz": "Buyurtma raqami", "ru": "Номер заказа"}``. Without any
+            field, receipts show `transaction`, as cash-boxes without a billing do.
+        merchant_name: What receipts and the checkout page call the merchant.
         min_amount: Smallest amount of a receipt, in tiyin.
         max_amount: Largest amount of a receipt, in tiyin.
         cancel_after_ms: How long a paid receipt stays in the cancellation queue, in ms.
@@ -103,7 +107,8 @@ class Sandbox:
         db: str | Path | None = None,
         merchant_id: str | None = None,
         key: str | None = None,
-        account_fields: Mapping[str, str] | None = None,
+        account_fields: Mapping[str, Title] | None = None,
+        merchant_name: str = "test",
         min_amount: int | None = None,
         max_amount: int | None = None,
         cancel_after_ms: int = 1000,
@@ -152,7 +157,8 @@ class Sandbox:
         self.config = Config(
             merchant_id=credentials.merchant_id,
             key=credentials.key,
-            account_fields=dict(account_fields or {}),
+            account_fields=_titles(account_fields or {}),
+            merchant_name=_name(merchant_name),
             min_amount=min_amount,
             max_amount=max_amount,
             cancel_after_ms=queued_ms,
@@ -518,6 +524,22 @@ def _pauses_ms(pauses: Sequence[float]) -> tuple[int, ...]:
     if len(pauses) > _MAX_PAUSES or not all(0 <= pause <= _MAX_PAUSE_S for pause in pauses):
         raise InvalidSetting("merchant_pauses", pauses, "up to 10 numbers of seconds, 0 to 60")
     return tuple(round(pause * 1000) for pause in pauses)
+
+
+def _titles(fields: Mapping[str, Title]) -> dict[str, Title]:
+    for name, title in fields.items():
+        texts = [title] if isinstance(title, str) else [*title.values()]
+        known = isinstance(title, str) or {*title} <= {*LANGUAGES}
+        if not texts or not known or not all(isinstance(one, str) for one in texts):
+            expected = "a text, or texts by the languages uz, ru and en"
+            raise InvalidSetting(f"account_fields[{name!r}]", title, expected)
+    return dict(fields)
+
+
+def _name(given: str) -> str:
+    if not isinstance(given, str) or not given.strip():
+        raise InvalidSetting("merchant_name", given, "a text that is not empty")
+    return given.strip()
 
 
 def _check_sums(least: int | None, most: int | None) -> None:

@@ -116,3 +116,16 @@ def test_hook_that_is_a_coroutine_is_an_error_of_the_settings(alias):
     with override_settings(PAYME={"KEYS": [KEY], "ORDERS": f"{__name__}.Awaiting"}):
         (error,) = check_settings()
     assert (error.id, "created" in error.msg) == ("payme.E003", True)
+
+
+def test_function_in_the_settings_says_which_keys_are_accepted(shop):
+    accepted = [KEY]
+    check = {"amount": 50_000, "account": {"order_id": "a"}}
+    with override_settings(
+        PAYME={"KEYS": lambda: accepted, "ORDERS": "shopfront.orders.Orders", "TELEMETRY": True}
+    ):
+        assert shop.call("CheckPerformTransaction", **check)["result"] == {"allow": True}
+        accepted[:] = [KEY[::-1]]
+        assert code(shop.call("CheckPerformTransaction", **check)) == -32504
+        accepted.clear()
+        assert code(shop.call("CheckPerformTransaction", **check)) == -32400

@@ -2,13 +2,14 @@
 
 | key | meaning | default |
 |---|---|---|
-| `KEYS` | keys of the cash-box that are accepted, a list | none: required |
+| `KEYS` | keys of the cash-box that are accepted, a list; or a function that gives it | required |
 | `ORDERS` | dotted path of the class that implements `Orders` | none: this or `ORDER` |
 | `ORDER` | a model whose rows are the orders, see `mapping` | none: this or `ORDERS` |
 | `LOGIN` | login of the Basic scheme | `Paycom` |
 | `ALLOWED_ADDRESSES` | who may call; `payme.merchant.auth.PAYME_ADDRESSES` is Payme | any |
 | `TRUSTED_PROXIES` | whose `X-Forwarded-For` is believed | nobody |
 | `REFUND_MISSING` | refund a payment whose order is not found any more | False |
+| `TELEMETRY` | spans and metrics of OpenTelemetry; needs `payme-uz[otel]` | False |
 | `REQUEST_TIMEOUT` | seconds for a whole request | 10 |
 | `LOCK_TIMEOUT` | seconds that a statement waits for a lock | 5 |
 | `STATEMENT_TIMEOUT` | seconds for a statement | 5 |
@@ -24,9 +25,10 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from payme.errors import ConfigurationError, InvalidArgument
-from payme.merchant.auth import LOGIN, AllowList, Keys
+from payme.merchant.auth import COROUTINE, LOGIN, AllowList, Keys, KeySource, is_coroutine
 from payme.merchant.limits import Limits
 from payme.merchant.orders import OPTIONAL, REQUIRED, Orders, Shop
+from payme.merchant.served import Watch
 from payme.merchant.service import Merchant
 
 _KNOWN: Final = {
@@ -37,6 +39,7 @@ _KNOWN: Final = {
     "ALLOWED_ADDRESSES",
     "TRUSTED_PROXIES",
     "REFUND_MISSING",
+    "TELEMETRY",
     "REQUEST_TIMEOUT",
     "LOCK_TIMEOUT",
     "STATEMENT_TIMEOUT",
@@ -64,6 +67,7 @@ def configured() -> Merchant:
         login=login,
         allow=allow_list(given),
         refund_missing=refund_missing(given),
+        telemetry=telemetry(given),
     )
 
 
@@ -84,13 +88,18 @@ def section() -> Mapping[str, Any]:
     return checked
 
 
-def keys(given: Mapping[str, Any]) -> list[str]:
-    """Read the keys of the cash-box.
+def keys(given: Mapping[str, Any]) -> KeySource:
+    """Read the keys of the cash-box, or the function that gives them.
 
     Raises:
         ConfigurationError: There is none, or one that can't be right.
     """
     found = given.get("KEYS")
+    if callable(found):
+        # What it gives is checked when a request comes: a check may run without its database.
+        if is_coroutine(found):
+            raise ConfigurationError(f"KEYS: {COROUTINE}")
+        return cast("KeySource", found)
     listed = [found] if isinstance(found, str) else _list("KEYS", found)
     Keys(listed, given.get("LOGIN", LOGIN))
     return listed
@@ -161,6 +170,24 @@ def refund_missing(given: Mapping[str, Any]) -> bool:
     if not isinstance(found, bool):
         raise ConfigurationError("REFUND_MISSING: expected True or False")
     return found
+
+
+def telemetry(given: Mapping[str, Any]) -> Watch | None:
+    """Read whether requests are watched.
+
+    Raises:
+        ConfigurationError: It is neither True nor False, or OpenTelemetry is not installed.
+    """
+    found = given.get("TELEMETRY", False)
+    if not isinstance(found, bool):
+        raise ConfigurationError("TELEMETRY: expected True or False")
+    if not found:
+        return None
+    try:
+        from payme.telemetry import Telemetry
+    except ImportError as missing:
+        raise ConfigurationError(f"TELEMETRY: {missing}") from missing
+    return Telemetry()
 
 
 def limits(given: Mapping[str, Any]) -> Limits:

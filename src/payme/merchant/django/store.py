@@ -1,5 +1,6 @@
 """Transactions in the database of a Django project."""
 
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from django.db import connections, router, transaction
@@ -9,6 +10,7 @@ from payme.merchant import flows
 from payme.merchant.django import models
 from payme.merchant.django.limiting import limited
 from payme.merchant.django.rows import DjangoRows, begin
+from payme.merchant.django.signals import send_after_commit
 from payme.merchant.limits import Deadline, Limits, RequestTimedOutError, Turns, checked
 from payme.merchant.orders import Orders, Shop
 from payme.merchant.stores.rows import carry_out
@@ -79,12 +81,13 @@ class DjangoStore:
         self, alias: str, work: flows.Work, deadline: Deadline, watched: Watched | None
     ) -> Any:
         rows = DjangoRows(alias, self._limits)
+        tell = partial(send_after_commit, alias)
         if work.scope in _SINGLE and _autocommits(alias):
-            return carry_out(work, rows, self._shop, deadline=deadline)
+            return carry_out(work, rows, self._shop, deadline=deadline, happened=tell)
         with limited(alias, self._limits), transaction.atomic(using=alias, durable=True):
             if work.scope != "cursor":
                 begin(alias)
-            value = carry_out(work, rows, self._shop, deadline=deadline)
+            value = carry_out(work, rows, self._shop, deadline=deadline, happened=tell)
             if watched is not None:
                 # COMMIT has to come to an end: nobody would know which.
                 watched.disarm()

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from payme.flow import arun, run
 from payme.merchant import flows, orders
-from payme.merchant.entities import Transaction
+from payme.merchant.entities import Event, Transaction
 from payme.merchant.limits import Deadline
 
 T = TypeVar("T")
@@ -92,7 +92,12 @@ def operate(rows: Rows, step: flows.Step) -> Any:
 
 
 def carry_out(
-    work: flows.Work, rows: Rows, merchant: orders.Shop, *given: Any, deadline: Deadline
+    work: flows.Work,
+    rows: Rows,
+    merchant: orders.Shop,
+    *given: Any,
+    deadline: Deadline,
+    happened: Callable[[Event, Transaction], None] | None = None,
 ) -> Any:
     """Carry out the steps of a piece of work, blocking.
 
@@ -102,6 +107,7 @@ def carry_out(
         merchant: The merchant's side.
         given: What its methods are given first, such as a connection.
         deadline: When the request has to be over.
+        happened: Is told of each event after the merchant's hook, to tell others after the commit.
 
     Returns:
         The value of the steps.
@@ -118,7 +124,10 @@ def carry_out(
             case flows.HasHook(event):
                 return orders.has_hook(merchant.orders, event)
             case flows.Notify(event, transaction):
-                return orders.notify(merchant.orders, event, *given, transaction)
+                told = orders.notify(merchant.orders, event, *given, transaction)
+                if happened is not None:
+                    happened(event, transaction)
+                return told
             case _:
                 return _noted(work, step, operate(rows, step))
 

@@ -21,6 +21,9 @@ _REFUSED_AT_CREATE: Final = {
     "blocked": Reason.CARD_BLOCKED,
 }
 
+# A card that was good when it was bound may expire or be blocked later.
+_REFUSED_AT_DEBIT: Final = {**_REFUSED_AT_CREATE, "insufficient_funds": Reason.INSUFFICIENT_FUNDS}
+
 
 def create(call: Call, args: params.CardsCreate) -> dict[str, Any]:
     """Serve `cards.create`."""
@@ -85,6 +88,17 @@ def find(call: Call, token: str) -> Card:
     if card.removed:
         raise Refused(Reason.CARD_DELETED, "deleted")
     return card
+
+
+def require_debitable(call: Call, card: Card) -> None:
+    """Refuse a card that can't be debited; nothing has been written when this raises."""
+    behaviour = TEST_CARDS[card.number].behaviour
+    if behaviour == "system_error":
+        raise Refused(Reason.CARD_SYSTEM_ERROR)
+    if behaviour == "slow":
+        raise Refused(Reason.DEBIT_FAILED, delay_ms=call.config.slow_card_ms)
+    if behaviour in _REFUSED_AT_DEBIT:
+        raise Refused(_REFUSED_AT_DEBIT[behaviour])
 
 
 def forget(call: Call, card: Card) -> None:

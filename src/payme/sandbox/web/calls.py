@@ -49,6 +49,11 @@ class Reply:
         """Whether the call may have been served although the answer does not say so."""
         return self.lost or self.code == -32400
 
+    @property
+    def pays(self) -> bool:
+        """Whether the call is one of those that lead to a payment."""
+        return self.method == "receipts.pay" or self.method.startswith("cards.")
+
     def text(self, language: Language) -> str:
         """Say in the payer's words why the call was refused; empty when it was not."""
         if self.error is None:
@@ -56,8 +61,16 @@ class Reply:
         message = self.error.get("message")
         entry = lookup(self.error["code"], self.method, message if isinstance(message, str) else "")
         said = getattr(entry.text, language) if entry else str(message or self.error["code"])
-        from_merchant = _merchants_words(self.error.get("data"), language)
+        from_merchant = merchants_words(self.error.get("data"), language)
         return f"{said} {from_merchant}".strip()
+
+    def remedy(self, language: Language) -> str:
+        """Say what the developer should do about a refusal; empty when nothing is known."""
+        if self.error is None:
+            return ""
+        message = self.error.get("message")
+        entry = lookup(self.error["code"], self.method, message if isinstance(message, str) else "")
+        return getattr(entry.remedy, language).replace("`", "") if entry else ""
 
 
 class Calls:
@@ -132,7 +145,7 @@ def _reply(method: str, answer: Answer) -> Reply:
     return Reply(method=method, result=members.get("result"), error=members.get("error"))
 
 
-def _merchants_words(data: Any, language: Language) -> str:
+def merchants_words(data: Any, language: Language) -> str:
     """Find what the merchant's own error says to the payer, in the payer's language."""
     error = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
     texts = error.get("message")

@@ -16,9 +16,9 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from payme.sandbox.engine import asks
+from payme.sandbox.engine import merchant_calls
 from payme.sandbox.engine.durations import duration_ms
-from payme.sandbox.engine.faults import ACTIONS, WHENS, Rule, as_text
+from payme.sandbox.engine.faults import ACTIONS, WHENS, FaultRule, as_text
 from payme.sandbox.engine.methods import METHODS
 from payme.sandbox.engine.model import mask_number
 from payme.sandbox.errors import InvalidSetting
@@ -36,7 +36,7 @@ _LINE: Final = "METHOD WHEN ACTION [name=value ...], such as 'receipts.pay after
 _BODILESS: Final = {204, 205, 304}
 
 
-def rule(given: Mapping[str, Any]) -> Rule:
+def rule(given: Mapping[str, Any]) -> FaultRule:
     """Check a rule.
 
     Args:
@@ -51,10 +51,10 @@ def rule(given: Mapping[str, Any]) -> Rule:
         raise InvalidSetting(missing, None, "a value: `method` and `action` can't be left out")
     if checked["action"] == "delay":
         checked.setdefault("delay_ms", DEFAULT_DELAY_MS)
-    return Rule(**checked)
+    return FaultRule(**checked)
 
 
-def from_text(line: str) -> Rule:
+def from_text(line: str) -> FaultRule:
     """Read a rule from a line of text.
 
     Raises:
@@ -100,7 +100,7 @@ def _checked(name: str, value: Any) -> Any:
 
 
 def _method(value: Any) -> str:
-    known = (*METHODS, *asks.METHODS)
+    known = (*METHODS, *merchant_calls.METHODS)
     if not isinstance(value, str) or not any(fnmatchcase(name, value) for name in known):
         expected = (
             "a method or a glob of methods, such as receipts.pay, receipts.*, * or, for a call "

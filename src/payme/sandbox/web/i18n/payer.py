@@ -2,13 +2,7 @@
 
 from typing import Final
 
-from payme.checkout import LANGUAGES
 from payme.errors.catalogue import Language
-
-DEFAULT: Final[Language] = "ru"
-"""Language of the page when the link or the form names none (CONFIRMED)."""
-
-NAMES: Final[dict[Language, str]] = {"uz": "Oʻzbekcha", "ru": "Русский", "en": "English"}
 
 _UZ: Final = {
     "title": "Toʻlov",
@@ -50,13 +44,18 @@ _UZ: Final = {
     "bad_card": "Karta raqami va muddatini tekshiring.",
     "bad_code": "SMS-koddagi raqamlarni kiriting.",
     "no_answer": "Javob kelmadi. Qaytadan urinib koʻring.",
+    "sent_again": "Yangi kod shu raqamga yuborildi:",
+    "test_code": "Test kartalarida kod har doim",
+    "sending": "Kod yuborilmoqda…",
+    "paying": "Toʻlanmoqda…",
+    "new_order_note": "Bu chek yopildi: sotuvchida yangi buyurtma bering.",
 }
 
 _RU: Final = {
     "title": "Оплата",
     "banner": "Это тестовая страница: деньги не списываются. Не вводите настоящую карту.",
     "language": "Язык",
-    "merchant": "Поставщик",
+    "merchant": "Продавец",
     "amount": "Сумма",
     "som": "сум",
     "purpose": "Назначение платежа",
@@ -76,7 +75,7 @@ _RU: Final = {
     "pay": "Оплатить",
     "resend": "Выслать новый код",
     "other_card": "Оплатить другой картой",
-    "back": "Вернуться к поставщику",
+    "back": "Вернуться к продавцу",
     "paid": "Оплата прошла успешно",
     "held": "Сумма заблокирована на карте",
     "waiting": "Платёж проверяется",
@@ -85,13 +84,18 @@ _RU: Final = {
     "unknown_note": "Этот же чек можно оплатить снова: дважды за один чек деньги не спишутся.",
     "cancelled": "Платёж отменён",
     "failed": "Платёж не прошёл",
-    "returning": "Через {seconds} с вы вернётесь на страницу поставщика.",
+    "returning": "Через {seconds} с вы вернётесь на страницу продавца.",
     "gone": "Чек не найден или оплачен",
     "new_order": "Оплата не прошла. Чек закрыт: оформите у продавца новый заказ.",
     "bad_link": "Неверная ссылка на оплату",
     "bad_card": "Проверьте номер и срок действия карты.",
     "bad_code": "Введите цифры из SMS.",
     "no_answer": "Ответ не пришёл. Попробуйте ещё раз.",
+    "sent_again": "Новый код отправлен на номер",
+    "test_code": "У тестовых карт код всегда",
+    "sending": "Отправляем код…",
+    "paying": "Платёж выполняется…",
+    "new_order_note": "Чек закрыт: оформите у продавца новый заказ.",
 }
 
 _EN: Final = {
@@ -134,16 +138,11 @@ _EN: Final = {
     "bad_card": "Check the card number and expiry.",
     "bad_code": "Enter the digits from the SMS.",
     "no_answer": "No answer came. Try again.",
+    "sent_again": "A new code was sent to",
+    "test_code": "For test cards it is always",
+    "sending": "Sending the code…",
+    "paying": "Paying…",
+    "new_order_note": "This receipt is closed: place a new order with the merchant.",
 }
 
 TEXTS: Final[dict[Language, dict[str, str]]] = {"uz": _UZ, "ru": _RU, "en": _EN}
-
-
-def known(name: str | None) -> Language | None:
-    """Find a language by its name; None if there is none of that name."""
-    return next((language for language in LANGUAGES if language == name), None)
-
-
-def language(name: str | None) -> Language:
-    """Find a language by its name; others are ignored, as on Payme's page."""
-    return known(name) or DEFAULT

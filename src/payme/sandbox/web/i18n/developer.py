@@ -1,48 +1,10 @@
-"""What the dashboard says, in the developer's language: English in the templates, the rest here.
+"""What the dashboard says: English as the templates have it, Uzbek and Russian here.
 
-The payer's pages have texts of their own, in `texts`; what the test cards do is told here for both.
+Names of the API stay as they are in every language. What the test cards do is told here for the
+payer's pages, too.
 """
 
-from collections.abc import Callable
 from typing import Final
-
-from starlette.requests import Request
-
-from payme.errors.catalogue import Language
-from payme.sandbox.web.texts import known
-
-COOKIE: Final = "payme_sandbox_language"
-
-Say = Callable[[str], str]
-
-
-def chosen(request: Request) -> Language | None:
-    """Find the language that a link has just asked for."""
-    return known(request.query_params.get("lang"))
-
-
-def preferred(request: Request) -> Language:
-    """Find a developer's language: the one that was chosen, else the browser's first that we know.
-
-    Args:
-        request: Asks for a page.
-    """
-    # Browsers write the languages in the order of preference.
-    accepted = request.headers.get("accept-language", "").split(",")
-    wished = [request.cookies.get(COOKIE, ""), *(one.strip()[:2].lower() for one in accepted)]
-    for language in (chosen(request), *map(known, wished)):
-        if language is not None:
-            return language
-    return "en"
-
-
-def translator(language: Language) -> Say:
-    """Make the function that says an English text in a language."""
-    if language == "en":
-        return lambda text: text
-    column = 0 if language == "uz" else 1
-    return lambda text: WORDS[text][column]
-
 
 WORDS: Final[dict[str, tuple[str, str]]] = {
     "Overview": ("Umumiy", "Обзор"),
@@ -69,22 +31,12 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     # Overview
     "Lose an answer": ("Javobni yoʻqotish", "Потерять ответ"),
     "Lose the next answer": ("Keyingi javobni yoʻqotish", "Потерять следующий ответ"),
-    "The next receipts.* call is served, and its answer never arrives.": (
-        "Keyingi receipts.* soʻrovi bajariladi, lekin javobi yetib kelmaydi.",
-        "Следующий вызов receipts.* будет выполнен, а ответ на него не дойдёт.",
-    ),
-    "The next receipts.* call is served, the money moves, and its answer never arrives.": (
-        "Keyingi receipts.* soʻrovi bajariladi, pul yechiladi, lekin javobi yetib kelmaydi.",
-        "Следующий вызов receipts.* будет выполнен, деньги спишутся, а ответ не дойдёт.",
-    ),
     "Move the clock": ("Soatni surish", "Перевести часы"),
     "Codes expire, queues empty, holds are released.": (
         "Kodlarning muddati oʻtadi, navbatlar boʻshaydi, holdlar boʻshatiladi.",
         "Истекают коды, проходят очереди, снимаются холды.",
     ),
-    "Call it": ("Ulanish", "Подключение"),
     "Merchant id": ("Kassa ID si", "ID кассы"),
-    "Last SMS code": ("Oxirgi SMS-kod", "Последний SMS-код"),
     "All receipts": ("Barcha cheklar", "Все чеки"),
     "All calls": ("Barcha soʻrovlar", "Все запросы"),
     "No receipt yet: receipts.create makes one, and so does a checkout link.": (
@@ -100,7 +52,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "Created": ("Yaratilgan", "Создан"),
     "any": ("istalgan", "любое"),
     "Id, account or description": ("ID, account yoki tavsif", "ID, account или описание"),
-    "Filter": ("Saralash", "Отобрать"),
+    "Filter": ("Filtrlash", "Найти"),
     "No such receipt.": ("Bunday chek yoʻq.", "Такого чека нет."),
     "The newest {count} receipts were looked at.": (
         "Eng yangi {count} ta chek koʻrib chiqildi.",
@@ -166,7 +118,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "no money": ("pul yoʻq", "нет денег"),
     # SMS
-    "SMS outbox": ("Yuborilgan SMS lar", "Отправленные SMS"),
+    "SMS outbox": ("Yuborilgan SMS-xabarlar", "Отправленные SMS"),
     "What Payme would have sent. Nothing leaves the sandbox.": (
         "Payme yuborgan boʻlardi. Sandboxdan tashqariga hech narsa chiqmaydi.",
         "То, что отправил бы Payme. Из песочницы ничего не уходит.",
@@ -267,12 +219,110 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "suspended": ("toʻxtatib qoʻyilgan", "приостановлен"),
     "cancel queued": ("bekor qilish navbatida", "в очереди на отмену"),
     "perform queued": ("oʻtkazish navbatida", "в очереди на проведение"),
-    # What a button did
-    "The receipt was paid.": ("Chek toʻlandi.", "Чек оплачен."),
-    "The payment was refused; the reason is in the traffic.": (
-        "Toʻlov rad etildi; sababi soʻrovlar sahifasida.",
-        "В оплате отказано; причина — на странице запросов.",
+    # Connecting
+    "Connect to it": ("Ulanish", "Подключение"),
+    "Address": ("Manzil", "Адрес"),
+    "Key": ("Kalit", "Ключ"),
+    "SMS code of the test cards": ("Test kartalarining SMS-kodi", "SMS-код тестовых карт"),
+    "Copy": ("Nusxalash", "Копировать"),
+    "Copied": ("Nusxalandi", "Скопировано"),
+    "Last SMS": ("Oxirgi SMS", "Последнее SMS"),
+    "All messages": ("Barcha xabarlar", "Все сообщения"),
+    "The next call of this method is served, and its answer never arrives.": (
+        "Bu metodga keyingi soʻrov bajariladi, lekin javobi yetib kelmaydi.",
+        "Следующий вызов этого метода будет выполнен, а ответ на него не дойдёт.",
     ),
+    "Others": ("Boshqalar", "Остальные"),
+    # A new receipt
+    "Make a receipt": ("Chek yaratish", "Создать чек"),
+    "Without a line of code: pay it with a test card, hold it, cancel it.": (
+        "Kod yozmasdan: test kartasi bilan toʻlang, hold qiling, bekor qiling.",
+        "Без единой строки кода: оплатите его тестовой картой, захолдируйте, отмените.",
+    ),
+    "New receipt": ("Yangi chek", "Новый чек"),
+    "Create the receipt": ("Chekni yaratish", "Создать чек"),
+    "Hold the amount on the card, take it later": (
+        "Summani kartada hold qilish, keyinroq yechish",
+        "Захолдировать сумму на карте, списать позже",
+    ),
+    "Amount: soʻm such as 1 500,50, above zero.": (
+        "Summa: noldan katta, soʻmda, masalan 1 500,50.",
+        "Сумма: больше нуля, в сумах, например 1 500,50.",
+    ),
+    "The answer was lost; the receipt may be in the list all the same.": (
+        "Javob yoʻqoldi; shunga qaramay, chek roʻyxatda boʻlishi mumkin.",
+        "Ответ потерян; чек всё же может быть в списке.",
+    ),
+    # One receipt
+    "Refused before the payment": ("Toʻlovgacha rad etiladi", "Отказ ещё до оплаты"),
+    "Why the payment failed": ("Toʻlov nega oʻtmadi", "Почему платёж не прошёл"),
+    "What it is for": ("Nima uchun", "За что"),
+    "Who cancelled it": ("Kim bekor qilgan", "Кто отменил"),
+    "Lines": ("Tovarlar", "Позиции"),
+    "Title": ("Nomi", "Название"),
+    "IKPU": ("IKPU (MXIK)", "ИКПУ"),
+    "Package": ("Oʻram kodi", "Код упаковки"),
+    "Count": ("Soni", "Количество"),
+    "Price": ("Narxi", "Цена"),
+    "VAT, %": ("QQS, %", "НДС, %"),
+    "Discount": ("Chegirma", "Скидка"),
+    "Total": ("Jami", "Итого"),
+    "shipping": ("yetkazib berish", "доставка"),
+    "discount": ("chegirma", "скидка"),
+    "Fiscal receipt": ("Fiskal chek", "Фискальный чек"),
+    # Searching the traffic
+    "Method, receipt, code, amount or account": (
+        "Metod, chek, kod, summa yoki account",
+        "Метод, чек, код, сумма или account",
+    ),
+    "Which calls": ("Qaysi soʻrovlar", "Какие запросы"),
+    "Search": ("Qidirish", "Найти"),
+    "Show all": ("Hammasini koʻrsatish", "Показать все"),
+    "No such call among the last {count}.": (
+        "Oxirgi {count} ta soʻrov orasida bunday soʻrov yoʻq.",
+        "Среди последних запросов ({count}) таких нет.",
+    ),
+    "{count} calls are shown; the search goes through the last {all}.": (
+        "{count} ta soʻrov koʻrsatilgan; qidiruv oxirgi {all} tasini qamrab oladi.",
+        "Показано запросов: {count}; поиск идёт по последним {all}.",
+    ),
+    "Call": ("Soʻrov", "Запрос"),
+    "Duration": ("Davomiyligi", "Длительность"),
+    "Permanent link": ("Doimiy havola", "Постоянная ссылка"),
+    # What was not found
+    "Not found": ("Topilmadi", "Не найдено"),
+    "There is no such page.": ("Bunday sahifa yoʻq.", "Такой страницы нет."),
+    "There is no receipt with this id here.": (
+        "Bu yerda bunday ID li chek yoʻq.",
+        "Чека с таким ID здесь нет.",
+    ),
+    "There is no such test card.": ("Bunday test kartasi yoʻq.", "Такой тестовой карты нет."),
+    "This call is not remembered: only the last 500 are, and not after a restart.": (
+        "Bu soʻrov saqlanmagan: faqat oxirgi 500 tasi, qayta ishga tushirilgunga qadar saqlanadi.",
+        "Этот запрос не сохранён: помнятся последние 500, и только до перезапуска.",
+    ),
+    # More of what a button did
+    "The receipt was created.": ("Chek yaratildi.", "Чек создан."),
+    "The amount is held on the card.": (
+        "Summa kartada hold qilindi.",
+        "Сумма захолдирована на карте.",
+    ),
+    "The payment is on its way: its states follow the clock.": (
+        "Toʻlov jarayonda: holati soat yurishi bilan oʻzgaradi.",
+        "Платёж в пути: его состояния меняются по часам.",
+    ),
+    "A system error came; whether the card was debited, the receipt says.": (
+        "Tizim xatosi keldi; kartadan pul yechilganmi — chekdan koʻring.",
+        "Пришла системная ошибка; списаны ли деньги, видно по чеку.",
+    ),
+    "The next call of that method is served, and its answer is lost.": (
+        "Shu metodga keyingi soʻrov bajariladi, javobi esa yoʻqoladi.",
+        "Следующий вызов этого метода выполнится, а ответ потеряется.",
+    ),
+    # What a button did
+    "The payment was refused.": ("Toʻlov rad etildi.", "В оплате отказано."),
+    "The call was refused.": ("Soʻrov rad etildi.", "Запрос отклонён."),
+    "The receipt was paid.": ("Chek toʻlandi.", "Чек оплачен."),
     "The answer was lost; whether the card was debited, the receipt says.": (
         "Javob yoʻqoldi; kartadan pul yechilganmi — chekdan koʻring.",
         "Ответ потерян; списаны ли деньги, видно по чеку.",
@@ -282,14 +332,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Чек отменён или стоит в очереди на отмену.",
     ),
     "The hold was confirmed.": ("Hold tasdiqlandi.", "Холд подтверждён."),
-    "The call was refused; the reason is in the traffic.": (
-        "Soʻrov rad etildi; sababi soʻrovlar sahifasida.",
-        "В запросе отказано; причина — на странице запросов.",
-    ),
-    "The answer to the next receipts.* call will be lost after its effect.": (
-        "Keyingi receipts.* soʻrovi bajarilgach, javobi yoʻqoladi.",
-        "Ответ на следующий вызов receipts.* потеряется после его выполнения.",
-    ),
     "The fault was set.": ("Nosozlik qoʻyildi.", "Сбой поставлен."),
     "The fault was removed.": ("Nosozlik olib tashlandi.", "Сбой убран."),
     "The setting for web pages was changed.": (
@@ -311,4 +353,4 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "The clock was moved.": ("Soat surildi.", "Часы переведены."),
     "The traffic was forgotten.": ("Soʻrovlar tozalandi.", "Запросы очищены."),
 }
-"""Uzbek and Russian by the English text. Names of the API stay as they are in every language."""
+"""Uzbek and Russian by the English text."""

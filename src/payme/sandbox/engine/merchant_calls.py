@@ -72,7 +72,7 @@ class MerchantRequest(NamedTuple):
         return f"MerchantRequest({self.id}, {self.method!r})"
 
 
-class Ask(NamedTuple):
+class MerchantCall(NamedTuple):
     """A request on its way: what to send, and after which pause."""
 
     request: MerchantRequest
@@ -84,7 +84,7 @@ class Ask(NamedTuple):
     """How long to wait before it is sent, in ms of real time."""
 
 
-class Heard(NamedTuple):
+class MerchantReply(NamedTuple):
     """What came back."""
 
     outcome: Outcome
@@ -98,7 +98,7 @@ class Heard(NamedTuple):
     elapsed_ms: int = 0
 
     def __repr__(self) -> str:
-        return f"Heard({self.outcome!r}, status={self.status})"
+        return f"MerchantReply({self.outcome!r}, status={self.status})"
 
     @property
     def agreed(self) -> bool:
@@ -167,7 +167,7 @@ def set_fiscal_data(
     return MerchantRequest(number, "SetFiscalData", params)
 
 
-def read(request: MerchantRequest, status: int, body: bytes) -> Heard:
+def read(request: MerchantRequest, status: int, body: bytes) -> MerchantReply:
     """Read an answer.
 
     Args:
@@ -188,41 +188,43 @@ def read(request: MerchantRequest, status: int, body: bytes) -> Heard:
     return _read_document(request, document, body)
 
 
-def silence(outcome: Outcome, fault: str = "") -> Heard:
+def silence(outcome: Outcome, fault: str = "") -> MerchantReply:
     """Note that no answer came.
 
     Args:
         outcome: Why: `unreachable`, `timeout` or `lost`.
         fault: The fault that was the reason; empty for none.
     """
-    return Heard(outcome, text=fault)
+    return MerchantReply(outcome, text=fault)
 
 
-def exchange(ask: Ask, heard: Heard, time: int, secrets: Sequence[str]) -> Exchange:
+def exchange(
+    call: MerchantCall, reply: MerchantReply, time: int, secrets: Sequence[str]
+) -> Exchange:
     """Record what was asked and answered, without secrets.
 
     Args:
-        ask: The request.
-        heard: What came back.
+        call: The request.
+        reply: What came back.
         time: When, in ms.
         secrets: Strings to take out whatever they look like: the keys.
     """
-    shown = _shown(heard, secrets)
+    shown = _shown(reply, secrets)
     kept = len(_encode(shown)) <= _MAX_KEPT
     return Exchange(
-        number=ask.request.id,
+        number=call.request.id,
         time=time,
-        receipt_id=ask.receipt_id,
-        method=ask.request.method,
-        attempt=ask.attempt,
-        request=_short(masking.tree(ask.request.params, secrets)),
-        outcome=heard.outcome,
+        receipt_id=call.receipt_id,
+        method=call.request.method,
+        attempt=call.attempt,
+        request=_short(masking.tree(call.request.params, secrets)),
+        outcome=reply.outcome,
         # A statement of a whole year would fill the store.
         answer=shown if kept else None,
-        code=heard.code,
-        status=heard.status,
-        text=redact.scrub(heard.text, secrets) if kept else f"{len(_encode(shown))} bytes",
-        elapsed_ms=heard.elapsed_ms,
+        code=reply.code,
+        status=reply.status,
+        text=redact.scrub(reply.text, secrets) if kept else f"{len(_encode(shown))} bytes",
+        elapsed_ms=reply.elapsed_ms,
     )
 
 
@@ -231,15 +233,15 @@ def _short(params: dict[str, Any]) -> dict[str, Any]:
     return params if size <= _MAX_KEPT else {"not kept": f"{size} bytes"}
 
 
-def _shown(heard: Heard, secrets: Sequence[str]) -> dict[str, Any] | None:
-    shown = masking.tree(heard.result if heard.agreed else heard.error, secrets)
-    if heard.code is not None:
+def _shown(reply: MerchantReply, secrets: Sequence[str]) -> dict[str, Any] | None:
+    shown = masking.tree(reply.result if reply.agreed else reply.error, secrets)
+    if reply.code is not None:
         # To the redaction a member called `code` is an SMS code; this one names an error.
-        shown["code"] = heard.code
+        shown["code"] = reply.code
     return cast("dict[str, Any] | None", shown)
 
 
-def _read_document(request: MerchantRequest, document: Any, body: bytes) -> Heard:
+def _read_document(request: MerchantRequest, document: Any, body: bytes) -> MerchantReply:
     if not isinstance(document, dict):
         return _broken("malformed", "the answer is not an object", 200, body)
     members = cast("dict[str, Any]", document)
@@ -252,21 +254,21 @@ def _read_document(request: MerchantRequest, document: Any, body: bytes) -> Hear
     return _read_result(request.method, members.get("result"), body)
 
 
-def _read_error(error: Any, body: bytes) -> Heard:
+def _read_error(error: Any, body: bytes) -> MerchantReply:
     code = cast("dict[str, Any]", error).get("code") if isinstance(error, dict) else None
     if not isinstance(code, int) or isinstance(code, bool):
         return _broken("malformed", "`error.code` is not an integer", 200, body)
-    return Heard("error", error=cast("dict[str, Any]", error), status=200)
+    return MerchantReply("error", error=cast("dict[str, Any]", error), status=200)
 
 
-def _read_result(method: str, result: Any, body: bytes) -> Heard:
+def _read_result(method: str, result: Any, body: bytes) -> MerchantReply:
     if not isinstance(result, dict):
         return _broken("malformed", "`result` is not an object", 200, body)
     members = cast("dict[str, Any]", result)
     complaint = _complaint(method, members)
     if complaint:
         return _broken("malformed", complaint, 200, body)
-    return Heard("result", result=members, status=200)
+    return MerchantReply("result", result=members, status=200)
 
 
 def _complaint(method: str, result: dict[str, Any]) -> str:
@@ -288,7 +290,7 @@ def _is_list_of_objects(value: Any) -> bool:
     )
 
 
-def _broken(outcome: Outcome, why: str, status: int, body: bytes) -> Heard:
+def _broken(outcome: Outcome, why: str, status: int, body: bytes) -> MerchantReply:
     error = {"code": SYSTEM_ERROR, "message": f"{why[0].upper()}{why[1:]}.", "data": None}
     text = body[:_MAX_TEXT].decode("utf-8", "replace")
-    return Heard(outcome, error=error, status=status, text=text)
+    return MerchantReply(outcome, error=error, status=status, text=text)
