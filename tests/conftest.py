@@ -4,6 +4,11 @@ from collections import Counter
 
 import pytest
 import trustme
+from hypothesis import settings
+
+# How long an example takes says nothing on a machine that is busy with others.
+settings.register_profile("payme", deadline=None)
+settings.load_profile("payme")
 
 
 def pytest_configure() -> None:

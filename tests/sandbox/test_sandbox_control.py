@@ -307,7 +307,7 @@ def test_exchanges_with_the_merchant_and_where_the_ledgers_differ() -> None:
 def test_a_stopped_store_is_said() -> None:
     with Sandbox() as sandbox:
         control = Control(sandbox)
-        sandbox._runner.close()
+        sandbox.works.runner.close()
         assert control.no("GET", "/ledger")[0] == 409
 
 

@@ -503,7 +503,7 @@ def test_a_fault_shows_no_secret(sandbox: Sandbox) -> None:
 
 def test_a_fault_is_told_to_the_log(caller: Caller) -> None:
     told = []
-    caller.sandbox._service._listener = told.append
+    caller.sandbox.first.service._listener = told.append
     caller.sandbox.faults.add("receipts.*", when="before", action="rpc_error", code=-31630)
     caller.no("receipts.pay", id="a" * 24, token="x")
     (answer,) = told

@@ -321,7 +321,7 @@ def test_a_failed_debit_cancels_the_transaction(
     caller: Caller, shop: Shop, number: str, code: int, delay: int
 ) -> None:
     answers = []
-    caller.sandbox._service._listener = answers.append
+    caller.sandbox.first.service._listener = answers.append
     receipt = caller.receipt()
     error = pay(caller, receipt, number)["error"]
     assert (error["code"], answers[-1].delay_ms) == (code, delay)
@@ -1152,7 +1152,7 @@ def test_a_reset_during_a_pause_keeps_the_repetition_from_being_sent(
                 sandbox.reset()
             return super().wait(0)
 
-    sandbox._desk._closing = Pause()
+    sandbox.works.driver._closing = Pause()
     shop.fail("CreateTransaction", "timeout")
     caller.no("receipts.pay", **params)
     assert shop.methods().count("CreateTransaction") == 1

@@ -42,7 +42,7 @@ class Payments(RuleBasedStateMachine):
     def open(self) -> None:
         path = Path(self.folder.name) / "state.db"
         sandbox = Sandbox(db=path, clock=self.clock, merchant=self.shop, merchant_pauses=(0,))
-        sandbox._runner._connection.execute("PRAGMA synchronous = OFF")
+        sandbox.works.runner._connection.execute("PRAGMA synchronous = OFF")
         self.caller = Caller(sandbox)
 
     def reopen(self) -> None:

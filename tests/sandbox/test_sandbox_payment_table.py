@@ -119,7 +119,7 @@ def test_a_step_that_ends_as_the_table_does_not_have_it_fails_loudly(clock: Cloc
     receipt = Receipt(
         id="a" * 24, number=1, create_time=1, amount=1, account={}, state=S.PAID, due_at=1
     )
-    call = sandbox._engine._call(sandbox._runner._state, clock.now)  # type: ignore[attr-defined]
+    call = sandbox.works.engine._call(sandbox.works.runner._state, clock.now)  # type: ignore[attr-defined]
     with pytest.raises(AssertionError, match="withdraw does not end late in state 4"):
         payments._follow(call, receipt, "late")
     sandbox.stop()

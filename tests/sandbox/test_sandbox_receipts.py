@@ -183,7 +183,7 @@ def test_cards_that_fail_to_pay(
 ) -> None:
     receipt, token = caller.receipt(), caller.verified(number)
     answers = []
-    caller.sandbox._service._listener = answers.append
+    caller.sandbox.first.service._listener = answers.append
     error = caller.no("receipts.pay", id=receipt, token=token)
     entry = catalogue.lookup(error[0], "receipts.pay", error[1])
     assert entry is not None

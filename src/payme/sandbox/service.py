@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 from payme.flow import arun, run
 from payme.sandbox.clock import SandboxClock
@@ -15,19 +15,19 @@ from payme.sandbox.engine.core import Suspended, refuse
 from payme.sandbox.engine.faults import FaultContext, FaultStep, FaultSteps, Wait
 from payme.sandbox.errors import InvalidSetting, SandboxError
 from payme.sandbox.faults import Faults
-from payme.sandbox.merchant import Desk
+from payme.sandbox.merchant_driver import MerchantDriver
 from payme.sandbox.runner import Job, Runner
+from payme.sandbox.settings import Listener
 from payme.sandbox.store import SqliteState
 from payme.sandbox.traffic import Traffic
 
 _LOG: Final = logging.getLogger("payme.sandbox")
 
-Listener = Callable[[Answer], None]
 Sleep = Callable[[float], Awaitable[object]]
 
 
-class Service:
-    """Serves calls, whatever brought them.
+class BoxService:
+    """Serves the calls to one cash-box, whatever brought them.
 
     Args:
         engine: Decides.
@@ -36,7 +36,7 @@ class Service:
         faults: What goes wrong on the way to the engine and back.
         listener: Told of every answer.
         traffic: Where every call is recorded.
-        desk: Asks the merchant.
+        driver: Asks the merchant.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Service:
         listener: Listener | None = None,
         *,
         traffic: Traffic | None = None,
-        desk: Desk,
+        driver: MerchantDriver,
     ) -> None:
         self._engine = engine
         self._runner = runner
@@ -56,7 +56,7 @@ class Service:
         self._faults = faults
         self._listener = listener
         self._traffic = traffic
-        self._desk = desk
+        self._driver = driver
 
     def call(self, body: bytes, x_auth: str | None) -> Answer:
         """Serve one call from a thread, without waiting for what only passes time.
@@ -102,14 +102,14 @@ class Service:
     def _served(self, body: bytes, x_auth: str | None) -> Answer:
         try:
             step = self._runner.run(self._job(body, x_auth))
-            return self._desk.drive(step) if isinstance(step, Suspended) else step
+            return self._driver.drive(step) if isinstance(step, Suspended) else step
         except Exception as error:  # noqa: BLE001 - a caller always gets an answer of the protocol
             return _failed(error, body)
 
     async def _aserved(self, body: bytes, x_auth: str | None, *, page: bool) -> Answer:
         try:
             step = await self._runner.arun(self._job(body, x_auth, page=page))
-            return await self._desk.adrive(step) if isinstance(step, Suspended) else step
+            return await self._driver.adrive(step) if isinstance(step, Suspended) else step
         except Exception as error:  # noqa: BLE001
             return _failed(error, body)
 
@@ -172,13 +172,58 @@ class Service:
 
     def _told(self, answer: Answer, body: bytes, x_auth: str | None, began: float) -> Answer:
         if self._traffic is not None:
+            # Who names no cash-box of this sandbox is answered by the first one.
+            named = answer.reason is not Reason.UNKNOWN_CASH_BOX
+            cash_box = self._engine.config.merchant_id if named else ""
             elapsed_ms = (perf_counter() - began) * 1000
-            self._traffic.record(self._clock(), body, x_auth, answer, elapsed_ms)
+            self._traffic.record(self._clock(), body, x_auth, answer, elapsed_ms, cash_box)
         if self._listener is not None:
             # The money has moved by now: a fault of whoever listens must not cost the answer.
             with contextlib.suppress(Exception):
                 self._listener(answer)
         return answer
+
+
+class Service:
+    """Serves the calls to every cash-box: `X-Auth` says whose they are.
+
+    Args:
+        first: Serves the first cash-box, and whoever names none.
+        merchant_id: Id of the first cash-box.
+    """
+
+    def __init__(self, first: BoxService, merchant_id: str) -> None:
+        self._first = first
+        # Read without a lock by every call, and only ever replaced whole.
+        self._boxes: Mapping[str, BoxService] = {merchant_id: first}
+
+    def add(self, box: BoxService, merchant_id: str) -> None:
+        """Serve another cash-box from now on."""
+        self._boxes = {**self._boxes, merchant_id: box}
+
+    def call(self, body: bytes, x_auth: str | None) -> Answer:
+        """Serve one call from a thread; see `BoxService.call`."""
+        return self._named(x_auth).call(body, x_auth)
+
+    def acall(
+        self,
+        body: bytes,
+        x_auth: str | None,
+        sleep: Sleep = asyncio.sleep,
+        *,
+        page: bool = False,
+    ) -> Coroutine[Any, Any, Answer]:
+        """Serve one call from an event loop; see `BoxService.acall`."""
+        return self._named(x_auth).acall(body, x_auth, sleep, page=page)
+
+    def turn_away(self, reason: Reason) -> Answer:
+        """Answer a request whose body is not for the engine."""
+        return self._first.turn_away(reason)
+
+    def _named(self, x_auth: str | None) -> BoxService:
+        if x_auth is None or len(self._boxes) == 1:
+            return self._first
+        return self._boxes.get(x_auth.partition(":")[0], self._first)
 
 
 def _failed(error: Exception, body: bytes) -> Answer:

@@ -7,13 +7,14 @@ from typing import Any, Literal, NamedTuple, TypeVar, cast
 
 from payme.sandbox.engine import flows, ids, merchant_calls, payments, wire
 from payme.sandbox.engine.auth import UNPROVEN, authenticate, explain
-from payme.sandbox.engine.call import Call, Config
+from payme.sandbox.engine.call import Call, Config, Delivery
 from payme.sandbox.engine.flows import Flow
 from payme.sandbox.engine.merchant_calls import MerchantCall, MerchantReply
 from payme.sandbox.engine.methods import METHODS, Method
 from payme.sandbox.engine.model import State
 from payme.sandbox.engine.refusals import Reason, Refused
 from payme.sandbox.engine.shapes import ReceiptShapes
+from payme.sandbox.engine.testcards import KnownCards
 
 __all__ = ["Answer", "Config", "Engine"]
 
@@ -72,10 +73,12 @@ class Engine:
     Args:
         config: Settings.
         rng: Source of ids and tokens.
+        known_cards: The cards that exist, and what each does; by default the test cards.
     """
 
-    def __init__(self, config: Config, rng: Random) -> None:
+    def __init__(self, config: Config, rng: Random, known_cards: KnownCards | None = None) -> None:
         self.config = config
+        self.known_cards = known_cards or KnownCards()
         self._rng = rng
         self._shapes = ReceiptShapes(
             config.merchant_id, config.account_fields, config.merchant_name
@@ -231,7 +234,16 @@ class Engine:
         return method
 
     def _call(self, state: State, now: int) -> Call:
-        return Call(state, now, self._rng, self.config, self._shapes, self._asked, self.secrets)
+        return Call(
+            state,
+            now,
+            self._rng,
+            self.config,
+            self._shapes,
+            self._asked,
+            self.known_cards,
+            self.secrets,
+        )
 
 
 def _go_on(
@@ -260,6 +272,11 @@ def _to_answer(
 ) -> Answer:
     if isinstance(outcome, Refused):
         return _refusal(call_id, method, document, remarks, outcome)
+    if isinstance(outcome, Delivery):
+        answer = _to_answer(call_id, method, document, remarks, outcome.result)
+        if outcome.lost:
+            answer = answer._replace(arrives="none", fault=outcome.lost)
+        return answer._replace(delay_ms=outcome.delay_ms)
     body, receipt_id = wire.result(call_id, outcome), _subject(document, outcome)
     return Answer(body, method=method, receipt_id=receipt_id, remarks=remarks)
 

@@ -137,11 +137,12 @@ def may_cancel(receipt: Receipt, now: int) -> bool:
 
 def failure(call: Call, receipt: Receipt) -> Refused | None:
     """Return why a payment failed; None if it did not."""
-    reason = receipt.payment.failure
-    if not reason or receipt.error is None:
+    reason, error = receipt.payment.failure, receipt.error
+    if not reason or error is None:
         return None
     delay = call.config.slow_card_ms if reason == Reason.DEBIT_FAILED else 0
-    return Refused(Reason(reason), receipt.error["data"], delay_ms=delay)
+    answer = error["code"], error["message"]
+    return Refused(Reason(reason), error["data"], delay_ms=delay, answer=answer)
 
 
 def refusal(reply: MerchantReply) -> Refused:

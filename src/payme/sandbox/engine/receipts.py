@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from payme.protocol.states import ReceiptState
 from payme.sandbox.engine import cards, flows, ids, merchant_calls, params, payments
-from payme.sandbox.engine.call import Call
+from payme.sandbox.engine.call import Call, Delivery
 from payme.sandbox.engine.flows import Flow, find
 from payme.sandbox.engine.merchant_calls import MerchantCall
 from payme.sandbox.engine.model import Card, Receipt, Sms
@@ -29,7 +29,7 @@ def create(call: Call, args: params.ReceiptsCreate) -> Flow[dict[str, Any]]:
     return {"receipt": call.shapes.single(receipt)}
 
 
-def pay(call: Call, args: params.ReceiptsPay) -> Flow[dict[str, Any]]:
+def pay(call: Call, args: params.ReceiptsPay) -> Flow[dict[str, Any] | Delivery]:
     """Serve `receipts.pay`."""
     receipt, card = _payable(call, args)
     if not call.config.merchant and call.config.progression == AT_ONCE:
@@ -37,7 +37,13 @@ def pay(call: Call, args: params.ReceiptsPay) -> Flow[dict[str, Any]]:
         cards.require_debitable(call, card)
     begun = payments.begin(call, receipt, card, params.as_sent(args.payer))
     call, receipt = yield from flows.set_out(call, begun)
-    return _outcome(call, receipt)
+    result = _outcome(call, receipt)
+    behaviour = cards.behaviour(call, card)
+    if behaviour == "answer_lost":
+        return Delivery(result, lost=f"card {receipt.card_number}: the answer is lost")
+    if behaviour == "slow_pays":
+        return Delivery(result, delay_ms=call.config.slow_card_ms)
+    return result
 
 
 def send(call: Call, args: params.ReceiptsSend) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from payme.sandbox.service import Service
 from payme.sandbox.traffic import Entry
 
 if TYPE_CHECKING:
-    from payme.sandbox.sandbox import Sandbox
+    from payme.sandbox.simulator import Simulator
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class Backend:
         service: Serves its calls.
     """
 
-    def __init__(self, sandbox: "Sandbox", service: Service) -> None:
+    def __init__(self, sandbox: "Simulator", service: Service) -> None:
         self.sandbox = sandbox
         self.service = service
 

@@ -2,27 +2,15 @@
 
 from collections.abc import Callable
 from typing import Protocol
+from urllib.parse import SplitResult, urlsplit
 
-from payme.sandbox.engine.model import Outcome
-from payme.sandbox.errors import InvalidSetting
+from payme.sandbox.errors import InvalidSetting, Unanswered
 
 MerchantApp = Callable[[bytes, dict[str, str]], tuple[int, bytes]]
 """A merchant in the same process: takes a body and headers, returns an HTTP status and a body."""
 
 
-class Unanswered(Exception):
-    """No answer came.
-
-    Args:
-        outcome: Why: `unreachable`, `timeout` or `lost`.
-    """
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome)
-        self.outcome: Outcome = outcome
-
-
-class Carrier(Protocol):
+class MerchantTransport(Protocol):
     """Carries a request to the merchant, and its answer back."""
 
     inline: bool
@@ -44,7 +32,7 @@ class Carrier(Protocol):
         ...
 
 
-class AppCarrier:
+class AppTransport:
     """Hands requests to a function in the thread that asks.
 
     An exception is what it would be on a wire: `ConnectionRefusedError` no connection,
@@ -83,24 +71,24 @@ def _checked(status: object, answer: object) -> tuple[int, bytes]:
     return status, answer
 
 
-def carrier(url: str | None, app: MerchantApp | None, timeout: float) -> Carrier | None:
-    """Make what carries requests to the merchant.
-
-    Args:
-        url: Endpoint of the merchant.
-        app: A merchant in this process.
-        timeout: Longest time that a request may take, in seconds.
+def endpoint(url: str) -> SplitResult:
+    """Read the address of a merchant's endpoint.
 
     Raises:
-        InvalidSetting: If the URL or the time can't be used, or both merchants are given.
+        InvalidSetting: If it can't be used.
     """
-    if url is not None and app is not None:
-        raise InvalidSetting("merchant", app, "no value beside merchant_url")
-    if not 0 < timeout <= 3600:
-        raise InvalidSetting("merchant_timeout", timeout, "seconds, more than 0 and at most 3600")
-    if url is not None:
-        # Its library is most of what a sandbox would cost to import.
-        from payme.sandbox.http_carrier import HttpCarrier
-
-        return HttpCarrier(url, timeout)
-    return None if app is None else AppCarrier(app)
+    try:
+        parts = urlsplit(url)
+        usable = (
+            isinstance(url, str)
+            and parts.scheme in {"http", "https"}
+            and parts.hostname
+            and parts.port != 0
+        )
+    except (ValueError, TypeError, AttributeError):  # what is no text comes from JSON
+        usable, parts = False, SplitResult("", "", "", "", "")
+    if not usable or parts.username is not None or not (url.isascii() and url.isprintable()):
+        raise InvalidSetting(
+            "merchant_url", url, "http(s)://host[:port]/path without a login; the key is an option"
+        )
+    return parts

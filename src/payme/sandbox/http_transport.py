@@ -4,16 +4,15 @@ import asyncio
 from concurrent.futures import CancelledError, Future
 from threading import Lock, Thread
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 import httpcore2
 
-from payme.sandbox.carriers import Unanswered
 from payme.sandbox.engine.merchant_calls import MAX_ANSWER
-from payme.sandbox.errors import InvalidSetting
+from payme.sandbox.errors import Unanswered
+from payme.sandbox.merchant_transport import endpoint
 
 
-class HttpCarrier:
+class HttpTransport:
     """Carries requests over HTTP, in an event loop of its own.
 
     There every request has one deadline for all of it, and can be given up at once. Connections are
@@ -28,7 +27,7 @@ class HttpCarrier:
     inline = False
 
     def __init__(self, url: str, timeout: float) -> None:
-        self._parts = _endpoint(url)
+        self._parts = endpoint(url)
         self._url = httpcore2.URL(url)
         self._timeout = timeout
         self._tls = httpcore2.default_ssl_context() if self._parts.scheme == "https" else None
@@ -117,19 +116,6 @@ class _Departure:
     async def trace(self, event: str, _info: dict[str, Any]) -> None:
         if event.endswith("send_request_headers.started"):
             self.sent = True
-
-
-def _endpoint(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        usable, parts = False, SplitResult("", "", "", "", "")
-    if not usable or parts.username is not None or not (url.isascii() and url.isprintable()):
-        raise InvalidSetting(
-            "merchant_url", url, "http(s)://host[:port]/path without a login; the key is an option"
-        )
-    return parts
 
 
 async def _bounded(response: httpcore2.Response) -> bytes:
