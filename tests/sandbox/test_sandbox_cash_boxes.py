@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from merchant_tools import HALF_DAY, Shop, shop_server
 from sandbox_tools import GOOD, START, UNKNOWN_ID, Caller, Clock, connect, post
+from web_tools import Browser
 
+from payme import checkout
 from payme.sandbox import CashBox, InvalidSetting, Sandbox, SandboxError, UnknownArgument
 
 NO_CARD = -31400
@@ -556,3 +558,39 @@ class TestControl:
             status, answer = self.send(sandbox, "POST", "cash_boxes", body)
             assert (status, answer["error"]["argument"]) == (400, argument)
             assert len(sandbox.cash_boxes) == 1
+
+
+class TestPages:
+    def test_a_payer_pays_at_the_cash_box_of_the_link(self) -> None:
+        with Sandbox(merchant_name="Bakery", cash_boxes=[BOOKS]) as sandbox:
+            first, books = sandbox.cash_boxes
+            address = checkout.link(books.merchant_id, ACCOUNT, 500_000, base_url=sandbox.url)
+            browser = Browser(sandbox)
+            page = browser.get(address)
+            assert "Books" in page.text
+            assert "Bakery" not in page.text
+            page = browser.submit(page, "/card", number=GOOD, expire="03/99")
+            page = browser.submit(page, "/code", code="666666")
+            (receipt,) = books.receipts()
+            assert receipt.state == 4
+            assert (len(books.ledger()), len(books.cards())) == (1, 1)
+            assert first.receipts() == first.cards() == []
+
+    def test_the_dashboard_shows_and_pays_any_receipt(self) -> None:
+        with Sandbox(cash_boxes=[BOOKS]) as sandbox:
+            first, books = sandbox.cash_boxes
+            receipt = books.add_receipt()
+            browser = Browser(sandbox)
+            page = browser.get(f"/dashboard/receipts/{receipt}")
+            assert receipt in page.text
+            browser.submit(page, "/pay", card=GOOD)
+            assert books.receipt(receipt).state == 4  # type: ignore[union-attr]
+            assert first.cards() == []
+
+    def test_a_link_of_no_cash_box(self) -> None:
+        with Sandbox(cash_boxes=[BOOKS]) as sandbox:
+            page = Browser(sandbox).get(
+                checkout.link(UNKNOWN_ID, ACCOUNT, 500_000, base_url=sandbox.url)
+            )
+            assert page.status == 422
+            assert not [box.receipts() for box in sandbox.cash_boxes if box.receipts()]
