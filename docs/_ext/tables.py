@@ -66,7 +66,7 @@ class _Drawing(_Generated):
         return [nodes.raw("", type(self).draw(self.language), format="html")]
 
 
-_TABLES: Final[dict[str, Callable[[Any], str]]] = {
+TABLES: Final[dict[str, Callable[[Any], str]]] = {
     "errors": render.errors,
     "states": render.states,
     "methods": render.methods,
@@ -79,26 +79,17 @@ _TABLES: Final[dict[str, Callable[[Any], str]]] = {
     "card-form": render_card_form.card_errors,
     "payments": render_sandbox.payments,
 }
-_DRAWINGS: Final[dict[str, Callable[[Any], str]]] = {
+DRAWINGS: Final[dict[str, Callable[[Any], str]]] = {
     "diagram": render.diagram,
     "lifecycle": render_merchant.lifecycle,
     "charge-states": render_charges.drawing,
 }
 
 
-def _say_language(
-    _app: Sphinx, page: str, _template: str, context: dict[str, Any], _doctree: object
-) -> None:
-    """Tell browsers and screen readers which language a page is in."""
-    folder = page.partition("/")[0]
-    context["language"] = folder if folder in render.LANGUAGES else "en"
-
-
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the directives."""
-    for name, write in _TABLES.items():
+    for name, write in TABLES.items():
         app.add_directive(f"payme-{name}", type(name, (_Table,), {"write": staticmethod(write)}))
-    for name, draw in _DRAWINGS.items():
+    for name, draw in DRAWINGS.items():
         app.add_directive(f"payme-{name}", type(name, (_Drawing,), {"draw": staticmethod(draw)}))
-    app.connect("html-page-context", _say_language)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -2,7 +2,8 @@
 
 import json
 import pickle
-import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,13 +12,21 @@ from typing import Any
 import pytest
 from merchant_tools import HALF_DAY, Shop, shop_server
 from sandbox_tools import GOOD, START, UNKNOWN_ID, Caller, Clock, connect, post
+from web_tools import Browser
 
+from payme import checkout
 from payme.sandbox import CashBox, InvalidSetting, Sandbox, SandboxError, UnknownArgument
 
 NO_CARD = -31400
 NO_RECEIPT = -31602
 ACCOUNT = {"order_id": 7}
 FIELDS = {"order_id": "Order"}
+BOOKS = {"merchant_name": "Books", "account_fields": FIELDS}
+
+
+def writers() -> set[threading.Thread]:
+    """The threads that write to files: each database that is open has one."""
+    return {one for one in threading.enumerate() if one.name == "payme-sandbox-writer"}
 
 
 class BoxCaller(Caller):
@@ -45,7 +54,7 @@ def callers(sandbox: Sandbox) -> tuple[BoxCaller, BoxCaller]:
 
 @pytest.fixture
 def pair(clock: Clock) -> Iterator[tuple[BoxCaller, BoxCaller]]:
-    sandbox = Sandbox(clock=clock, cash_boxes=[{"name": "Books", "account_fields": FIELDS}])
+    sandbox = Sandbox(clock=clock, cash_boxes=[BOOKS])
     yield callers(sandbox)
     sandbox.stop()
 
@@ -161,12 +170,13 @@ class TestCredentials:
             ({"merchant_id": ""}, "merchant_id"),
             ({"merchant_id": 5}, "merchant_id"),
             ({"key": "ключ"}, "key"),
-            ({"name": "two\nlines"}, "name"),
-            ({"name": 5}, "name"),
+            ({"merchant_name": "two\nlines"}, "merchant_name"),
+            ({"merchant_name": " "}, "merchant_name"),
             ({"min_amount": 2, "max_amount": 1}, "min_amount"),
             ({"max_amount": True}, "max_amount"),
             ({"account_fields": ["order_id"]}, "account_fields"),
-            ({"account_fields": {"order_id": 5}}, "account_fields"),
+            ({"account_fields": {"order_id": 5}}, "account_fields['order_id']"),
+            ({"account_fields": {"order_id": {"kk": "x"}}}, "account_fields['order_id']"),
             ({"merchant_url": "ftp://shop"}, "merchant_url"),
             ({"merchant_url": 5}, "merchant_url"),
             ({"merchant_url": "http://shop/", "merchant": print}, "merchant"),
@@ -309,8 +319,8 @@ class TestShared:
             assert (row.receipt_id, row.cash_box) == (receipt, one.box.merchant_id)
 
     def test_reset_empties_all_and_keeps_them(self, clock: Clock) -> None:
-        sandbox = Sandbox(clock=clock, seed=5, cash_boxes=[{"name": "Books"}])
-        added = sandbox.add_cash_box(name="Coffee")
+        sandbox = Sandbox(clock=clock, seed=5, cash_boxes=[{"merchant_name": "Books"}])
+        added = sandbox.add_cash_box(merchant_name="Coffee")
         boxes = sandbox.cash_boxes
         before = [(box.merchant_id, box.key, box.name) for box in boxes]
         made = [BoxCaller(sandbox, box).paid() for box in boxes]
@@ -339,7 +349,7 @@ class TestWithAFile:
 
     def test_they_come_back(self, tmp_path: Path, clock: Clock) -> None:
         options = self.options(tmp_path, clock)
-        sandbox = Sandbox(**options, cash_boxes=[{"name": "Books", "account_fields": FIELDS}])
+        sandbox = Sandbox(**options, cash_boxes=[BOOKS])
         sandbox.add_cash_box(merchant_id="coffee", key="beans", max_amount=5_000)
         boxes = [(box.merchant_id, box.key, box.name) for box in sandbox.cash_boxes]
         made = [BoxCaller(sandbox, box).paid(4_000) for box in sandbox.cash_boxes]
@@ -368,15 +378,19 @@ class TestWithAFile:
         self, tmp_path: Path, clock: Clock
     ) -> None:
         options = self.options(tmp_path, clock)
-        given = [{"name": "Books"}, {"merchant_id": "coffee", "min_amount": 100}]
+        given = [{"merchant_name": "Books"}, {"merchant_id": "coffee", "min_amount": 100}]
         sandbox = Sandbox(**options, cash_boxes=given)
         boxes = [(box.merchant_id, box.key, box.number) for box in sandbox.cash_boxes]
         sandbox.stop()
-        given = [{"merchant_id": "coffee", "min_amount": 200}, {"name": "Books"}, {"name": "New"}]
+        given = [
+            {"merchant_id": "coffee", "min_amount": 200},
+            {"merchant_name": "Books"},
+            {"merchant_name": "New"},
+        ]
         sandbox = Sandbox(**options, cash_boxes=given)
         found = [(box.merchant_id, box.key, box.number) for box in sandbox.cash_boxes]
         assert found[:3] == boxes
-        assert [box.name for box in sandbox.cash_boxes] == ["", "Books", "", "New"]
+        assert [box.name for box in sandbox.cash_boxes] == ["test", "Books", "test", "New"]
         assert sandbox.cash_boxes[2].config.min_amount == 200
         sandbox.stop()
         with Sandbox(**options) as sandbox:
@@ -395,22 +409,20 @@ class TestWithAFile:
         other = tmp_path / "sandbox.2.db"
         other.write_text("a letter")
         options = self.options(tmp_path, clock)
-        with Sandbox(**options, cash_boxes=[{"name": "Books"}]) as sandbox:
+        with Sandbox(**options, cash_boxes=[{"merchant_name": "Books"}]) as sandbox:
             assert sandbox.cash_boxes[1].number == 3
         assert other.read_text() == "a letter"
 
     def test_a_damaged_file_is_named(self, tmp_path: Path, clock: Clock) -> None:
         options = self.options(tmp_path, clock)
-        Sandbox(**options, cash_boxes=[{"name": "Books"}]).stop()
+        Sandbox(**options, cash_boxes=[{"merchant_name": "Books"}]).stop()
         for path in tmp_path.glob("sandbox.2.db-*"):
             path.unlink()
         (tmp_path / "sandbox.2.db").write_bytes(b"not a database" * 100)
+        before = writers()
         with pytest.raises(SandboxError, match=r"sandbox\.2\.db"):
             Sandbox(**options)
-        # All that was opened is closed again: the first file is free.
-        connection = sqlite3.connect(tmp_path / "sandbox.db", timeout=0.1)
-        connection.execute("BEGIN EXCLUSIVE")
-        connection.close()
+        assert writers() == before
 
     def test_one_that_can_not_be_registered_is_not_there(
         self, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
@@ -421,8 +433,10 @@ class TestWithAFile:
                 raise SandboxError("the sandbox's database failed: database or disk is full")
 
             monkeypatch.setattr(sandbox.first, "keep_setting", full)
+            before = writers()
             with pytest.raises(SandboxError, match="disk is full"):
                 sandbox.add_cash_box(merchant_id="coffee")
+            assert writers() == before
             assert len(sandbox.cash_boxes) == 1
             assert sandbox.clock.advance("1h")
             body = b'{"method":"cards.check","params":{"token":"x"}}'
@@ -431,8 +445,8 @@ class TestWithAFile:
 
 class TestRunning:
     def test_over_http(self) -> None:
-        with Sandbox(cash_boxes=[{"name": "Books"}]) as sandbox:
-            sandbox.add_cash_box(name="Coffee")
+        with Sandbox(cash_boxes=[{"merchant_name": "Books"}]) as sandbox:
+            sandbox.add_cash_box(merchant_name="Coffee")
             made = []
             for box in sandbox.cash_boxes:
                 body = {"method": "receipts.create", "params": {"amount": 500, "account": ACCOUNT}}
@@ -452,14 +466,17 @@ class TestRunning:
             with shop_server(shop) as url:
                 box = sandbox.add_cash_box(merchant_url=url)
                 receipt = BoxCaller(sandbox, box).paid()
-                sandbox.clock.advance(HALF_DAY)
-                box.merchant.run_due()
-                assert box.receipt(receipt).state == 4  # type: ignore[union-attr]
+                assert shop.transactions[receipt].state == 1
+                sandbox.clock.shift("2m")
+                ends = time.monotonic() + 10
+                while shop.transactions[receipt].state == 1 and time.monotonic() < ends:
+                    time.sleep(0.02)
+                assert shop.transactions[receipt].state == 2
 
     def test_many_threads_add_at_once(self, tmp_path: Path) -> None:
         with Sandbox(db=tmp_path / "sandbox.db") as sandbox:
             with ThreadPoolExecutor(8) as pool:
-                boxes = [*pool.map(lambda n: sandbox.add_cash_box(name=str(n)), range(8))]
+                boxes = [*pool.map(lambda n: sandbox.add_cash_box(merchant_name=str(n)), range(8))]
             assert len({box.merchant_id for box in boxes}) == 8
             assert {*boxes} == {*sandbox.cash_boxes[1:]}
             for box in boxes:
@@ -491,13 +508,18 @@ class TestControl:
 
     def test_add_list_and_look_into(self) -> None:
         with Sandbox(account_fields=FIELDS) as sandbox:
-            new = {"merchant_id": "coffee", "key": "beans", "name": "Coffee", "min_amount": 100}
+            new = {
+                "merchant_id": "coffee",
+                "key": "beans",
+                "merchant_name": "Coffee",
+                "min_amount": 100,
+            }
             status, made = self.send(sandbox, "POST", "cash_boxes", new)
             assert (status, made) == (
                 201,
                 {
                     "merchant_id": "coffee",
-                    "name": "Coffee",
+                    "merchant_name": "Coffee",
                     "account_fields": {},
                     "min_amount": 100,
                     "max_amount": None,
@@ -545,3 +567,39 @@ class TestControl:
             status, answer = self.send(sandbox, "POST", "cash_boxes", body)
             assert (status, answer["error"]["argument"]) == (400, argument)
             assert len(sandbox.cash_boxes) == 1
+
+
+class TestPages:
+    def test_a_payer_pays_at_the_cash_box_of_the_link(self) -> None:
+        with Sandbox(merchant_name="Bakery", cash_boxes=[BOOKS]) as sandbox:
+            first, books = sandbox.cash_boxes
+            address = checkout.link(books.merchant_id, ACCOUNT, 500_000, base_url=sandbox.url)
+            browser = Browser(sandbox)
+            page = browser.get(address)
+            assert "Books" in page.text
+            assert "Bakery" not in page.text
+            page = browser.submit(page, "/card", number=GOOD, expire="03/99")
+            page = browser.submit(page, "/code", code="666666")
+            (receipt,) = books.receipts()
+            assert receipt.state == 4
+            assert (len(books.ledger()), len(books.cards())) == (1, 1)
+            assert first.receipts() == first.cards() == []
+
+    def test_the_dashboard_shows_and_pays_any_receipt(self) -> None:
+        with Sandbox(cash_boxes=[BOOKS]) as sandbox:
+            first, books = sandbox.cash_boxes
+            receipt = books.add_receipt()
+            browser = Browser(sandbox)
+            page = browser.get(f"/dashboard/receipts/{receipt}")
+            assert receipt in page.text
+            browser.submit(page, "/pay", card=GOOD)
+            assert books.receipt(receipt).state == 4  # type: ignore[union-attr]
+            assert first.cards() == []
+
+    def test_a_link_of_no_cash_box(self) -> None:
+        with Sandbox(cash_boxes=[BOOKS]) as sandbox:
+            page = Browser(sandbox).get(
+                checkout.link(UNKNOWN_ID, ACCOUNT, 500_000, base_url=sandbox.url)
+            )
+            assert page.status == 422
+            assert not [box.receipts() for box in sandbox.cash_boxes if box.receipts()]

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import json
 import signal
 import sqlite3
@@ -650,3 +651,12 @@ def test_lists_of_any_length_may_be_asked_for(sandbox: Sandbox) -> None:
     for amount in (BEYOND, 0, -1):
         with pytest.raises(InvalidSetting, match="amount"):
             sandbox.add_receipt(amount=amount)
+
+
+def test_a_sandbox_in_memory_that_nobody_stopped_closes_its_database() -> None:
+    sandbox = Sandbox()
+    connection = sandbox.works.runner._connection  # type: ignore[attr-defined]
+    del sandbox
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")

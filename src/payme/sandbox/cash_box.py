@@ -49,7 +49,7 @@ class CashBox(Records):
 
     def __init__(self, shared: Shared, settings: CashBoxSettings, number: int) -> None:
         whole = shared.settings
-        self.name = settings.name
+        self.name = settings.merchant_name
         self.number = number
         self.settings = settings
         self._seed = seed_of(whole.seed, number)

@@ -27,8 +27,10 @@ class Sandbox(Simulator):
         db: File that keeps the state; None keeps it in memory.
         merchant_id: Id of the cash-box; by default the one in `db`, else a random one.
         key: Key of the cash-box; by default the one in `db`, else a random one.
-        account_fields: Title of each account field of the cash-box by its name. Without any,
-            receipts show the field `transaction`, as cash-boxes without a billing do.
+        account_fields: Title of each account field of the cash-box by its name: a text, or a text
+            by language, such as ``{"uz": "Buyurtma raqami", "ru": "Номер заказа"}``. Without any
+            field, receipts show `transaction`, as cash-boxes without a billing do.
+        merchant_name: What receipts and the checkout page call the merchant.
         min_amount: Smallest amount of a receipt, in tiyin.
         max_amount: Largest amount of a receipt, in tiyin.
         cards: What single cards do, by their numbers: a test card's, or one of your own. A name of
@@ -61,10 +63,9 @@ class Sandbox(Simulator):
         on_answer: Called with every `Answer`, from the thread that serves it.
         password: What the dashboard and the control API ask for. By default they ask for none on
             loopback, and for a random one elsewhere: see `password`.
-        name: Name that people know the cash-box by.
         cash_boxes: More cash-boxes, each as a dict of what is its own: `merchant_id`, `key`,
-            `name`, `account_fields`, `min_amount`, `max_amount`, `merchant_url`, `merchant_key`,
-            `merchant`. See `add_cash_box`.
+            `merchant_name`, `account_fields`, `min_amount`, `max_amount`, `merchant_url`,
+            `merchant_key`, `merchant`. See `add_cash_box`.
 
     Raises:
         SandboxError: If `db` can't be used, or holds other credentials than the ones given.

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from time import perf_counter
 from typing import Any, Final
 
 from payme.flow import arun, run
@@ -64,11 +65,12 @@ class BoxService:
             body: Body of the request.
             x_auth: Value of the X-Auth header, None when there is none.
         """
+        began = perf_counter()
         if self._faults.active:
             answer = self._disturbed(body, x_auth)
         else:
             answer = self._served(body, x_auth)
-        return self._told(answer, body, x_auth)
+        return self._told(answer, body, x_auth, began)
 
     async def acall(
         self,
@@ -86,15 +88,16 @@ class BoxService:
             sleep: Waits for a number of seconds.
             page: Whether a web page of another origin asks.
         """
+        began = perf_counter()
         if self._faults.active:
             answer = await self._adisturbed(body, x_auth, sleep, page=page)
         else:
             answer = await self._aserved(body, x_auth, page=page)
-        return self._told(answer, body, x_auth)
+        return self._told(answer, body, x_auth, began)
 
     def turn_away(self, reason: Reason) -> Answer:
         """Answer a request whose body is not for the engine."""
-        return self._told(refuse(reason), b"", None)
+        return self._told(refuse(reason), b"", None, perf_counter())
 
     def _served(self, body: bytes, x_auth: str | None) -> Answer:
         try:
@@ -167,12 +170,13 @@ class BoxService:
 
         return job
 
-    def _told(self, answer: Answer, body: bytes, x_auth: str | None) -> Answer:
+    def _told(self, answer: Answer, body: bytes, x_auth: str | None, began: float) -> Answer:
         if self._traffic is not None:
             # Who names no cash-box of this sandbox is answered by the first one.
             named = answer.reason is not Reason.UNKNOWN_CASH_BOX
             cash_box = self._engine.config.merchant_id if named else ""
-            self._traffic.record(self._clock(), body, x_auth, answer, cash_box)
+            elapsed_ms = (perf_counter() - began) * 1000
+            self._traffic.record(self._clock(), body, x_auth, answer, elapsed_ms, cash_box)
         if self._listener is not None:
             # The money has moved by now: a fault of whoever listens must not cost the answer.
             with contextlib.suppress(Exception):

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self, TypedDict, cast
 
+from payme.checkout import LANGUAGES
 from payme.sandbox import access, merchant_transport, scenarios
 from payme.sandbox.clock import SandboxClock
 from payme.sandbox.engine import Answer, Config
 from payme.sandbox.engine.durations import duration_ms
 from payme.sandbox.engine.progression import progression
+from payme.sandbox.engine.shapes import Title
 from payme.sandbox.engine.testcards import KnownCards
 from payme.sandbox.errors import InvalidSetting, UnknownArgument
 from payme.sandbox.merchant_transport import MerchantApp
@@ -33,8 +35,8 @@ class CashBoxOptions(TypedDict, total=False):
 
     merchant_id: str | None
     key: str | None
-    name: str
-    account_fields: Mapping[str, str] | None
+    merchant_name: str
+    account_fields: Mapping[str, Title] | None
     min_amount: int | None
     max_amount: int | None
     merchant_url: str | None
@@ -72,8 +74,8 @@ class CashBoxSettings:
     Attributes:
         merchant_id: Id of the cash-box; None for the stored one, else a random one.
         key: Key of the cash-box; None for the stored one, else a random one.
-        name: Name that people know it by.
-        account_fields: Title of each account field by its name.
+        merchant_name: What receipts and the checkout page call the merchant.
+        account_fields: Title of each account field by its name: a text, or a text by language.
         min_amount: Smallest amount of a receipt, in tiyin.
         max_amount: Largest amount of a receipt, in tiyin.
         merchant_url: Endpoint of the merchant's billing.
@@ -86,8 +88,8 @@ class CashBoxSettings:
 
     merchant_id: str | None = None
     key: str | None = dataclasses.field(default=None, repr=False)
-    name: str = ""
-    account_fields: Mapping[str, str] | None = None
+    merchant_name: str = "test"
+    account_fields: Mapping[str, Title] | None = None
     min_amount: int | None = None
     max_amount: int | None = None
     merchant_url: str | None = None
@@ -100,7 +102,7 @@ class CashBoxSettings:
         if self.merchant_id is not None and ":" in self.merchant_id:
             expected = "an id without a colon: X-Auth is divided at the first one"
             raise InvalidSetting("merchant_id", self.merchant_id, expected)
-        _check_text("name", self.name)
+        _check_name(self.merchant_name)
         _check_fields(self.account_fields)
         _check_sums(self.min_amount, self.max_amount)
         if self.merchant_key is not None and not isinstance(self.merchant_key, str):
@@ -125,7 +127,7 @@ class CashBoxSettings:
         """Return what a file can keep of it: all but a merchant in this process."""
         members = {one.name: getattr(self, one.name) for one in dataclasses.fields(CashBoxSettings)}
         return {
-            name: dict(cast("Mapping[str, str]", value)) if name == "account_fields" else value
+            name: dict(cast("Mapping[str, Title]", value)) if name == "account_fields" else value
             for name, value in members.items()
             if name != "merchant" and value not in (None, "")
         }
@@ -226,6 +228,7 @@ class Settings(CashBoxSettings):
             merchant_id=merchant_id,
             key=key,
             account_fields=dict(box.account_fields or {}),
+            merchant_name=box.merchant_name.strip(),
             min_amount=box.min_amount,
             max_amount=box.max_amount,
             cancel_after_ms=duration_ms(self.cancel_after_ms, "cancel_after_ms"),
@@ -260,7 +263,9 @@ def _read(given: "CashBoxSettings | Mapping[str, Any]") -> CashBoxSettings:
     if isinstance(given, CashBoxSettings):
         return given
     if not isinstance(given, Mapping):
-        raise InvalidSetting("cash_boxes", given, "dicts such as {'name': 'Books', 'key': '...'}")
+        raise InvalidSetting(
+            "cash_boxes", given, "dicts such as {'merchant_name': 'Books', 'key': '...'}"
+        )
     return CashBoxSettings.read(given)
 
 
@@ -274,20 +279,32 @@ def _check_credential(name: str, value: str | None) -> None:
         raise InvalidSetting(name, value, "text that does not begin or end with a space")
 
 
-def _check_text(name: str, value: str) -> None:
-    if not isinstance(value, str) or not (value.isprintable() and len(value) <= _MAX_TEXT):
-        raise InvalidSetting(name, value, f"text on one line, at most {_MAX_TEXT} characters")
+def _check_name(given: str) -> None:
+    fits = isinstance(given, str) and given.strip() and given.isprintable()
+    if not fits or len(given) > _MAX_TEXT:
+        expected = f"text on one line, not empty, at most {_MAX_TEXT} characters"
+        raise InvalidSetting("merchant_name", given, expected)
 
 
-def _check_fields(fields: Mapping[str, str] | None) -> None:
-    expected = "titles by name, such as {'order_id': 'Order'}"
+def _check_fields(fields: Mapping[str, Title] | None) -> None:
     if fields is None:
         return
     if not isinstance(fields, Mapping):
+        expected = "titles by name, such as {'order_id': 'Order'}"
         raise InvalidSetting("account_fields", fields, expected)
     for name, title in fields.items():
-        if not (isinstance(name, str) and name and isinstance(title, str)):
-            raise InvalidSetting("account_fields", fields, expected)
+        # From JSON and from callers without a type checker comes anything.
+        if not name or not isinstance(name, str) or not _is_title(title):
+            expected = "a text, or texts by the languages uz, ru and en"
+            raise InvalidSetting(f"account_fields[{name!r}]", title, expected)
+
+
+def _is_title(title: object) -> bool:
+    if not isinstance(title, Mapping):
+        return isinstance(title, str)
+    texts = cast("Mapping[object, object]", title)
+    known = {*texts} <= {*LANGUAGES}
+    return known and bool(texts) and all(isinstance(text, str) for text in texts.values())
 
 
 def _check_sums(least: int | None, most: int | None) -> None:

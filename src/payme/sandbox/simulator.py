@@ -97,8 +97,9 @@ class Simulator(Records):
         empties it, and leaves it there.
 
         Args:
-            **options: Of those of `Sandbox`: `merchant_id`, `key`, `name`, `account_fields`,
-                `min_amount`, `max_amount`, `merchant_url`, `merchant_key` and `merchant`.
+            **options: Of those of `Sandbox`: `merchant_id`, `key`, `merchant_name`,
+                `account_fields`, `min_amount`, `max_amount`, `merchant_url`, `merchant_key` and
+                `merchant`.
 
         Returns:
             The cash-box: it has an id, a key, and the records that a sandbox has.
@@ -109,7 +110,7 @@ class Simulator(Records):
             SandboxError: If its file can't be used, or the sandbox was stopped.
 
         Example:
-            >>> books = sandbox.add_cash_box(name="Books", account_fields={"order_id": "Order"})
+            >>> books = sandbox.add_cash_box(merchant_name="Books")
             >>> payme = Payme(books.merchant_id, books.key, base_url=sandbox.url)
         """
         return self.open_cash_box(CashBoxSettings.read(options))
@@ -269,7 +270,7 @@ def _places(registered: list[_Place], given: tuple[CashBoxSettings, ...]) -> lis
 def _is_same(stored: CashBoxSettings, given: CashBoxSettings) -> bool:
     if given.merchant_id is not None:
         return given.merchant_id == stored.merchant_id
-    return given.name == stored.name
+    return given.merchant_name == stored.merchant_name
 
 
 def _stored(number: int, settings: CashBoxSettings) -> dict[str, Any]:

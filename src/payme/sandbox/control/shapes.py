@@ -17,7 +17,7 @@ def cash_box(box: CashBox) -> dict[str, Any]:
     config = box.config
     return {
         "merchant_id": config.merchant_id,
-        "name": box.name,
+        "merchant_name": box.name,
         "account_fields": config.account_fields,
         "min_amount": config.min_amount,
         "max_amount": config.max_amount,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from payme.sandbox.engine.model import State
 from payme.sandbox.engine.progression import AT_ONCE, Progression
-from payme.sandbox.engine.shapes import ReceiptShapes
+from payme.sandbox.engine.shapes import ReceiptShapes, Title
 from payme.sandbox.engine.testcards import KnownCards
 
 
@@ -16,8 +16,10 @@ class Config:
 
     merchant_id: str
     key: str = field(repr=False)
-    account_fields: dict[str, str] = field(default_factory=dict[str, str])
+    account_fields: dict[str, Title] = field(default_factory=dict[str, Title])
     """Title of each account field by its name."""
+    merchant_name: str = "test"
+    """What the payer reads in place of the id; the recorded samples have this one."""
     min_amount: int | None = None
     """Tiyin."""
     max_amount: int | None = None

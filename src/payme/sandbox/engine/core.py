@@ -80,7 +80,9 @@ class Engine:
         self.config = config
         self.known_cards = known_cards or KnownCards()
         self._rng = rng
-        self._shapes = ReceiptShapes(config.merchant_id, config.account_fields)
+        self._shapes = ReceiptShapes(
+            config.merchant_id, config.account_fields, config.merchant_name
+        )
         # Of this process alone: after a restart nobody is being asked.
         self._asked: set[str] = set()
         self._life = 0

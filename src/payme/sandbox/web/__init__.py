@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from payme.sandbox.web.backend import Backend
+from payme.sandbox.web.checkout import Checkout
 from payme.sandbox.web.dashboard import Dashboard
 from payme.sandbox.web.pages import Pages
-from payme.sandbox.web.payment import Checkout
 
 if TYPE_CHECKING:
     from starlette.routing import Route
