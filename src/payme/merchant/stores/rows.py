@@ -131,9 +131,7 @@ def carry_out(
             case _:
                 return _noted(work, step, operate(rows, step))
 
-    value = run(work.steps, perform)
-    deadline.require()
-    return value
+    return run(work.steps, perform)
 
 
 async def acarry_out(
