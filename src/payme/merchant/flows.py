@@ -31,6 +31,8 @@ from payme.merchant.entities import (
     Statement,
     Transaction,
     Write,
+    box_name,
+    order_name,
 )
 
 T = TypeVar("T")
@@ -79,6 +81,13 @@ class ReadActive(NamedTuple):
     order_id: str
 
 
+class ListOrder(NamedTuple):
+    """Step: read every transaction of an order, by Payme's time, ascending; gives a list."""
+
+    order_id: str
+    any_box: bool
+
+
 class Insert(NamedTuple):
     """Step: store a new transaction; gives False if its id or its order is taken."""
 
@@ -106,7 +115,14 @@ class ListTransactions(NamedTuple):
 
 
 RowStep = (
-    ReadTransaction | LockTransaction | LockOrder | ReadActive | Insert | Update | ListTransactions
+    ReadTransaction
+    | LockTransaction
+    | LockOrder
+    | ReadActive
+    | ListOrder
+    | Insert
+    | Update
+    | ListTransactions
 )
 Step = FindOrder | Notify | RowStep
 
@@ -123,10 +139,12 @@ class Work(NamedTuple):
             `insert` ends with one `Insert`, `read` and `cursor` write nothing; each of their steps
             may stand alone in the database. `cursor` reads row by row.
         steps: Yields steps. Their value is what the flow is sent.
+        box: The cash-box whose transactions the steps are about; they see no other's.
     """
 
     scope: Scope
     steps: Steps[Any]
+    box: str = ""
 
 
 Flow = Generator[Work, Any, T]
@@ -147,7 +165,7 @@ class ChangedMeanwhileError(RuntimeError):
 
 
 def serve(
-    request: Request, now: int, *, refund_missing: bool = False
+    request: Request, now: int, *, refund_missing: bool = False, box: str = ""
 ) -> Flow[Answer | wire.StatementWriter]:
     """Serve one request.
 
@@ -155,6 +173,7 @@ def serve(
         request: What Payme asks.
         now: Time in ms since 1970 UTC.
         refund_missing: Refund a payment whose order is not found any more.
+        box: The cash-box that asks.
 
     Returns:
         A flow whose value is the answer, for `wire.encode`.
@@ -162,19 +181,48 @@ def serve(
     if isinstance(request, ChangePassword):
         # Gone from Payme's pages, and a key that requests can change protects nothing (our choice).
         return wire.refuse_method("ChangePassword")
-    for work in _ways(request, now, refund_missing):
+    for work in _ways(request, now, refund_missing, box):
         try:
-            answer: Answer | wire.StatementWriter = yield work
+            answer: Answer | wire.StatementWriter = yield work._replace(box=box)
         except NoAnswerError:
             continue
         return answer
     raise AssertionError("the last way always comes to an answer")
 
 
+def of_order(order_id: str, box: str | None = None) -> Flow[list[Transaction]]:
+    """Read every transaction of an order.
+
+    Args:
+        order_id: Id of the order, as `find` names it.
+        box: The cash-box whose transactions are read; None for all that the store keeps.
+
+    Returns:
+        A flow whose value lists them by Payme's time, the oldest first.
+
+    Raises:
+        InvalidArgument: `order_id` is no text of 1 to 255 characters.
+        ConfigurationError: `box` can't be the name of a cash-box.
+    """
+    return _listed(order_name(order_id), None if box is None else box_name(box))
+
+
+def _listed(order_id: str, box: str | None) -> Flow[list[Transaction]]:
+    steps = _of_order(ListOrder(order_id, any_box=box is None))
+    found: list[Transaction] = yield Work("read", steps, box or "")
+    return found
+
+
+def _of_order(step: ListOrder) -> Steps[list[Transaction]]:
+    found: list[Transaction] = yield step
+    return found
+
+
 def _ways(
     request: Statement | Check | CheckPerform | Create | Perform | Cancel | SetFiscalData,
     now: int,
     refund_missing: bool,  # noqa: FBT001
+    box: str,
 ) -> Iterator[Work]:
     """Yield the ways to serve a request; the next one is gone when one came to no answer.
 
@@ -191,8 +239,8 @@ def _ways(
             # A `find` that needs a transaction, as for a savepoint, gets one.
             yield Work("transaction", _check_perform(request, now))
         case Create():
-            yield Work("insert", _tried(_create_at_once(request, now)))
-            yield Work("transaction", _create(request, now))
+            yield Work("insert", _tried(_create_at_once(request, now, box)))
+            yield Work("transaction", _create(request, now, box))
         case Perform() | Cancel() | SetFiscalData():
             yield Work("transaction", _change(request, now, refund_missing))
 
@@ -232,29 +280,29 @@ def _find(account: dict[str, Any]) -> Steps[Order | None]:
     return order
 
 
-def _create_at_once(request: Create, now: int) -> Steps[Answer]:
+def _create_at_once(request: Create, now: int, box: str) -> Steps[Answer]:
     """Create the transaction of an order that is free, and nothing else.
 
     Nothing is locked: of two that come here at one moment, the unique indexes let one in. Whoever
     is not let in, and whoever may be a repetition, goes the whole way.
     """
     order: Order | None = yield FindOrder(request.account)
-    decision = decisions.decide(request, order, None, now)
+    decision = decisions.decide(request, order, None, now, box=box)
     for write in decision.writes:
         if (yield Insert(write.transaction, write.exclusive)):
             return decision.answer
     raise NoAnswerError
 
 
-def _create(request: Create, now: int) -> Steps[Answer]:
+def _create(request: Create, now: int, box: str) -> Steps[Answer]:
     try:
-        decision = yield from _decided_create(request, now)
+        decision = yield from _decided_create(request, now, box)
     except (AccountError, UnstorableError) as error:
         return error.refusal
     return (yield from _stored(decision))
 
 
-def _decided_create(request: Create, now: int) -> Steps[Decision]:
+def _decided_create(request: Create, now: int, box: str) -> Steps[Decision]:
     known: Transaction | None = yield LockTransaction(request.id)
     if known is not None:
         return decisions.decide(request, None, known, now)
@@ -265,7 +313,7 @@ def _decided_create(request: Create, now: int) -> Steps[Decision]:
     # Somebody may have created a transaction, this very one included, while we waited for the lock.
     known = yield ReadTransaction(request.id)
     order = yield from _order(request.account)
-    return decisions.decide(request, order, known, now)
+    return decisions.decide(request, order, known, now, box=box)
 
 
 def _change(

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from payme.merchant import flows, wire
 from payme.merchant.auth import LOGIN, AllowList, Keys
-from payme.merchant.entities import Answer, Refusal, Request
+from payme.merchant.entities import Answer, Refusal, Request, Transaction, box_name
 from payme.merchant.stores import AsyncStore, Store
 from payme.merchant.wire import Parsed
 
@@ -53,14 +53,18 @@ class _Endpoint:
         allow: AllowList | None,
         clock: Callable[[], int],
         refund_missing: bool,
+        box: str,
     ) -> None:
+        self._box = box_name(box)
         self._keys = Keys(keys, login)
         self._allow = allow
         self._clock = clock
         self._refund_missing = refund_missing
 
     def _flow(self, request: Request) -> flows.Flow[Answer | wire.StatementWriter]:
-        return flows.serve(request, self._clock(), refund_missing=self._refund_missing)
+        return flows.serve(
+            request, self._clock(), refund_missing=self._refund_missing, box=self._box
+        )
 
     def _open(self, incoming: Incoming) -> Parsed:
         """Read a request, and put the refusal in its place if it may not be served."""
@@ -94,9 +98,11 @@ class Merchant(_Endpoint):
         refund_missing: Refund a payment whose order `find` does not find any more, or finds another
             one. By default that is refused with -31007: nobody can say whether it may be taken
             back.
+        box: Id of the cash-box (merchant id), by which its transactions are kept apart from those
+            of others in the same store. Empty for a shop with one cash-box; `Merchants` names each.
 
     Raises:
-        ConfigurationError: No key, or one that can't be right.
+        ConfigurationError: No key or one that can't be right, or a wrong name of the cash-box.
 
     Source: https://developer.help.paycom.uz/protokol-merchant-api/
 
@@ -114,9 +120,30 @@ class Merchant(_Endpoint):
         allow: AllowList | None = None,
         clock: Callable[[], int] = now_ms,
         refund_missing: bool = False,
+        box: str = "",
     ) -> None:
-        super().__init__(keys, login=login, allow=allow, clock=clock, refund_missing=refund_missing)
+        super().__init__(
+            keys, login=login, allow=allow, clock=clock, refund_missing=refund_missing, box=box
+        )
         self._store = store
+
+    def transactions_of(self, order_id: str) -> list[Transaction]:
+        """Read every transaction of an order that came by this cash-box.
+
+        Args:
+            order_id: Id of the order, as `find` names it.
+
+        Returns:
+            The transactions in every state by Payme's time, the oldest first.
+
+        Raises:
+            InvalidArgument: `order_id` is no text of 1 to 255 characters.
+
+        Example:
+            >>> [one.state for one in merchant.transactions_of("7")]
+            [<TransactionState.PERFORMED: 2>]
+        """
+        return self._store.run(flows.of_order(order_id, self._box))
 
     def answer(self, incoming: Incoming) -> bytes:
         """Answer one request.
@@ -149,9 +176,16 @@ class AsyncMerchant(_Endpoint):
         allow: AllowList | None = None,
         clock: Callable[[], int] = now_ms,
         refund_missing: bool = False,
+        box: str = "",
     ) -> None:
-        super().__init__(keys, login=login, allow=allow, clock=clock, refund_missing=refund_missing)
+        super().__init__(
+            keys, login=login, allow=allow, clock=clock, refund_missing=refund_missing, box=box
+        )
         self._store = store
+
+    async def transactions_of(self, order_id: str) -> list[Transaction]:
+        """Read every transaction of an order; see `Merchant.transactions_of`."""
+        return await self._store.run(flows.of_order(order_id, self._box))
 
     async def answer(self, incoming: Incoming) -> bytes:
         """Answer one request; see `Merchant.answer`."""

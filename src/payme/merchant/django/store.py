@@ -8,6 +8,7 @@ from payme.flow import run
 from payme.merchant import flows
 from payme.merchant.django import models
 from payme.merchant.django.rows import DjangoRows, begin
+from payme.merchant.entities import Transaction
 from payme.merchant.orders import Orders
 from payme.merchant.stores.rows import carry_out
 
@@ -44,13 +45,37 @@ class DjangoStore:
         alias = self._using or router.db_for_write(models.Transaction)
         return run(flow, lambda work: self._work(alias, work))
 
+    def transactions_of(self, order_id: str, box: str | None = None) -> list[Transaction]:
+        """Read every transaction of an order.
+
+        Args:
+            order_id: Id of the order, as `find` names it.
+            box: The cash-box whose transactions are read; None for all.
+
+        Returns:
+            The transactions in every state by Payme's time, the oldest first.
+
+        Raises:
+            InvalidArgument: `order_id` is no text of 1 to 255 characters.
+            ConfigurationError: `box` can't be the name of a cash-box.
+
+        Example:
+            >>> paid = [one for one in store.transactions_of("7") if one.state == 2]
+        """
+        alias = self._using or router.db_for_write(models.Transaction)
+        # No `atomic` of its own: a view may ask inside of one.
+        return run(
+            flows.of_order(order_id, box),
+            lambda work: carry_out(work, DjangoRows(alias, work.box), self._orders),
+        )
+
     def _work(self, alias: str, work: flows.Work) -> Any:
         if work.scope in _SINGLE and _autocommits(alias):
-            return carry_out(work, DjangoRows(alias), self._orders)
+            return carry_out(work, DjangoRows(alias, work.box), self._orders)
         with transaction.atomic(using=alias, durable=True):
             if work.scope != "cursor":
                 begin(alias)
-            return carry_out(work, DjangoRows(alias), self._orders)
+            return carry_out(work, DjangoRows(alias, work.box), self._orders)
 
 
 def _autocommits(alias: str) -> bool:

@@ -1,4 +1,4 @@
-"""The seven operations that a store has, and the loops that carry a flow's steps out on them.
+"""The eight operations that a store has, and the loops that carry a flow's steps out on them.
 
 A store opens a connection for a piece of work, in its scope, and wraps it in `Rows`. Everything
 else is here, once for memory, SQLAlchemy and Django.
@@ -18,7 +18,7 @@ _LOG = logging.getLogger("payme.merchant")
 
 
 class Rows(Protocol):
-    """The transactions, on one connection.
+    """The transactions of one cash-box, on one connection.
 
     How an order is locked is the database's own matter; what a lock promises is in
     `flows.LockOrder` and `flows.LockTransaction`.
@@ -38,6 +38,10 @@ class Rows(Protocol):
 
     def active(self, order_id: str) -> Transaction | None:
         """Read the transaction of a one-time order that waits or is performed."""
+        ...
+
+    def of_order(self, order_id: str, *, any_box: bool) -> list[Transaction]:
+        """Read every transaction of an order, by Payme's time, in all cash-boxes or in this."""
         ...
 
     def insert(self, new: Transaction, *, exclusive: bool) -> bool:
@@ -74,6 +78,8 @@ def operate(rows: Rows, step: flows.Step) -> Any:
             return rows.lock_order(order_id)
         case flows.ReadActive(order_id):
             return rows.active(order_id)
+        case flows.ListOrder(order_id, any_box):
+            return rows.of_order(order_id, any_box=any_box)
         case flows.Insert(transaction, exclusive):
             return rows.insert(transaction, exclusive=exclusive)
         case flows.Update(before, after):
@@ -143,6 +149,6 @@ def _noted(work: flows.Work, step: flows.Step, came: Any) -> Any:
     # In the scope `insert` the index alone decides; beneath a lock it should have no work.
     if work.scope == "transaction" and isinstance(step, flows.Insert) and came is False:
         _LOG.warning(
-            "the unique index refused a transaction: its id is taken, or one holds its order"
+            "the unique index refused a transaction: its id is taken, or one reserves its order"
         )
     return came

@@ -12,19 +12,26 @@ from sqlalchemy.pool import StaticPool
 from payme.errors import ConfigurationError
 from payme.flow import arun, run
 from payme.merchant import flows
+from payme.merchant.entities import Transaction, box_name
 from payme.merchant.stores.rows import acarry_out, carry_out, operate
 from payme.merchant.stores.sqlalchemy import schema
 from payme.merchant.stores.sqlalchemy.orders import AsyncOrders, Orders
 from payme.merchant.stores.sqlalchemy.rows import SqlRows, begin_as_writer
+from payme.merchant.stores.sqlalchemy.upgrade import create_all
 
 T = TypeVar("T")
 
-_ISOLATION: Final = {"postgresql": "READ COMMITTED", "sqlite": "SERIALIZABLE"}
+_ISOLATION: Final = {
+    "postgresql": "READ COMMITTED",
+    "mysql": "READ COMMITTED",
+    "mariadb": "READ COMMITTED",
+    "sqlite": "SERIALIZABLE",
+}
 """Set for each flow, since the engine may have another level, or none (AUTOCOMMIT)."""
 
 
 class SqlAlchemyStore:
-    """Keeps transactions in PostgreSQL or SQLite, blocking.
+    """Keeps transactions in PostgreSQL, MariaDB, MySQL or SQLite, blocking.
 
     Any number of threads and processes may share the database. Each flow takes one connection from
     the engine's pool and gives it back; when the pool or the database is out of reach, Payme gets
@@ -35,7 +42,7 @@ class SqlAlchemyStore:
         orders: The merchant's orders.
 
     Raises:
-        ConfigurationError: The database is neither, or `orders` is no `Orders`.
+        ConfigurationError: The database is another one, or `orders` is no `Orders`.
 
     Example:
         >>> store = SqlAlchemyStore(create_engine("postgresql+psycopg://…"), ShopOrders())
@@ -55,8 +62,52 @@ class SqlAlchemyStore:
         )
 
     def create_all(self) -> None:
-        """Create the table unless it exists; Alembic users write a migration instead."""
-        schema.metadata.create_all(self._engine)
+        """Create the tables unless they exist, and bring an older one up to date.
+
+        With Alembic, write a migration instead; see `payme.merchant.stores.sqlalchemy.upgrade`.
+        """
+        with self._alone, self._engine.begin() as connection:
+            create_all(connection)
+
+    def adopt(self, box: str) -> int:
+        """Give a cash-box the transactions that were kept before cash-boxes had names.
+
+        A shop that goes from one cash-box to several does this once, before it serves the first
+        request with their names: a paid order is known by its transaction, and only in its
+        cash-box. What is named already stays as it is.
+
+        Args:
+            box: Id of the cash-box (merchant id) that they came by.
+
+        Returns:
+            How many they were.
+
+        Raises:
+            ConfigurationError: `box` can't be the name of a cash-box.
+        """
+        values = {"its_box": box_name(box)}
+        with self._alone, self._engine.begin() as connection:
+            begin_as_writer(connection)
+            return connection.execute(schema.ADOPT, values).rowcount
+
+    def transactions_of(self, order_id: str, box: str | None = None) -> list[Transaction]:
+        """Read every transaction of an order.
+
+        Args:
+            order_id: Id of the order, as `find` names it.
+            box: The cash-box whose transactions are read; None for all.
+
+        Returns:
+            The transactions in every state by Payme's time, the oldest first.
+
+        Raises:
+            InvalidArgument: `order_id` is no text of 1 to 255 characters.
+            ConfigurationError: `box` can't be the name of a cash-box.
+
+        Example:
+            >>> paid = [one for one in store.transactions_of("7") if one.state == 2]
+        """
+        return self.run(flows.of_order(order_id, box))
 
     def run(self, flow: flows.Flow[T]) -> T:
         """Carry out the work of a flow; see `Store.run`."""
@@ -75,18 +126,18 @@ class SqlAlchemyStore:
             return value
 
     def _carry_out(self, work: flows.Work, connection: sa.Connection) -> Any:
-        return carry_out(work, SqlRows(connection), self._orders, connection)
+        return carry_out(work, SqlRows(connection, work.box), self._orders, connection)
 
 
 class AsyncSqlAlchemyStore:
-    """Keeps transactions in PostgreSQL or SQLite, under asyncio; see `SqlAlchemyStore`.
+    """Keeps transactions in a database, under asyncio; see `SqlAlchemyStore`.
 
     Args:
         engine: The merchant's own engine.
         orders: The merchant's orders.
 
     Raises:
-        ConfigurationError: The database is neither, or `orders` is no `AsyncOrders`.
+        ConfigurationError: The database is another one, or `orders` is no `AsyncOrders`.
 
     Example:
         >>> store = AsyncSqlAlchemyStore(create_async_engine("postgresql+psycopg://…"), Shop())
@@ -106,9 +157,20 @@ class AsyncSqlAlchemyStore:
         )
 
     async def create_all(self) -> None:
-        """Create the table unless it exists; Alembic users write a migration instead."""
-        async with self._engine.begin() as connection:
-            await connection.run_sync(schema.metadata.create_all)
+        """Create the tables unless they exist; see `SqlAlchemyStore.create_all`."""
+        async with self._alone, self._engine.begin() as connection:
+            await connection.run_sync(create_all)
+
+    async def adopt(self, box: str) -> int:
+        """Give a cash-box the transactions without a name; see `SqlAlchemyStore.adopt`."""
+        values = {"its_box": box_name(box)}
+        async with self._alone, self._engine.begin() as connection:
+            await connection.run_sync(begin_as_writer)
+            return (await connection.execute(schema.ADOPT, values)).rowcount
+
+    async def transactions_of(self, order_id: str, box: str | None = None) -> list[Transaction]:
+        """Read every transaction of an order; see `SqlAlchemyStore.transactions_of`."""
+        return await self.run(flows.of_order(order_id, box))
 
     async def run(self, flow: flows.Flow[T]) -> T:
         """Carry out the work of a flow; see `Store.run`."""
@@ -128,13 +190,13 @@ class AsyncSqlAlchemyStore:
 
     async def _carry_out(self, work: flows.Work, connection: AsyncConnection) -> Any:
         async def on_rows(step: flows.Step) -> Any:
-            return await connection.run_sync(_operate, step)
+            return await connection.run_sync(_operate, step, work.box)
 
         return await acarry_out(work, on_rows, self._orders, connection)
 
 
-def _operate(connection: sa.Connection, step: flows.Step) -> Any:
-    return operate(SqlRows(connection), step)
+def _operate(connection: sa.Connection, step: flows.Step, box: str) -> Any:
+    return operate(SqlRows(connection, box), step)
 
 
 def _require_open(*, open_: bool) -> None:
@@ -146,7 +208,7 @@ def _isolation(engine: sa.Engine) -> Any:
     level = _ISOLATION.get(engine.dialect.name)
     if level is None:
         raise ConfigurationError(
-            f"engine: got {engine.dialect.name}, expected postgresql or sqlite"
+            f"engine: got {engine.dialect.name}, expected postgresql, mysql, mariadb or sqlite"
         )
     return level
 
@@ -165,8 +227,7 @@ def _single(engine: sa.Engine) -> frozenset[flows.Scope]:
     Each sees what is committed when it starts, as in READ COMMITTED. SQLite is asked in no time:
     there one transaction is simpler.
     """
-    alone = engine.dialect.name == "postgresql"
-    return frozenset[flows.Scope](("read", "insert") if alone else ())
+    return frozenset[flows.Scope](() if engine.dialect.name == "sqlite" else ("read", "insert"))
 
 
 def _is_shared(engine: sa.Engine) -> bool:
