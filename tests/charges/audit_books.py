@@ -85,7 +85,8 @@ def transaction(number, state=2, amount=None, **members):
         "reason": None,
         "receivers": [],
         "fiscal": {},
-        "holds": None,
+        "reserves": None,
+        "box": "",
         **members,
     }
 

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.mariadb import mariadb_database
 from support.postgres import postgres_database, postgres_url, stop_postgres
 
 
@@ -17,3 +18,11 @@ def postgres_db(postgres_server: str) -> Iterator[str]:
     """The libpq URL of an empty database."""
     with postgres_database() as url:
         yield url
+
+
+@pytest.fixture
+def mariadb_db() -> Iterator[str]:
+    """The address of an empty database in a MariaDB or MySQL, as SQLAlchemy reads it."""
+    with mariadb_database() as server:
+        who = f"{server['USER']}:{server['PASSWORD']}@{server['HOST']}:{server['PORT']}"
+        yield f"mysql+pymysql://{who}/{server['NAME']}?charset=utf8mb4"

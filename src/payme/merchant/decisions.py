@@ -120,6 +120,7 @@ def decide(
     now: int,
     *,
     refund_missing: bool = False,
+    box: str = "",
 ) -> Decision:
     """Decide about one request.
 
@@ -130,6 +131,7 @@ def decide(
         transaction: The stored transaction with the id of the request; None if there is none.
         now: Time in ms since 1970 UTC.
         refund_missing: Refund a payment whose order is not found any more.
+        box: The cash-box that asks.
 
     Returns:
         The answer, and what to store before it is given.
@@ -141,7 +143,7 @@ def decide(
     if isinstance(request, Statement | ChangePassword):
         raise TypeError(f"{type(request).__name__} is not decided here")
     handler = _RULES[type(request)][stage(transaction, now)]
-    return handler(Context(request, order, transaction, now, refund_missing))
+    return handler(Context(request, order, transaction, now, refund_missing, box))
 
 
 Stage = Literal["new", "created", "expired", "performed", "cancelled", "refunded"]
@@ -180,6 +182,7 @@ class Context(msgspec.Struct, frozen=True):
     transaction: Transaction | None
     now: int
     refund_missing: bool = False
+    box: str = ""
 
     @property
     def its_order(self) -> Order | None:
@@ -265,6 +268,7 @@ def _create(context: Context) -> Decision:
         account=request.account,
         create_time=context.now,
         receivers=order.receivers,
+        box=context.box,
     )
     # Only one that timed out gives way: a cumulative account may have several living ones.
     expired = (

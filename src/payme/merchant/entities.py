@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from payme import exact
-from payme.errors import InvalidArgument
+from payme.errors import ConfigurationError, InvalidArgument
 from payme.errors.catalogue import Text
 from payme.money import tiyin
 from payme.protocol.states import OpenIntEnum
@@ -63,6 +63,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
         reason: Why it was cancelled.
         receivers: How the money is split; empty when it all goes to the cash-box.
         fiscal: Fiscal receipts by type, `PERFORM` and `CANCEL`.
+        box: The cash-box that it came by, as its `Merchant` is named; empty for the one cash-box of
+            a shop that names none.
     """
 
     id: str
@@ -77,6 +79,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     reason: int | None = None
     receivers: tuple[Receiver, ...] = ()
     fiscal: dict[str, dict[str, Any]] = {}
+    box: str = ""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +126,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 def _checked(order: Order) -> Iterator[tuple[str, Any]]:
     """Yield the fields of an order as they are meant; a subclass of `str` or a `Decimal` is not."""
-    yield "id", _order_id(order.id)
+    yield "id", order_name(order.id)
     _flag("cumulative", order.cumulative)
     _flag("refundable", order.refundable)
     yield "state", _state(order.state)
@@ -147,7 +150,18 @@ def _amounts(order: Order) -> Iterator[tuple[str, int]]:
         raise _invalid("max_amount", order.max_amount, f"at least min_amount, {order.min_amount}")
 
 
-def _order_id(given: object) -> str:
+def order_name(given: object) -> str:
+    """Check the id of an order.
+
+    Args:
+        given: The id.
+
+    Returns:
+        The id as plain text.
+
+    Raises:
+        InvalidArgument: It is no text that every store can keep.
+    """
     plain = exact.text(given)
     if not plain or len(plain) > LONGEST_ORDER_ID or "\0" in plain:
         raise _invalid("id", given, f"text of 1 to {LONGEST_ORDER_ID} characters, as str(order.pk)")
@@ -193,6 +207,35 @@ def _invalid(name: str, given: object, expected: str) -> InvalidArgument:
 
 LONGEST_ORDER_ID: Final = 255
 """Characters that a store keeps."""
+
+
+LONGEST_BOX: Final = 64
+"""Characters of a cash-box's name that a store keeps; Payme's ids have 24."""
+
+
+def box_name(given: object) -> str:
+    """Check the name of a cash-box.
+
+    Args:
+        given: Its id at Payme (merchant id), or empty for the one cash-box of a shop.
+
+    Returns:
+        The name as plain text.
+
+    Raises:
+        ConfigurationError: It is no text of up to 64 printable ASCII characters without spaces.
+    """
+    plain = exact.text(given)
+    if plain is None or len(plain) > LONGEST_BOX or not all("!" <= one <= "~" for one in plain):
+        # What was given is not shown: it may be the key of the cash-box.
+        raise ConfigurationError(
+            f"box: got {_kind(given)}, expected the id of a cash-box, as 5e730e8e0b852a417aa49ceb"
+        )
+    return plain
+
+
+def _kind(given: object) -> str:
+    return f"text of {len(given)} characters" if isinstance(given, str) else type(given).__name__
 
 
 TransactionId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[!-~]+\Z")]

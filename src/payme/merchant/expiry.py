@@ -39,12 +39,13 @@ class Expired(msgspec.Struct, frozen=True):
     failed: int = 0
 
 
-def sweep(now: int, batch: int = BATCH) -> Generator[flows.Flow[Any], Any, Expired]:
+def sweep(now: int, batch: int = BATCH, box: str = "") -> Generator[flows.Flow[Any], Any, Expired]:
     """Cancel what waited too long; yields a flow for each piece, which a store runs.
 
     Args:
         now: Time in ms since 1970 UTC.
         batch: How many are read at a time.
+        box: The cash-box that they came by.
 
     Returns:
         What was done.
@@ -58,10 +59,10 @@ def sweep(now: int, batch: int = BATCH) -> Generator[flows.Flow[Any], Any, Expir
     found = expired = failed = 0
     last = (-1, "")
     while True:
-        page: list[Transaction] = yield flows.overdue(now, last, size)
+        page: list[Transaction] = yield flows.overdue(now, last, size, box)
         for one in page:
             try:
-                expired += yield flows.time_out(one.id, now)
+                expired += yield flows.time_out(one.id, now, box)
             except Exception:  # noqa: BLE001 - one that fails stops no other
                 failed += 1
                 _LOG.exception("the transaction %s waits too long and was not cancelled", one.id)

@@ -34,6 +34,8 @@ from payme.merchant.entities import (
     Statement,
     Transaction,
     Write,
+    box_name,
+    order_name,
 )
 
 T = TypeVar("T")
@@ -89,6 +91,13 @@ class ReadActive(NamedTuple):
     order_id: str
 
 
+class ListOrder(NamedTuple):
+    """Step: read every transaction of an order, by Payme's time, ascending; gives a list."""
+
+    order_id: str
+    any_box: bool
+
+
 class Insert(NamedTuple):
     """Step: store a new transaction; gives False if its id or its order is taken."""
 
@@ -134,6 +143,7 @@ RowStep = (
     | LockTransaction
     | LockOrder
     | ReadActive
+    | ListOrder
     | Insert
     | Update
     | ListTransactions
@@ -154,10 +164,12 @@ class Work(NamedTuple):
             `insert` ends with one `Insert`, `read` and `cursor` write nothing; each of their steps
             may stand alone in the database. `cursor` reads row by row.
         steps: Yields steps. Their value is what the flow is sent.
+        box: The cash-box whose transactions the steps are about; they see no other's.
     """
 
     scope: Scope
     steps: Steps[Any]
+    box: str = ""
 
 
 Flow = Generator[Work, Any, T]
@@ -193,7 +205,7 @@ class ChangedMeanwhileError(RuntimeError):
 
 
 def serve(
-    request: Request, now: int, *, refund_missing: bool = False
+    request: Request, now: int, *, refund_missing: bool = False, box: str = ""
 ) -> Flow[Answer | wire.StatementWriter]:
     """Serve one request.
 
@@ -201,6 +213,7 @@ def serve(
         request: What Payme asks.
         now: Time in ms since 1970 UTC.
         refund_missing: Refund a payment whose order is not found any more.
+        box: The cash-box that asks.
 
     Returns:
         A flow whose value is the answer, for `wire.encode`.
@@ -208,9 +221,9 @@ def serve(
     if isinstance(request, ChangePassword):
         # Gone from Payme's pages, and a key that requests can change protects nothing (our choice).
         return wire.refuse_method("ChangePassword")
-    for work in _ways(request, now, refund_missing):
+    for work in _ways(request, now, refund_missing, box):
         try:
-            answer: Answer | wire.StatementWriter = yield work
+            answer: Answer | wire.StatementWriter = yield work._replace(box=box)
         except NoAnswerError:
             continue
         except RefusedError as refused:
@@ -219,10 +232,39 @@ def serve(
     raise AssertionError("the last way always comes to an answer")
 
 
+def of_order(order_id: str, box: str | None = None) -> Flow[list[Transaction]]:
+    """Read every transaction of an order.
+
+    Args:
+        order_id: Id of the order, as `find` names it.
+        box: The cash-box whose transactions are read; None for all that the store keeps.
+
+    Returns:
+        A flow whose value lists them by Payme's time, the oldest first.
+
+    Raises:
+        InvalidArgument: `order_id` is no text of 1 to 255 characters.
+        ConfigurationError: `box` can't be the name of a cash-box.
+    """
+    return _listed(order_name(order_id), None if box is None else box_name(box))
+
+
+def _listed(order_id: str, box: str | None) -> Flow[list[Transaction]]:
+    steps = _of_order(ListOrder(order_id, any_box=box is None))
+    found: list[Transaction] = yield Work("read", steps, box or "")
+    return found
+
+
+def _of_order(step: ListOrder) -> Steps[list[Transaction]]:
+    found: list[Transaction] = yield step
+    return found
+
+
 def _ways(
     request: Statement | Check | CheckPerform | Create | Perform | Cancel | SetFiscalData,
     now: int,
     refund_missing: bool,  # noqa: FBT001
+    box: str,
 ) -> Iterator[Work]:
     """Yield the ways to serve a request; the next one is gone when one came to no answer.
 
@@ -239,8 +281,8 @@ def _ways(
             # A `find` that needs a transaction, as for a savepoint, gets one.
             yield Work("transaction", _check_perform(request, now))
         case Create():
-            yield Work("insert", _tried(_create_at_once(request, now)))
-            yield Work("transaction", _create(request, now))
+            yield Work("insert", _tried(_create_at_once(request, now, box)))
+            yield Work("transaction", _create(request, now, box))
         case Perform() | Cancel() | SetFiscalData():
             yield Work("transaction", _change(request, now, refund_missing))
 
@@ -282,7 +324,7 @@ def _find(request: CheckPerform | Create) -> Steps[Order | None]:
     return order
 
 
-def _create_at_once(request: Create, now: int) -> Steps[Answer]:
+def _create_at_once(request: Create, now: int, box: str) -> Steps[Answer]:
     """Create the transaction of an order that is free, and nothing else.
 
     Nothing is locked: of two that come here at one moment, the unique indexes let one in. Whoever
@@ -292,7 +334,7 @@ def _create_at_once(request: Create, now: int) -> Steps[Answer]:
     if (yield HasHook("created")):
         raise NoAnswerError
     order: Order | None = yield FindOrder(request.account, "CreateTransaction")
-    decision = decisions.decide(request, order, None, now)
+    decision = decisions.decide(request, order, None, now, box=box)
     for write in decision.writes:
         if (yield Insert(write.transaction, write.exclusive)):
             # There is no hook; a store may have others to tell, after its commit.
@@ -301,15 +343,15 @@ def _create_at_once(request: Create, now: int) -> Steps[Answer]:
     raise NoAnswerError
 
 
-def _create(request: Create, now: int) -> Steps[Answer]:
+def _create(request: Create, now: int, box: str) -> Steps[Answer]:
     try:
-        decision = yield from _decided_create(request, now)
+        decision = yield from _decided_create(request, now, box)
     except (AccountError, UnstorableError) as error:
         return error.refusal
     return (yield from _stored(decision))
 
 
-def _decided_create(request: Create, now: int) -> Steps[Decision]:
+def _decided_create(request: Create, now: int, box: str) -> Steps[Decision]:
     known: Transaction | None = yield LockTransaction(request.id)
     if known is not None:
         return decisions.decide(request, None, known, now)
@@ -320,7 +362,7 @@ def _decided_create(request: Create, now: int) -> Steps[Decision]:
     # Somebody may have created a transaction, this very one included, while we waited for the lock.
     known = yield ReadTransaction(request.id)
     order = yield from _order(request)
-    return decisions.decide(request, order, known, now)
+    return decisions.decide(request, order, known, now, box=box)
 
 
 def _change(
@@ -422,29 +464,31 @@ def _written(rows: Iterable[Transaction]) -> wire.StatementWriter:
     return writer
 
 
-def overdue(now: int, after: tuple[int, str], limit: int) -> Flow[list[Transaction]]:
+def overdue(now: int, after: tuple[int, str], limit: int, box: str = "") -> Flow[list[Transaction]]:
     """Read transactions that waited longer than twelve hours and were not met since.
 
     Args:
         now: Time in ms since 1970 UTC.
         after: Time and id of the last one that is known already.
         limit: How many at most.
+        box: The cash-box that they came by.
     """
 
     def steps() -> Steps[list[Transaction]]:
         found: list[Transaction] = yield ListWaiting(now - decisions.EXPIRY_MS, after, limit)
         return found
 
-    found: list[Transaction] = yield Work("read", steps())
+    found: list[Transaction] = yield Work("read", steps(), box)
     return found
 
 
-def time_out(transaction_id: str, now: int) -> Flow[bool]:
+def time_out(transaction_id: str, now: int, box: str = "") -> Flow[bool]:
     """Cancel a transaction that waited too long, as the next request about it would.
 
     Args:
         transaction_id: Payme's id.
         now: Time in ms since 1970 UTC.
+        box: The cash-box that it came by.
 
     Returns:
         A flow whose value is False if somebody else met it meanwhile.
@@ -454,8 +498,8 @@ def time_out(transaction_id: str, now: int) -> Flow[bool]:
         known: Transaction | None = yield LockTransaction(transaction_id)
         if decisions.stage(known, now) != "expired":
             return False
-        yield from _stored(decisions.decide(Perform(transaction_id), None, known, now))
+        yield from _stored(decisions.decide(Perform(transaction_id), None, known, now, box=box))
         return True
 
-    done: bool = yield Work("transaction", steps())
+    done: bool = yield Work("transaction", steps(), box)
     return done

@@ -21,7 +21,7 @@ from payme.merchant.auth import (
     KeySource,
     is_coroutine,
 )
-from payme.merchant.entities import Answer, Refusal, Request
+from payme.merchant.entities import Answer, Refusal, Request, Transaction, box_name
 from payme.merchant.expiry import Expired
 from payme.merchant.served import Served, Watch, watched
 from payme.merchant.stores import AsyncStore, Store
@@ -69,7 +69,9 @@ class _Endpoint:
         clock: Callable[[], int],
         refund_missing: bool,
         telemetry: Watch | None,
+        box: str,
     ) -> None:
+        self._box = box_name(box)
         self._keyring = Keyring(keys, login)
         self._watch = telemetry
         self._allow = allow
@@ -77,7 +79,9 @@ class _Endpoint:
         self._refund_missing = refund_missing
 
     def _flow(self, request: Request) -> flows.Flow[Answer | wire.StatementWriter]:
-        return flows.serve(request, self._clock(), refund_missing=self._refund_missing)
+        return flows.serve(
+            request, self._clock(), refund_missing=self._refund_missing, box=self._box
+        )
 
     def _open(self, incoming: Incoming) -> tuple[Parsed, Served]:
         """Read a request, whoever sent it."""
@@ -128,9 +132,12 @@ class Merchant(_Endpoint):
             one. By default that is refused with -31007: nobody can say whether it may be taken
             back.
         telemetry: Watches each request, such as `payme.telemetry.Telemetry()`; None for nobody.
+        box: Id of the cash-box (merchant id), by which its transactions are kept apart from those
+            of others in the same store. Empty for a shop with one cash-box; `Merchants` names each.
 
     Raises:
-        ConfigurationError: No key or one that can't be right, or a function that is a coroutine.
+        ConfigurationError: No key or one that can't be right, a function that is a coroutine, or a
+            wrong name of the cash-box.
 
     Source: https://developer.help.paycom.uz/protokol-merchant-api/
 
@@ -149,6 +156,7 @@ class Merchant(_Endpoint):
         clock: Callable[[], int] = now_ms,
         refund_missing: bool = False,
         telemetry: Watch | None = None,
+        box: str = "",
     ) -> None:
         if is_coroutine(keys):
             raise ConfigurationError(COROUTINE)
@@ -159,6 +167,7 @@ class Merchant(_Endpoint):
             clock=clock,
             refund_missing=refund_missing,
             telemetry=telemetry,
+            box=box,
         )
         self._store = store
 
@@ -182,7 +191,25 @@ class Merchant(_Endpoint):
             >>> merchant.expire()
             Expired(found=3, expired=2, failed=1)
         """
-        return run(expiry.sweep(self._clock(), batch), self._store.run)
+        return run(expiry.sweep(self._clock(), batch, self._box), self._store.run)
+
+    def transactions_of(self, order_id: str) -> list[Transaction]:
+        """Read every transaction of an order that came by this cash-box.
+
+        Args:
+            order_id: Id of the order, as `find` names it.
+
+        Returns:
+            The transactions in every state by Payme's time, the oldest first.
+
+        Raises:
+            InvalidArgument: `order_id` is no text of 1 to 255 characters.
+
+        Example:
+            >>> [one.state for one in merchant.transactions_of("7")]
+            [<TransactionState.PERFORMED: 2>]
+        """
+        return self._store.run(flows.of_order(order_id, self._box))
 
     def answer(self, incoming: Incoming) -> bytes:
         """Answer one request.
@@ -223,6 +250,7 @@ class AsyncMerchant(_Endpoint):
         clock: Callable[[], int] = now_ms,
         refund_missing: bool = False,
         telemetry: Watch | None = None,
+        box: str = "",
     ) -> None:
         super().__init__(
             keys,
@@ -231,12 +259,17 @@ class AsyncMerchant(_Endpoint):
             clock=clock,
             refund_missing=refund_missing,
             telemetry=telemetry,
+            box=box,
         )
         self._store = store
 
     async def expire(self, *, batch: int = expiry.BATCH) -> Expired:
         """Cancel what was never performed within twelve hours; see `Merchant.expire`."""
-        return await arun(expiry.sweep(self._clock(), batch), self._store.run)
+        return await arun(expiry.sweep(self._clock(), batch, self._box), self._store.run)
+
+    async def transactions_of(self, order_id: str) -> list[Transaction]:
+        """Read every transaction of an order; see `Merchant.transactions_of`."""
+        return await self._store.run(flows.of_order(order_id, self._box))
 
     async def answer(self, incoming: Incoming) -> bytes:
         """Answer one request; see `Merchant.answer`."""

@@ -30,7 +30,7 @@ def _no_transactions(alias):
 def stored(its_id, *, time=None, amount=50_000, state=2):
     now = int(datetime.now(UTC).timestamp() * 1000)
     return Transaction(
-        id=its_id,
+        payme_id=its_id,
         order_id=its_id,
         time=now if time is None else time,
         amount=amount,

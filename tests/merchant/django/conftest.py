@@ -168,3 +168,9 @@ def make_shop(alias):
         return ShopOfPayments("a", "b")
 
     return make
+
+
+@pytest.fixture
+def make_merchant():
+    """Make a shop in the database that was chosen, which other tables were made in."""
+    return Shop

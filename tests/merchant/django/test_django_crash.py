@@ -39,7 +39,7 @@ def crash(method, alias):
 
 def assert_agreement(one):
     name = str(one)
-    row = Transaction.objects.filter(pk=number(one)).first()
+    row = Transaction.objects.filter(payme_id=number(one)).first()
     events = list(Event.objects.filter(name=name).order_by("pk").values_list("event", flat=True))
     assert (Order.objects.get(pk=name).state, events) == AGREEING[row and row.state]
     return row and row.state

@@ -32,7 +32,7 @@ def ask(shop, *given, **extra):
 
 
 def held(count):
-    return models.Transaction.objects.get(pk=number(count)).holds
+    return models.Transaction.objects.get(payme_id=number(count)).reserves
 
 
 @every_scenario
@@ -218,7 +218,7 @@ def test_database_that_is_named_is_used(sqlite, postgresql):
     store = DjangoStore(Silent(), using="postgresql")
     store.run(serve(core.Create("x" * 24, START, 500, {}), START))
     assert models.Transaction.objects.using("postgresql").count() == 1
-    assert not models.Transaction.objects.using("sqlite").filter(pk="x" * 24).exists()
+    assert not models.Transaction.objects.using("sqlite").filter(payme_id="x" * 24).exists()
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,12 @@ def test_views_of_several_cash_boxes_stand_side_by_side(alias):
 def test_statement_is_read_through_its_index(alias):
     models.Transaction.objects.bulk_create(
         models.Transaction(
-            id=number(count), order_id=str(count), time=count, amount=1, account={}, create_time=0
+            payme_id=number(count),
+            order_id=str(count),
+            time=count,
+            amount=1,
+            account={},
+            create_time=0,
         )
         for count in range(2000)
     )

@@ -4,12 +4,13 @@ import pytest
 from sqlshop import AsyncShop, BlockingShop, opened
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of either kind; SQLite's is a file."""
+    """An empty database of each kind; SQLite's is a file."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'shop.db'}"
-    return request.getfixturevalue("postgres_db")
+    name = "postgres_db" if request.param == "postgresql" else "mariadb_db"
+    return request.getfixturevalue(name)
 
 
 @pytest.fixture(params=[BlockingShop, AsyncShop], ids=["blocking", "asyncio"])

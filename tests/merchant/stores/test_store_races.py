@@ -49,7 +49,7 @@ def race_to_create(shop, races):
 
 def drop_the_index(shop):
     with shop.engine.begin() as connection:
-        connection.execute(sa.text("DROP INDEX payme_transaction_holds"))
+        connection.execute(sa.text("DROP INDEX payme_transaction_reserves"))
 
 
 def test_one_of_two_creates_is_accepted(database, caplog):
@@ -60,7 +60,7 @@ def test_one_of_two_creates_is_accepted(database, caplog):
     assert not caplog.records  # The lock decided each race, and the unique index had no work.
 
 
-def go_the_whole_way(request, now):
+def go_the_whole_way(request, now, box):
     raise flows.NoAnswerError
     yield
 

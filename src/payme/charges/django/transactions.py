@@ -14,7 +14,7 @@ from payme.charges.audit.differences import MerchantTransaction
 from payme.charges.django.database import usable
 from payme.merchant.django.models import Transaction
 
-_COLUMNS: Final = MerchantTransaction._fields
+_COLUMNS: Final = ["payme_id" if name == "id" else name for name in MerchantTransaction._fields]
 
 
 class DjangoTransactions:
@@ -30,16 +30,18 @@ class DjangoTransactions:
     def between(self, start: int, end: int) -> Iterator[MerchantTransaction]:
         """Read those of a period page by page; see `Transactions`."""
         time, after = start, ""
-        while page := self._read(Q(time__range=(time, end)), Q(time__gt=time) | Q(pk__gt=after)):
+        while page := self._read(
+            Q(time__range=(time, end)), Q(time__gt=time) | Q(payme_id__gt=after)
+        ):
             yield from page
             time, after = page[-1].time, page[-1].id
 
     def find(self, ids: Sequence[str]) -> list[MerchantTransaction]:
         """Look some up; see `Transactions`."""
-        return self._read(Q(pk__in=ids))
+        return self._read(Q(payme_id__in=ids))
 
     def _read(self, *which: Q) -> list[MerchantTransaction]:
         alias = router.db_for_write(Transaction)
         usable(alias)
-        rows = Transaction.objects.using(alias).filter(*which).order_by("time", "id")
+        rows = Transaction.objects.using(alias).filter(*which).order_by("time", "payme_id")
         return [MerchantTransaction(*row) for row in rows.values_list(*_COLUMNS)[:BATCH]]

@@ -19,16 +19,27 @@ else:
 class TransactionAdmin(Base):
     """A list with filters, and a page for each transaction, both to read only."""
 
-    list_display = ("id", "order_id", "sum", "state", "reason", "created", "paid", "cancelled")
-    list_filter = ("state", "reason")
-    search_fields = ("id__exact", "order_id__exact")
+    list_display = (
+        "payme_id",
+        "box",
+        "order_id",
+        "sum",
+        "state",
+        "reason",
+        "created",
+        "paid",
+        "cancelled",
+    )
+    list_filter = ("box", "state", "reason")
+    search_fields = ("payme_id__exact", "order_id__exact")
     search_help_text = "Id at Payme, or order"
     # Counting a million rows for the corner of a page takes longer than the page.
     show_full_result_count = False
     fields = (
-        "id",
+        "payme_id",
+        "box",
         "order_id",
-        "holds",
+        "reserves",
         "sum",
         "account_json",
         "state",

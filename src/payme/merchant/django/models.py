@@ -31,11 +31,20 @@ class Reason(models.IntegerChoices):
 class Transaction(models.Model):
     """One attempt to pay an order; see `payme.merchant.Transaction`."""
 
-    id: models.CharField[str, str] = models.CharField(
-        "id at Payme", primary_key=True, max_length=64
+    # The key of a row; Payme's id is one in its cash-box alone.
+    number: models.BigAutoField[int, int] = models.BigAutoField(primary_key=True)
+    payme_id: models.CharField[str, str] = models.CharField(
+        "id at Payme", max_length=64, db_column="id"
+    )
+    box: models.CharField[str, str] = models.CharField(
+        "cash-box",
+        max_length=entities.LONGEST_BOX,
+        default="",
+        blank=True,
+        help_text="Its id at Payme; empty for the one cash-box of a shop that names none.",
     )
     order_id: models.CharField[str, str] = models.CharField("order", max_length=255)
-    holds: models.CharField[str | None, str | None] = models.CharField(
+    reserves: models.CharField[str | None, str | None] = models.CharField(
         max_length=255,
         null=True,
         help_text="The order, while no other attempt may be made.",
@@ -61,23 +70,30 @@ class Transaction(models.Model):
         """Keys of the table."""
 
         constraints = (
+            models.UniqueConstraint(fields=["payme_id", "box"], name="payme_transaction_id"),
             # NULLs never collide: finished attempts and top-ups may repeat.
-            models.UniqueConstraint(fields=["holds"], name="payme_one_living_transaction"),
+            models.UniqueConstraint(fields=["reserves", "box"], name="payme_transaction_living"),
         )
         indexes = (
-            models.Index(fields=["time", "id"], name="payme_transaction_statement"),
+            # Without the cash-box: an audit reads a period of all, and a statement leaves few out.
+            models.Index(fields=["time", "payme_id"], name="payme_transaction_statement"),
             models.Index(fields=["order_id"], name="payme_transaction_order"),
         )
-        ordering = ("-time", "-id")
+        ordering = ("-time", "-payme_id")
 
     def __str__(self) -> str:
-        return self.id
+        return self.payme_id
 
 
 class OrderLock(models.Model):
-    """A row to lock for each order, in databases without locks of another kind."""
+    """A row to lock for each order, in databases without locks of another kind.
 
-    order_id: models.CharField[str, str] = models.CharField(primary_key=True, max_length=255)
+    It is named by the cash-box and the order, one after the other.
+    """
+
+    order_id: models.CharField[str, str] = models.CharField(
+        primary_key=True, max_length=entities.LONGEST_BOX + entities.LONGEST_ORDER_ID
+    )
 
     def __str__(self) -> str:
         return self.order_id

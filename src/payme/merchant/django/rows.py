@@ -1,7 +1,7 @@
 """The operations on rows, in SQL: what Payme waits for needs no objects of the ORM.
 
 What keeps two payments of one order apart: the order's lock, after which everything is read, and
-beneath it the unique constraint on `holds`. How an order is locked:
+beneath it the unique constraint on `reserves`. How an order is locked:
 
 * PostgreSQL: an advisory lock on a hash of the order's id, until the transaction ends.
 * SQLite: the transaction begins as a writer, and SQLite has one writer at a time.
@@ -23,6 +23,9 @@ from payme.merchant.entities import Receiver, Transaction, TransactionState
 from payme.merchant.limits import Limits, ms
 
 _COLUMNS: Final = Transaction.__struct_fields__
+_FIELDS: Final = tuple("payme_id" if name == "id" else name for name in _COLUMNS)
+"""The same, as the model calls them."""
+
 _JSON: Final = ("account", "receivers", "fiscal")
 _CHANGING: Final = ("perform_time", "cancel_time", "state", "reason", "fiscal")
 _LIVING: Final = (TransactionState.CREATED, TransactionState.PERFORMED)
@@ -39,43 +42,47 @@ class Statements(NamedTuple):
     read: str
     lock: str
     active: str
+    of_order: str
+    of_order_in_box: str
     insert: str
     update: str
     end: str
 
 
 class DjangoRows:
-    """The transactions, in a database of the project; see `payme.merchant.stores.rows.Rows`.
+    """The transactions of a cash-box, in a database of the project; see `stores.rows.Rows`.
 
     Args:
         alias: Of the database.
         limits: How long it may be waited for.
+        box: The cash-box.
     """
 
-    def __init__(self, alias: str, limits: Limits) -> None:
+    def __init__(self, alias: str, limits: Limits, box: str = "") -> None:
         self._alias = alias
         self._limits = limits
+        self._box = box
         self._connection = connections[alias]
         self._sql = statements(alias, self._connection.vendor)
 
     def read(self, transaction_id: str) -> Transaction | None:
         """Read a transaction."""
-        return self._first(self._sql.read, [transaction_id])
+        return self._first(self._sql.read, [self._box, transaction_id])
 
     def lock(self, transaction_id: str) -> Transaction | None:
         """Lock the order of a transaction, then read the transaction."""
         match self._connection.vendor:
             case "sqlite":
-                return self._first(self._sql.lock, [transaction_id])
+                return self._first(self._sql.lock, [self._box, transaction_id])
             case "postgresql":
-                return self._first(self._sql.lock, [*self._limiting(), transaction_id])
+                return self._first(self._sql.lock, [*self._limiting(), self._box, transaction_id])
             case _:
                 pass
         known = self.read(transaction_id)
         if known is None:
             return None
-        lock_row(self._alias, known.order_id)
-        return self._first(self._sql.lock, [transaction_id])
+        lock_row(self._alias, self._box + known.order_id)
+        return self._first(self._sql.lock, [self._box, transaction_id])
 
     def _limiting(self) -> list[str]:
         limits = self._limits
@@ -88,13 +95,22 @@ class DjangoRows:
             case "sqlite":
                 return  # The whole database is ours since `begin`.
             case "postgresql":
-                self._execute(f"SELECT {_ADVISORY.format('%s')}", [order_id])
+                self._execute(f"SELECT {_ADVISORY.format('%s')}", [self._box + order_id])
             case _:
-                lock_row(self._alias, order_id)
+                lock_row(self._alias, self._box + order_id)
 
     def active(self, order_id: str) -> Transaction | None:
         """Read the transaction of a one-time order that waits or is performed."""
-        return self._first(self._sql.active, [order_id])
+        return self._first(self._sql.active, [self._box, order_id])
+
+    def of_order(self, order_id: str, *, any_box: bool) -> list[Transaction]:
+        """Read every transaction of an order, by Payme's time, in all cash-boxes or in this."""
+        if any_box:
+            found = self._all(self._sql.of_order, [order_id])
+        else:
+            found = self._all(self._sql.of_order_in_box, [self._box, order_id])
+        # MariaDB takes no notice of case, nor of spaces at the end of a text.
+        return [one for one in found if one.order_id == order_id]
 
     def insert(self, new: Transaction, *, exclusive: bool) -> bool:
         """Store a new transaction; False if its id or its order is taken."""
@@ -110,7 +126,7 @@ class DjangoRows:
     def update(self, before: Transaction, after: Transaction) -> bool:
         """Store a change; False if the transaction is not in the state it was read in."""
         statement = self._sql.update if after.state in _LIVING else self._sql.end
-        values = [*_values(after, _CHANGING), before.id, int(before.state)]
+        values = [*_values(after, _CHANGING), self._box, before.id, int(before.state)]
         return self._execute(statement, values) == 1
 
     def created_between(
@@ -119,37 +135,43 @@ class DjangoRows:
         """Hand the transactions of a period to `read`, and give what it returns."""
         # Django 4.2 hands whole numbers of any size to the driver.
         period = {"time__gte": max(from_, -_LARGEST), "time__lte": min(to, _LARGEST)}
-        rows = models.Transaction.objects.using(self._alias).filter(**period)
-        found = rows.order_by("time", "id").values_list(*_COLUMNS).iterator(_CHUNK)
+        rows = models.Transaction.objects.using(self._alias).filter(box=self._box, **period)
+        found = rows.order_by("time", "payme_id").values_list(*_FIELDS).iterator(_CHUNK)
         return read(map(_made, found))
 
     def waiting(self, before: int, after: tuple[int, str], limit: int) -> list[Transaction]:
         """Read transactions that wait, older than `before` and after `after`, by time and id."""
         time, id_ = after
         rows = models.Transaction.objects.using(self._alias).filter(
-            Q(time__gt=time) | Q(id__gt=id_),
+            Q(time__gt=time) | Q(payme_id__gt=id_),
+            box=self._box,
             state=int(TransactionState.CREATED),
             time__lt=before,
             time__gte=time,
         )
-        return list(map(_made, rows.order_by("time", "id").values_list(*_COLUMNS)[:limit]))
+        return list(map(_made, rows.order_by("time", "payme_id").values_list(*_FIELDS)[:limit]))
 
     def _first(self, statement: str, values: list[Any]) -> Transaction | None:
         with self._connection.cursor() as cursor:
             cursor.execute(statement, values)
             row = cursor.fetchone()
-        if row is None:
-            return None
-        fields = dict(zip(_COLUMNS, row, strict=True))
-        return _made(
-            json.loads(fields[name]) if name in _JSON else fields[name] for name in _COLUMNS
-        )
+        return None if row is None else _read(row)
+
+    def _all(self, statement: str, values: list[Any]) -> list[Transaction]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return [_read(row) for row in cursor.fetchall()]
 
     def _execute(self, statement: str, values: list[Any]) -> int:
         with self._connection.cursor() as cursor:
             cursor.execute(statement, values)
             changed: int = cursor.rowcount
         return changed
+
+
+def _read(row: Iterable[Any]) -> Transaction:
+    fields = dict(zip(_COLUMNS, row, strict=True))
+    return _made(json.loads(fields[name]) if name in _JSON else fields[name] for name in _COLUMNS)
 
 
 _ADVISORY: Final = "pg_advisory_xact_lock(hashtextextended('payme:' || {}, 0))"
@@ -168,22 +190,27 @@ def statements(alias: str, vendor: str) -> Statements:
     table = quoted(models.Transaction._meta.db_table)
     columns = ", ".join(quoted(name) for name in _COLUMNS)
     select = f"SELECT {columns} FROM {table} WHERE"  # noqa: S608 - names of our own
-    id_, holds, state = quoted("id"), quoted("holds"), quoted("state")
+    id_, reserves, state = quoted("id"), quoted("reserves"), quoted("state")
+    order, time, box = quoted("order_id"), quoted("time"), quoted("box")
+    in_box = f"{box} = %s AND"
+    of_order = f"{order} = %s ORDER BY {time}, {id_}"
     changes = ", ".join(f"{quoted(name)} = %s" for name in _CHANGING)
     marks = ", ".join(["%s"] * (len(_COLUMNS) + 1))
     ignoring = " ON CONFLICT DO NOTHING" if vendor in ("postgresql", "sqlite") else ""
-    unchanged = f"WHERE {id_} = %s AND {state} = %s"
+    unchanged = f"WHERE {in_box} {id_} = %s AND {state} = %s"
     return Statements(
-        read=f"{select} {id_} = %s",
-        lock=_lock(vendor, select, table, id_),
-        active=f"{select} {holds} = %s",
-        insert=f"INSERT INTO {table} ({columns}, {holds}) VALUES ({marks}){ignoring}",  # noqa: S608
+        read=f"{select} {in_box} {id_} = %s",
+        lock=_lock(vendor, select, table, id_, in_box),
+        active=f"{select} {in_box} {reserves} = %s",
+        of_order=f"{select} {of_order}",
+        of_order_in_box=f"{select} {in_box} {of_order}",
+        insert=f"INSERT INTO {table} ({columns}, {reserves}) VALUES ({marks}){ignoring}",  # noqa: S608
         update=f"UPDATE {table} SET {changes} {unchanged}",  # noqa: S608
-        end=f"UPDATE {table} SET {changes}, {holds} = NULL {unchanged}",  # noqa: S608
+        end=f"UPDATE {table} SET {changes}, {reserves} = NULL {unchanged}",  # noqa: S608
     )
 
 
-def _lock(vendor: str, select: str, table: str, id_: str) -> str:
+def _lock(vendor: str, select: str, table: str, id_: str, in_box: str) -> str:
     """Write how the order of a transaction is locked before the transaction is read.
 
     On PostgreSQL the limits are set by the same statement, so that they cost no round trip: they
@@ -197,13 +224,15 @@ def _lock(vendor: str, select: str, table: str, id_: str) -> str:
     Source: https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
     """
     if vendor != "postgresql":
-        return f"{select} {id_} = %s" + ("" if vendor == "sqlite" else " FOR UPDATE")
-    advisory = _ADVISORY.format("order_id")
+        return f"{select} {in_box} {id_} = %s" + ("" if vendor == "sqlite" else " FOR UPDATE")
+    advisory = _ADVISORY.format("box || order_id")
     settings = ", ".join(f"set_config('{name}', %s, true) AS {name}" for name in _SETTINGS)
+    # `number` is the key of the row, whatever its cash-box is.
     return (
         f"WITH limited AS (SELECT {settings}), locking AS ("  # noqa: S608
-        f"SELECT lock_timeout, {id_}, {advisory} FROM limited LEFT JOIN {table} ON {id_} = %s) "
-        f"{select} {id_} = (SELECT {id_} FROM locking) FOR NO KEY UPDATE"
+        f"SELECT lock_timeout, number, {advisory} "
+        f"FROM limited LEFT JOIN {table} ON {in_box} {id_} = %s) "
+        f"{select} number = (SELECT number FROM locking) FOR NO KEY UPDATE"
     )
 
 
@@ -250,7 +279,7 @@ def _is_read_committed(alias: str) -> bool:
     return known
 
 
-def lock_row(alias: str, order_id: str) -> None:
+def lock_row(alias: str, name: str) -> None:
     """Lock the row that stands for an order, and make it if it is the first time.
 
     In one statement: who looked for a missing row first would keep others from making it, and two
@@ -266,7 +295,7 @@ def lock_row(alias: str, order_id: str) -> None:
     else:
         upsert = f"{made} ON CONFLICT ({column}) DO UPDATE SET {changed}"
     with connection.cursor() as cursor:
-        cursor.execute(upsert, [order_id])
+        cursor.execute(upsert, [name])
 
 
 def _values(one: Transaction, names: Iterable[str]) -> Iterator[Any]:

@@ -11,6 +11,7 @@ from payme.merchant.django import models
 from payme.merchant.django.limiting import limited
 from payme.merchant.django.rows import DjangoRows, begin
 from payme.merchant.django.signals import send_after_commit
+from payme.merchant.entities import Transaction
 from payme.merchant.limits import Deadline, Limits, RequestTimedOutError, Turns, checked
 from payme.merchant.orders import Orders, Shop
 from payme.merchant.stores.rows import carry_out
@@ -60,6 +61,33 @@ class DjangoStore:
         deadline = Deadline(self._limits)
         return run(flow, lambda work: self._work(alias, work, deadline))
 
+    def transactions_of(self, order_id: str, box: str | None = None) -> list[Transaction]:
+        """Read every transaction of an order.
+
+        Args:
+            order_id: Id of the order, as `find` names it.
+            box: The cash-box whose transactions are read; None for all.
+
+        Returns:
+            The transactions in every state by Payme's time, the oldest first.
+
+        Raises:
+            InvalidArgument: `order_id` is no text of 1 to 255 characters.
+            ConfigurationError: `box` can't be the name of a cash-box.
+
+        Example:
+            >>> paid = [one for one in store.transactions_of("7") if one.state == 2]
+        """
+        alias = self._using or router.db_for_write(models.Transaction)
+        # No `atomic` of its own: a view may ask inside of one.
+        deadline = Deadline(self._limits)
+
+        def read(work: flows.Work) -> Any:
+            rows = DjangoRows(alias, self._limits, work.box)
+            return carry_out(work, rows, self._shop, deadline=deadline)
+
+        return run(flows.of_order(order_id, box), read)
+
     def _work(self, alias: str, work: flows.Work, deadline: Deadline) -> Any:
         connection = connections[alias]
         with self._turns.taken(deadline):
@@ -80,10 +108,11 @@ class DjangoStore:
     def _in_scope(
         self, alias: str, work: flows.Work, deadline: Deadline, watched: Watched | None
     ) -> Any:
-        rows = DjangoRows(alias, self._limits)
+        rows = DjangoRows(alias, self._limits, work.box)
         tell = partial(send_after_commit, alias)
         if work.scope in _SINGLE and _autocommits(alias):
-            return carry_out(work, rows, self._shop, deadline=deadline, happened=tell)
+            with limited(alias, self._limits):
+                return carry_out(work, rows, self._shop, deadline=deadline, happened=tell)
         with limited(alias, self._limits), transaction.atomic(using=alias, durable=True):
             if work.scope != "cursor":
                 begin(alias)

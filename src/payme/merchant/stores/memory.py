@@ -57,13 +57,17 @@ class MemoryStore:
         deadline = Deadline(self._limits)
         return run(flow, lambda work: self._work(work, deadline))
 
+    def transactions_of(self, order_id: str, box: str | None = None) -> list[Transaction]:
+        """Read every transaction of an order; see `payme.merchant.flows.of_order`."""
+        return self.run(flows.of_order(order_id, box))
+
     def _work(self, work: flows.Work, deadline: Deadline) -> Any:
         if not self._lock.acquire(timeout=max(deadline.left(), 0)):
             raise deadline.passed()
         try:
             before = dict(self._rows.kept)
             try:
-                return carry_out(work, self._rows, self._shop, deadline=deadline)
+                return carry_out(work, _Box(self._rows, work.box), self._shop, deadline=deadline)
             except BaseException:
                 self._rows.kept = before
                 raise
@@ -90,14 +94,22 @@ class _Functions:
 
 
 class _MemoryRows:
-    """The rows; who works on them has the store's lock, so no order needs one of its own."""
+    """The rows of all cash-boxes, by cash-box and Payme's id."""
 
     def __init__(self) -> None:
-        self.kept: dict[str, Transaction] = {}
-        self._exclusive: set[str] = set()
+        self.kept: dict[tuple[str, str], Transaction] = {}
+        self.exclusive: set[tuple[str, str]] = set()
+
+
+class _Box:
+    """The rows of a cash-box; who works on them has the store's lock, so no order needs one."""
+
+    def __init__(self, rows: _MemoryRows, box: str) -> None:
+        self._rows = rows
+        self._box = box
 
     def read(self, transaction_id: str) -> Transaction | None:
-        return self.kept.get(transaction_id)
+        return self._rows.kept.get((self._box, transaction_id))
 
     lock = read
 
@@ -105,41 +117,50 @@ class _MemoryRows:
         pass
 
     def active(self, order_id: str) -> Transaction | None:
-        return next((self.kept[one] for one in self._holding(order_id)), None)
+        living = (TransactionState.CREATED, TransactionState.PERFORMED)
+        return next(
+            (
+                row
+                for row in self.of_order(order_id, any_box=False)
+                if row.state in living and (self._box, row.id) in self._rows.exclusive
+            ),
+            None,
+        )
+
+    def of_order(self, order_id: str, *, any_box: bool) -> list[Transaction]:
+        rows = self._rows.kept.values() if any_box else self._own()
+        return sorted((row for row in rows if row.order_id == order_id), key=_by_time)
 
     def insert(self, new: Transaction, *, exclusive: bool) -> bool:
-        if new.id in self.kept or (exclusive and self._holding(new.order_id)):
+        key = (self._box, new.id)
+        if key in self._rows.kept or (exclusive and self.active(new.order_id)):
             return False
-        self.kept[new.id] = new
-        (self._exclusive.add if exclusive else self._exclusive.discard)(new.id)
+        self._rows.kept[key] = new
+        (self._rows.exclusive.add if exclusive else self._rows.exclusive.discard)(key)
         return True
 
     def update(self, before: Transaction, after: Transaction) -> bool:
-        if self.kept[before.id].state != before.state:
+        if self._rows.kept[self._box, before.id].state != before.state:
             return False
-        self.kept[after.id] = after
+        self._rows.kept[self._box, after.id] = after
         return True
 
     def created_between(
         self, from_: int, to: int, read: Callable[[Iterable[Transaction]], Any]
     ) -> Any:
-        rows = [row for row in self.kept.values() if from_ <= row.time <= to]
-        return read(sorted(rows, key=lambda row: (row.time, row.id)))
+        return read(sorted((row for row in self._own() if from_ <= row.time <= to), key=_by_time))
 
     def waiting(self, before: int, after: tuple[int, str], limit: int) -> list[Transaction]:
         rows = [
             row
-            for row in self.kept.values()
-            if row.state == TransactionState.CREATED
-            and row.time < before
-            and (row.time, row.id) > after
+            for row in self._own()
+            if row.state == TransactionState.CREATED and row.time < before and _by_time(row) > after
         ]
-        return sorted(rows, key=lambda row: (row.time, row.id))[:limit]
+        return sorted(rows, key=_by_time)[:limit]
 
-    def _holding(self, order_id: str) -> list[str]:
-        living = (TransactionState.CREATED, TransactionState.PERFORMED)
-        return [
-            row.id
-            for row in self.kept.values()
-            if row.order_id == order_id and row.id in self._exclusive and row.state in living
-        ]
+    def _own(self) -> list[Transaction]:
+        return [row for (box, _), row in self._rows.kept.items() if box == self._box]
+
+
+def _by_time(row: Transaction) -> tuple[int, str]:
+    return row.time, row.id

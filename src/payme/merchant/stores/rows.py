@@ -19,7 +19,7 @@ _LOG = logging.getLogger("payme.merchant")
 
 
 class Rows(Protocol):
-    """The transactions, on one connection.
+    """The transactions of one cash-box, on one connection.
 
     How an order is locked is the database's own matter; what a lock promises is in
     `flows.LockOrder` and `flows.LockTransaction`.
@@ -41,6 +41,10 @@ class Rows(Protocol):
         """Read the transaction of a one-time order that waits or is performed."""
         ...
 
+    def of_order(self, order_id: str, *, any_box: bool) -> list[Transaction]:
+        """Read every transaction of an order, by Payme's time, in all cash-boxes or in this."""
+        ...
+
     def insert(self, new: Transaction, *, exclusive: bool) -> bool:
         """Store a new transaction; False if its id or its order is taken."""
         ...
@@ -60,7 +64,7 @@ class Rows(Protocol):
         ...
 
 
-def operate(rows: Rows, step: flows.Step) -> Any:
+def operate(rows: Rows, step: flows.Step) -> Any:  # noqa: C901 - a case for each operation
     """Carry out a step that concerns rows alone.
 
     Args:
@@ -79,6 +83,8 @@ def operate(rows: Rows, step: flows.Step) -> Any:
             return rows.lock_order(order_id)
         case flows.ReadActive(order_id):
             return rows.active(order_id)
+        case flows.ListOrder(order_id, any_box):
+            return rows.of_order(order_id, any_box=any_box)
         case flows.Insert(transaction, exclusive):
             return rows.insert(transaction, exclusive=exclusive)
         case flows.Update(before, after):
@@ -131,9 +137,7 @@ def carry_out(
             case _:
                 return _noted(work, step, operate(rows, step))
 
-    value = run(work.steps, perform)
-    deadline.require()
-    return value
+    return run(work.steps, perform)
 
 
 async def acarry_out(
@@ -172,6 +176,6 @@ def _noted(work: flows.Work, step: flows.Step, came: Any) -> Any:
     # In the scope `insert` the index alone decides; beneath a lock it should have no work.
     if work.scope == "transaction" and isinstance(step, flows.Insert) and came is False:
         _LOG.warning(
-            "the unique index refused a transaction: its id is taken, or one holds its order"
+            "the unique index refused a transaction: its id is taken, or one reserves its order"
         )
     return came

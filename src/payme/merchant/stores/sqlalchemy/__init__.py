@@ -1,13 +1,14 @@
 """Stores on SQLAlchemy 2 Core, blocking and asyncio: `pip install "payme-uz[sqlalchemy]"`.
 
-Proved on PostgreSQL and SQLite. The merchant subclasses `Orders` (or `AsyncOrders`): how an order
-is found, and what to do when it is paid or taken back. All of it happens on one connection, in one
-database transaction and under the order's lock, so the goods and the payment are stored
-together or not at all.
+Proved on PostgreSQL, MariaDB and SQLite. The merchant subclasses `Orders` (or `AsyncOrders`): how
+an order is found, and what to do when it is paid or taken back. All of it happens on one
+connection, in one database transaction and under the order's lock, so the goods and the payment are
+stored together or not at all.
 
-`metadata` holds the one table, `payme_transaction`. Give it to Alembic next to your own
+`metadata` holds the tables: `payme_transaction`, and `payme_order_lock`, which only MariaDB and
+MySQL use. Give it to Alembic next to your own
 (`target_metadata = [Base.metadata, payme.merchant.stores.sqlalchemy.metadata]`), or call
-`create_all()` of a store.
+`create_all()` of a store. `upgrade` brings a table of an earlier version up to date.
 
 Example:
     >>> class ShopOrders(Orders):
@@ -36,6 +37,7 @@ from payme.merchant.stores.sqlalchemy.outbox import AsyncSqlAlchemyOutbox, SqlAl
 from payme.merchant.stores.sqlalchemy.schema import metadata, transactions
 from payme.merchant.stores.sqlalchemy.sessions import AsyncSessionOrders, SessionOrders
 from payme.merchant.stores.sqlalchemy.store import AsyncSqlAlchemyStore, SqlAlchemyStore
+from payme.merchant.stores.sqlalchemy.upgrade import upgrade
 
 del _sqlalchemy
 
@@ -50,4 +52,5 @@ __all__ = [
     "SqlAlchemyStore",
     "metadata",
     "transactions",
+    "upgrade",
 ]

@@ -1,61 +1,132 @@
-"""The table, and what is read from it and written to it."""
+"""The tables, and what is read from them and written to them."""
 
-from typing import Any, Final
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from payme.merchant.entities import Receiver, Transaction, TransactionState
+from payme.merchant.entities import LONGEST_BOX, LONGEST_ORDER_ID, Receiver, Transaction
+from payme.merchant.entities import TransactionState as State
 from payme.merchant.limits import Limits, ms
 
 metadata: Final = sa.MetaData()
-"""Holds `payme_transaction`; for Alembic and `create_all`."""
+"""Holds `payme_transaction` and `payme_order_lock`; for Alembic and `create_all`."""
 
-LIVING: Final = (TransactionState.CREATED, TransactionState.PERFORMED)
+LIVING: Final = (State.CREATED, State.PERFORMED)
+
+_MARIADB: Final = ("mysql", "mariadb")
+
+
+def _text(length: int) -> sa.String:
+    """Text that is compared character by character, as PostgreSQL and SQLite do by themselves."""
+    exact = mysql.VARCHAR(length, charset="utf8mb4", collation="utf8mb4_bin")
+    return sa.String(length).with_variant(exact, *_MARIADB)
+
+
+if TYPE_CHECKING:
+    _Decorator = sa.types.TypeDecorator[Any]
+else:
+    _Decorator = sa.types.TypeDecorator
+
+
+class _ExactJson(_Decorator):
+    """JSON as text: the type of MySQL gives large numbers back as others, and Payme compares."""
+
+    impl = mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin")
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str:  # noqa: ARG002
+        return json.dumps(value, ensure_ascii=False)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:  # noqa: ARG002
+        return json.loads(value)
+
+
+_JSON: Final = sa.JSON().with_variant(_ExactJson(), *_MARIADB)
 
 transactions: Final = sa.Table(
     "payme_transaction",
     metadata,
-    sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("order_id", sa.String(255), nullable=False),
+    sa.Column("id", _text(64), primary_key=True),
+    # The id of the cash-box, or empty for the one of a shop that names none. It is a part of every
+    # key, and each statement names it: who has the key of one cash-box reaches nothing of another.
+    # The last part: a shop has few, and a database would rather sort all of one than use `time`.
+    sa.Column("box", _text(LONGEST_BOX), primary_key=True, server_default=sa.text("''")),
+    sa.Column("order_id", _text(LONGEST_ORDER_ID), nullable=False),
     # Times are ms since 1970 UTC and amounts are tiyin: both outgrow 32 bits.
     sa.Column("time", sa.BigInteger, nullable=False),
     sa.Column("amount", sa.BigInteger, nullable=False),
-    sa.Column("account", sa.JSON, nullable=False),
+    sa.Column("account", _JSON, nullable=False),
     sa.Column("create_time", sa.BigInteger, nullable=False),
     sa.Column("perform_time", sa.BigInteger, nullable=False),
     sa.Column("cancel_time", sa.BigInteger, nullable=False),
     sa.Column("state", sa.SmallInteger, nullable=False),
     sa.Column("reason", sa.BigInteger, nullable=True),
-    sa.Column("receivers", sa.JSON, nullable=False),
-    sa.Column("fiscal", sa.JSON, nullable=False),
-    # The order that this transaction holds: set while it lives, unless the account is cumulative.
-    # Plainly unique, since NULL equals nothing: no database needs a partial index for it.
-    sa.Column("holds", sa.String(255), nullable=True),
-    sa.CheckConstraint("holds IS NULL OR state IN (1, 2)", name="payme_transaction_living"),
-    sa.Index("payme_transaction_holds", "holds", unique=True),
+    sa.Column("receivers", _JSON, nullable=False),
+    sa.Column("fiscal", _JSON, nullable=False),
+    # The order that this transaction reserves: set while it lives, unless the account is
+    # cumulative. Plainly unique, since NULL equals nothing: no database needs a partial index.
+    sa.Column("reserves", _text(LONGEST_ORDER_ID), nullable=True),
+    sa.CheckConstraint("reserves IS NULL OR state IN (1, 2)", name="payme_transaction_living"),
+    sa.Index("payme_transaction_reserves", "reserves", "box", unique=True),
+    # Without the cash-box: an audit reads a period of all, and a statement leaves few out.
     sa.Index("payme_transaction_statement", "time", "id"),
+    sa.Index("payme_transaction_order", "order_id"),
+    mysql_engine="InnoDB",
+    mariadb_engine="InnoDB",
 )
 """One row for each transaction of Payme."""
 
+order_locks: Final = sa.Table(
+    "payme_order_lock",
+    metadata,
+    sa.Column("name", _text(LONGEST_BOX + LONGEST_ORDER_ID), primary_key=True),
+    mysql_engine="InnoDB",
+    mariadb_engine="InnoDB",
+)
+"""A row to lock for each order on MariaDB and MySQL; empty elsewhere, where locks have no rows."""
+
 # The statements are built once: SQLAlchemy keeps their text, and only the parameters are new.
 
-_KEPT: Final = [column for column in transactions.c if column.name != "holds"]
+_KEPT: Final = [column for column in transactions.c if column.name != "reserves"]
+
+_OF_BOX: Final = transactions.c.box == sa.bindparam("box")
+
+_BY_TIME: Final = "FORCE INDEX (payme_transaction_statement)"
 
 _PAGE: Final = 1_000
 """Rows of a statement that are fetched at once."""
 
-BY_ID: Final = sa.select(*_KEPT).where(transactions.c.id == sa.bindparam("id"))
+BY_ID: Final = sa.select(*_KEPT).where(_OF_BOX, transactions.c.id == sa.bindparam("id"))
 """A transaction by Payme's id."""
 
-ACTIVE: Final = sa.select(*_KEPT).where(transactions.c.holds == sa.bindparam("order_id"))
+ACTIVE: Final = sa.select(*_KEPT).where(
+    _OF_BOX, transactions.c.reserves == sa.bindparam("order_id")
+)
 """The transaction of a one-time order that waits or is performed."""
+
+OF_ORDER: Final = (
+    sa.select(*_KEPT)
+    .where(transactions.c.order_id == sa.bindparam("order_id"))
+    .order_by(transactions.c.time, transactions.c.id)
+)
+"""The transactions of an order in every cash-box, or with `OF_ORDER_IN_BOX` in one."""
+
+OF_ORDER_IN_BOX: Final = OF_ORDER.where(_OF_BOX)
 
 CREATED_BETWEEN: Final = (
     sa.select(*_KEPT)
-    .where(transactions.c.time >= sa.bindparam("from"), transactions.c.time <= sa.bindparam("to"))
+    .where(
+        _OF_BOX,
+        transactions.c.time >= sa.bindparam("from"),
+        transactions.c.time <= sa.bindparam("to"),
+    )
     .order_by(transactions.c.time, transactions.c.id)
+    # MariaDB would rather sort the table.
+    .with_hint(transactions, _BY_TIME, "mysql")
+    .with_hint(transactions, _BY_TIME, "mariadb")
     .execution_options(yield_per=_PAGE)
 )
 """A statement: both ends included, by Payme's time, streamed."""
@@ -65,7 +136,8 @@ _TIME, _ID = transactions.c.time, transactions.c.id
 WAITING: Final = (
     sa.select(*_KEPT)
     .where(
-        transactions.c.state == int(TransactionState.CREATED),
+        _OF_BOX,
+        transactions.c.state == int(State.CREATED),
         sa.bindparam("before") > _TIME,
         sa.bindparam("after_time") <= _TIME,
         sa.or_(sa.bindparam("after_time") < _TIME, sa.bindparam("after_id") < _ID),
@@ -83,11 +155,15 @@ INSERT: Final = {
 }
 """A new transaction; no row comes back if its id or its order is taken. By dialect."""
 
+PLAIN_INSERT: Final = sa.insert(transactions)
+"""The same for MariaDB and MySQL, which undo no more than this statement when a key is taken."""
+
 _CHANGING: Final = ("perform_time", "cancel_time", "state", "reason", "fiscal")
 
 CHANGE: Final = (
     sa.update(transactions)
     .where(
+        transactions.c.box == sa.bindparam("its_box"),
         transactions.c.id == sa.bindparam("its_id"),
         transactions.c.state == sa.bindparam("state_before"),
     )
@@ -95,20 +171,34 @@ CHANGE: Final = (
 )
 """A transaction that is still in the state that was decided upon."""
 
-END: Final = CHANGE.values(holds=sa.null())
+END: Final = CHANGE.values(reserves=sa.null())
 """The same, for one that lives no more: its order is free."""
 
 TOUCH: Final = sa.update(transactions).where(sa.false()).values(state=transactions.c.state)
 """Change nothing, as a write."""
 
 
-def _locked(order_id: "sa.ColumnElement[str]") -> "sa.ColumnElement[Any]":
+ADOPT: Final = (
+    sa.update(transactions).where(transactions.c.box == "").values(box=sa.bindparam("its_box"))
+)
+"""What was kept without the name of a cash-box gets one."""
+
+
+def lock_name(box: "sa.ColumnElement[str]", order_id: "sa.ColumnElement[str]") -> Any:
+    """Write the name of an order's lock; two with the same only wait for each other."""
+    return box + order_id
+
+
+def _locked(box: "sa.ColumnElement[str]", order_id: "sa.ColumnElement[str]") -> Any:
     """Wait for the advisory lock of an order; two with the same hash wait for each other."""
-    name: sa.ColumnElement[str] = sa.literal_column("'payme:'", sa.Text) + order_id
+    prefix: sa.ColumnElement[str] = sa.literal_column("'payme:'", sa.Text)
+    name = prefix + lock_name(box, order_id)
     return sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, sa.literal_column("0")))
 
 
-LOCK_ORDER: Final = sa.select(_locked(sa.bindparam("order_id", type_=sa.Text)))
+_THE_ORDER: Final = (sa.bindparam("box", type_=sa.Text), sa.bindparam("order_id", type_=sa.Text))
+
+LOCK_ORDER: Final = sa.select(_locked(*_THE_ORDER))
 """Hold the order until the transaction of PostgreSQL ends."""
 
 _SETTINGS: Final = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
@@ -123,17 +213,19 @@ _LIMITED: Final = sa.select(
 
 _LOCKING: Final = (
     sa.select(
-        _LIMITED.c.lock_timeout, transactions.c.id, _locked(transactions.c.order_id).label("locked")
+        _LIMITED.c.lock_timeout,
+        transactions.c.id,
+        _locked(transactions.c.box, transactions.c.order_id).label("locked"),
     )
     .select_from(
-        _LIMITED.outerjoin(transactions, transactions.c.id == sa.bindparam("id")),
+        _LIMITED.outerjoin(transactions, sa.and_(_OF_BOX, transactions.c.id == sa.bindparam("id"))),
     )
     .cte("locking")
 )
 
 LOCK: Final = (
     sa.select(*_KEPT)
-    .where(transactions.c.id == sa.select(_LOCKING.c.id).scalar_subquery())
+    .where(_OF_BOX, transactions.c.id == sa.select(_LOCKING.c.id).scalar_subquery())
     .with_for_update(key_share=True)
 )
 """Set the limits, hold the order of a transaction, then read the transaction.
@@ -145,6 +237,27 @@ In one statement, whose picture of the database is older than the lock. Locking 
 PostgreSQL read it anew: its newest version is what comes, whoever changed it while we waited.
 Source: https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
 """
+
+_ITS_NAME: Final = sa.select(lock_name(transactions.c.box, transactions.c.order_id)).where(
+    _OF_BOX, transactions.c.id == sa.bindparam("id")
+)
+
+LOCK_ROW: Final = mysql.insert(order_locks).on_duplicate_key_update(name=order_locks.c.name)
+"""Hold the row of an order until the transaction of MariaDB or MySQL ends; made the first time.
+
+In one statement: who looked for a missing row first would keep others from making it, and two of
+them each other.
+"""
+
+LOCK_ROW_OF: Final = (
+    mysql.insert(order_locks)
+    .from_select(["name"], _ITS_NAME)
+    .on_duplicate_key_update(name=order_locks.c.name)
+)
+"""The same for the order of a transaction; nothing happens without one."""
+
+LOCKED_BY_ID: Final = BY_ID.with_for_update()
+"""A transaction whose order is held, in its newest version."""
 
 
 def limiting(limits: Limits) -> dict[str, str]:
@@ -166,12 +279,12 @@ def period(from_: int, to: int) -> dict[str, Any]:
 
 
 def new(transaction: Transaction, *, exclusive: bool) -> dict[str, Any]:
-    """Make the parameters of `INSERT`; an order that is held can't be held twice."""
+    """Make the parameters of `INSERT`; an order that is reserved can't be reserved twice."""
     return {
         **msgspec.structs.asdict(transaction),
         "state": int(transaction.state),
         "receivers": msgspec.to_builtins(list(transaction.receivers)),
-        "holds": transaction.order_id if exclusive else None,
+        "reserves": transaction.order_id if exclusive else None,
     }
 
 
@@ -181,6 +294,7 @@ def changed(before: Transaction, after: Transaction) -> dict[str, Any]:
     return {
         **values,
         "state": int(after.state),
+        "its_box": before.box,
         "its_id": before.id,
         "state_before": int(before.state),
     }
@@ -189,6 +303,6 @@ def changed(before: Transaction, after: Transaction) -> dict[str, Any]:
 def read(row: sa.RowMapping) -> Transaction:
     """Make the transaction of a row."""
     fields: dict[str, Any] = dict(row)
-    fields["state"] = TransactionState(fields["state"])
+    fields["state"] = State(fields["state"])
     fields["receivers"] = tuple(Receiver(**part) for part in fields["receivers"])
     return Transaction(**fields)

@@ -10,6 +10,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from payme.errors import ConfigurationError
 from payme.flow import arun, run
 from payme.merchant import flows
+from payme.merchant.entities import Transaction, box_name
 from payme.merchant.limits import (
     AsyncTurns,
     Deadline,
@@ -29,16 +30,22 @@ from payme.merchant.stores.sqlalchemy.sessions import (
     SessionOrders,
     on_connections,
 )
+from payme.merchant.stores.sqlalchemy.upgrade import create_all
 from payme.merchant.stores.watch import Watched, cancelling
 
 T = TypeVar("T")
 
-_ISOLATION: Final = {"postgresql": "READ COMMITTED", "sqlite": "SERIALIZABLE"}
+_ISOLATION: Final = {
+    "postgresql": "READ COMMITTED",
+    "mysql": "READ COMMITTED",
+    "mariadb": "READ COMMITTED",
+    "sqlite": "SERIALIZABLE",
+}
 """Set for each flow, since the engine may have another level, or none (AUTOCOMMIT)."""
 
 
 class SqlAlchemyStore:
-    """Keeps transactions in PostgreSQL or SQLite, blocking.
+    """Keeps transactions in PostgreSQL, MariaDB, MySQL or SQLite, blocking.
 
     Any number of threads and processes may share the database. Each flow takes one connection from
     the engine's pool and gives it back; when the pool or the database is out of reach, Payme gets
@@ -50,7 +57,7 @@ class SqlAlchemyStore:
         limits: How long a request may take, and how much of the pool all of them.
 
     Raises:
-        ConfigurationError: The database is neither, `orders` is no `Orders`, or its `find`
+        ConfigurationError: The database is another one, `orders` is no `Orders`, or its `find`
             takes other arguments.
         InvalidArgument: `limits` is no `Limits`.
 
@@ -74,8 +81,52 @@ class SqlAlchemyStore:
         self._turns = Turns(_at_once(engine, self._limits))
 
     def create_all(self) -> None:
-        """Create the table unless it exists; Alembic users write a migration instead."""
-        schema.metadata.create_all(self._engine)
+        """Create the tables unless they exist, and bring an older one up to date.
+
+        With Alembic, write a migration instead; see `payme.merchant.stores.sqlalchemy.upgrade`.
+        """
+        with self._turns.taken(Deadline(self._limits)), self._engine.begin() as connection:
+            create_all(connection)
+
+    def adopt(self, box: str) -> int:
+        """Give a cash-box the transactions that were kept before cash-boxes had names.
+
+        A shop that goes from one cash-box to several does this once, before it serves the first
+        request with their names: a paid order is known by its transaction, and only in its
+        cash-box. What is named already stays as it is.
+
+        Args:
+            box: Id of the cash-box (merchant id) that they came by.
+
+        Returns:
+            How many they were.
+
+        Raises:
+            ConfigurationError: `box` can't be the name of a cash-box.
+        """
+        values = {"its_box": box_name(box)}
+        with self._turns.taken(Deadline(self._limits)), self._engine.begin() as connection:
+            begin_as_writer(connection)
+            return connection.execute(schema.ADOPT, values).rowcount
+
+    def transactions_of(self, order_id: str, box: str | None = None) -> list[Transaction]:
+        """Read every transaction of an order.
+
+        Args:
+            order_id: Id of the order, as `find` names it.
+            box: The cash-box whose transactions are read; None for all.
+
+        Returns:
+            The transactions in every state by Payme's time, the oldest first.
+
+        Raises:
+            InvalidArgument: `order_id` is no text of 1 to 255 characters.
+            ConfigurationError: `box` can't be the name of a cash-box.
+
+        Example:
+            >>> paid = [one for one in store.transactions_of("7") if one.state == 2]
+        """
+        return self.run(flows.of_order(order_id, box))
 
     def run(self, flow: flows.Flow[T]) -> T:
         """Carry out the work of a flow; see `Store.run`."""
@@ -86,7 +137,11 @@ class SqlAlchemyStore:
         with self._turns.taken(deadline):
             if work.scope in self._single:
                 with self._autocommit.connect() as connection:
-                    return self._carry_out(work, connection, deadline)
+                    before = limit(connection, self._limits)
+                    try:
+                        return self._carry_out(work, connection, deadline)
+                    finally:
+                        set_back(connection, before)
             with self._engine.connect() as connection:
                 before = limit(connection, self._limits)
                 try:
@@ -103,7 +158,7 @@ class SqlAlchemyStore:
         watched: Watched | None = None
         try:
             with cancelling(connection.connection.driver_connection, deadline) as watched:
-                rows = SqlRows(connection)
+                rows = SqlRows(connection, work.box)
                 return carry_out(work, rows, self._shop, connection, deadline=deadline)
         except Exception as error:
             if deadline.left() > 0 or isinstance(error, RequestTimedOutError):
@@ -115,7 +170,7 @@ class SqlAlchemyStore:
 
 
 class AsyncSqlAlchemyStore:
-    """Keeps transactions in PostgreSQL or SQLite, under asyncio; see `SqlAlchemyStore`.
+    """Keeps transactions in a database, under asyncio; see `SqlAlchemyStore`.
 
     Args:
         engine: The merchant's own engine.
@@ -123,7 +178,7 @@ class AsyncSqlAlchemyStore:
         limits: How long a request may take, and how much of the pool all of them.
 
     Raises:
-        ConfigurationError: The database is neither, `orders` is no `AsyncOrders`, or its `find`
+        ConfigurationError: The database is another one, `orders` is no `AsyncOrders`, or its `find`
             takes other arguments.
         InvalidArgument: `limits` is no `Limits`.
 
@@ -152,9 +207,22 @@ class AsyncSqlAlchemyStore:
         self._turns = AsyncTurns(_at_once(blocking, self._limits))
 
     async def create_all(self) -> None:
-        """Create the table unless it exists; Alembic users write a migration instead."""
-        async with self._engine.begin() as connection:
-            await connection.run_sync(schema.metadata.create_all)
+        """Create the tables unless they exist; see `SqlAlchemyStore.create_all`."""
+        turn = self._turns.taken(Deadline(self._limits))
+        async with turn, self._engine.begin() as connection:
+            await connection.run_sync(create_all)
+
+    async def adopt(self, box: str) -> int:
+        """Give a cash-box the transactions without a name; see `SqlAlchemyStore.adopt`."""
+        values = {"its_box": box_name(box)}
+        turn = self._turns.taken(Deadline(self._limits))
+        async with turn, self._engine.begin() as connection:
+            await connection.run_sync(begin_as_writer)
+            return (await connection.execute(schema.ADOPT, values)).rowcount
+
+    async def transactions_of(self, order_id: str, box: str | None = None) -> list[Transaction]:
+        """Read every transaction of an order; see `SqlAlchemyStore.transactions_of`."""
+        return await self.run(flows.of_order(order_id, box))
 
     async def run(self, flow: flows.Flow[T]) -> T:
         """Carry out the work of a flow; see `Store.run`."""
@@ -172,9 +240,13 @@ class AsyncSqlAlchemyStore:
             async with deadline.interrupting():
                 await connection.start()
             try:
-                if single:
-                    return await self._carry_out(work, connection, deadline)
-                return await self._in_transaction(work, connection, deadline)
+                before = await connection.run_sync(limit, self._limits)
+                try:
+                    if single:
+                        return await self._carry_out(work, connection, deadline)
+                    return await self._in_transaction(work, connection, deadline)
+                finally:
+                    await connection.run_sync(set_back, before)
             finally:
                 # Shielded: a connection that is not given back is gone from the shop's pool.
                 await asyncio.shield(connection.close())
@@ -182,31 +254,27 @@ class AsyncSqlAlchemyStore:
     async def _in_transaction(
         self, work: flows.Work, connection: AsyncConnection, deadline: Deadline
     ) -> Any:
-        before = await connection.run_sync(limit, self._limits)
-        try:
-            async with connection.begin() as transaction:
-                if work.scope in ("insert", "transaction"):
-                    async with deadline.interrupting():
-                        await connection.run_sync(begin_as_writer)
-                value = await self._carry_out(work, connection, deadline)
-                _require_open(open_=transaction.is_active)
-        finally:
-            await connection.run_sync(set_back, before)
+        async with connection.begin() as transaction:
+            if work.scope in ("insert", "transaction"):
+                async with deadline.interrupting():
+                    await connection.run_sync(begin_as_writer)
+            value = await self._carry_out(work, connection, deadline)
+            _require_open(open_=transaction.is_active)
         return value
 
     async def _carry_out(
         self, work: flows.Work, connection: AsyncConnection, deadline: Deadline
     ) -> Any:
         async def on_rows(step: flows.Step) -> Any:
-            return await connection.run_sync(_operate, step)
+            return await connection.run_sync(_operate, step, work.box)
 
         # Before COMMIT, which has to come to an end: nobody would know which.
         async with deadline.interrupting():
             return await acarry_out(work, on_rows, self._shop, connection)
 
 
-def _operate(connection: sa.Connection, step: flows.Step) -> Any:
-    return operate(SqlRows(connection), step)
+def _operate(connection: sa.Connection, step: flows.Step, box: str) -> Any:
+    return operate(SqlRows(connection, box), step)
 
 
 def _require_open(*, open_: bool) -> None:
@@ -218,7 +286,7 @@ def _isolation(engine: sa.Engine) -> Any:
     level = _ISOLATION.get(engine.dialect.name)
     if level is None:
         raise ConfigurationError(
-            f"engine: got {engine.dialect.name}, expected postgresql or sqlite"
+            f"engine: got {engine.dialect.name}, expected postgresql, mysql, mariadb or sqlite"
         )
     return level
 
@@ -237,8 +305,7 @@ def _single(engine: sa.Engine) -> frozenset[flows.Scope]:
     Each sees what is committed when it starts, as in READ COMMITTED. SQLite is asked in no time:
     there one transaction is simpler.
     """
-    alone = engine.dialect.name == "postgresql"
-    return frozenset[flows.Scope](("read", "insert") if alone else ())
+    return frozenset[flows.Scope](() if engine.dialect.name == "sqlite" else ("read", "insert"))
 
 
 def _at_once(engine: sa.Engine, limits: Limits) -> int | None:

@@ -1,0 +1,138 @@
+"""A database that the former version has filled is migrated, and every payment goes on."""
+
+from contextlib import contextmanager
+
+import pytest
+from conftest_of_upgrades import opened_alias
+from django.core.management import call_command
+from django.db import IntegrityError, connections, transaction
+from django.db.migrations.executor import MigrationExecutor
+from scenarios import START, code, number
+from shopfront import routing
+from shopfront.models import Order
+
+from payme.merchant.core import EXPIRY_MS
+from payme.merchant.django.models import OrderLock, Transaction
+from support.mariadb import mariadb_database
+from support.postgres import postgres_database
+
+OLD = "0001_initial"
+MANY = 300
+STATES = (1, 2, -1, -2)
+ALIAS = "upgraded"
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def old(request, tmp_path):
+    """A database as the former version made and filled it."""
+    with database(request.param, tmp_path) as where, opened_alias(ALIAS, where):
+        before, routing.chosen = routing.chosen, ALIAS
+        call_command("migrate", "payme", OLD, database=ALIAS, verbosity=0)
+        fill()
+        yield ALIAS
+        routing.chosen = before
+
+
+@contextmanager
+def database(kind, tmp_path):
+    if kind == "sqlite":
+        yield {"ENGINE": "django.db.backends.sqlite3", "NAME": str(tmp_path / "old.sqlite3")}
+    elif kind == "mariadb":
+        with mariadb_database() as server:
+            yield {"ENGINE": "django.db.backends.mysql", **server}
+    else:
+        with postgres_database() as url:
+            yield {"ENGINE": "django.db.backends.postgresql", "url": url}
+
+
+def fill():
+    """Store transactions in every state, as rows of the former version."""
+    old = MigrationExecutor(connections[ALIAS]).loader.project_state(("payme", OLD)).apps
+    model = old.get_model("payme", "Transaction")
+    model.objects.using(ALIAS).bulk_create(
+        model(
+            id=number(one),
+            order_id=str(one),
+            holds=str(one) if STATES[one % 4] > 0 else None,
+            time=START + one,
+            amount=50_000,
+            account={"order_id": str(one), "имя": "\0"},
+            create_time=START,
+            state=STATES[one % 4],
+            reason=None if STATES[one % 4] > 0 else 3,
+            receivers=[{"id": "5" * 24, "amount": 50_000}],
+            fiscal={"PERFORM": {"receipt_id": one}},
+        )
+        for one in range(MANY)
+    )
+    old.get_model("payme", "OrderLock").objects.using(ALIAS).create(order_id="1")
+
+
+def migrated():
+    call_command("migrate", "payme", database=ALIAS, verbosity=0)
+
+
+def content():
+    """Every row, whatever the version; the cash-box and the key of the row left out."""
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("SELECT * FROM payme_transaction ORDER BY time")
+        names = [column[0] for column in cursor.description]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    for row in rows:
+        row["reserves"] = row.pop("holds", row.get("reserves"))
+        assert row.pop("box", "") == ""
+        row.pop("number", None)
+    return rows
+
+
+def test_every_row_is_kept_and_belongs_to_the_one_cash_box(old):
+    before = content()
+    assert len(before) == MANY
+    migrated()
+    assert content() == before
+    assert Transaction.objects.filter(box="").count() == MANY
+    assert OrderLock.objects.get().order_id == "1"
+
+
+def test_payments_go_on_where_they_were(old, make_merchant):
+    migrated()
+    call_command("migrate", "shopfront", database=ALIAS, run_syncdb=True, verbosity=0)
+    Order.objects.bulk_create(Order(name=str(one)) for one in range(MANY))
+    shop = make_merchant()
+    assert shop.perform(0)["result"]["state"] == 2
+    assert shop.perform(1)["result"]["state"] == 2
+    assert shop.events() == [("paid", "0")]
+    assert code(shop.create(MANY, "1")) == -31008  # paid before the migration
+    assert code(shop.create(MANY, "4")) == -31008  # reserved before
+    assert shop.cancel(5, reason=5)["result"]["state"] == -2
+    assert shop.create(MANY, "2")["result"]["state"] == 1
+    assert len(shop.statement(0, START + EXPIRY_MS)) == MANY + 1
+
+
+def test_keys_of_the_migrated_table_have_the_cash_box(old):
+    migrated()
+    row = {"order_id": "7", "time": START, "amount": 1, "account": {}, "create_time": START}
+    Transaction.objects.create(payme_id=number(4), box="x", reserves="4", **row)
+    for taken in (
+        {"payme_id": number(4)},
+        {"payme_id": number(MANY), "reserves": "4"},
+        {"payme_id": number(4), "box": "x"},
+        {"payme_id": number(MANY), "box": "x", "reserves": "4"},
+    ):
+        with pytest.raises(IntegrityError), transaction.atomic(using=ALIAS):
+            Transaction.objects.create(**{**row, **taken})
+    assert Transaction.objects.count() == MANY + 1
+
+
+def test_migrated_table_is_as_a_new_one(old):
+    migrated()
+    with connections[ALIAS].cursor() as cursor:
+        found = connections[ALIAS].introspection.get_constraints(cursor, "payme_transaction")
+    keys = {tuple(one["columns"]): (one["primary_key"], one["unique"]) for one in found.values()}
+    assert keys[("number",)][0]
+    assert keys[("id", "box")] == keys[("reserves", "box")] == (False, True)
+    assert {("time", "id"), ("order_id",)} <= set(keys)
+    assert not {("id",), ("reserves",)} & {
+        columns for columns, (primary, unique) in keys.items() if primary or unique
+    }
+    assert not [name for name in found if name.endswith("_like") and "order_id" not in name]
