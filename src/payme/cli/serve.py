@@ -21,6 +21,7 @@ from payme.sandbox.access import is_loopback
 from payme.sandbox.engine import Answer
 from payme.sandbox.engine.testcards import CODE
 from payme.sandbox.scenarios import SCENARIOS
+from payme.sandbox.settings import CashBoxSettings
 
 FAILURES: Final = (SandboxError, ImportError)
 
@@ -37,6 +38,7 @@ class Options(TypedDict):
     merchant_id: str | None
     key: str | None
     account_fields: dict[str, str]
+    cash_boxes: list[CashBoxSettings]
     min_amount: int | None
     max_amount: int | None
     receipt_ttl_ms: int | None
@@ -149,6 +151,10 @@ def print_banner(show: Callable[[Any], None], sandbox: Sandbox, db: Path | None)
         if not value:
             continue
         show(Text(f"  {name:<12} ").append(value, style="cyan"))
+    for one in sandbox.cash_boxes[1:]:
+        show(Text(f"Cash-box {one.name}", style="bold"))
+        show(Text("  Merchant ID  ").append(one.merchant_id, style="cyan"))
+        show(Text("  Key          ").append(one.key, style="cyan"))
     show(_cards(sandbox))
     show(Text(_example(sandbox)))
     show(Text("Ctrl-C stops it."))
