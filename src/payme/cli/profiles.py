@@ -10,20 +10,19 @@ of its programs, and a shell keeps them in its history. A file that others can r
 instead of warned about: what was read once is no secret any more.
 """
 
-import json
 import os
 import re
-import secrets
 import stat
-import tomllib
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import click
 
 from payme.cli.words import tell
-from payme.errors import ConfigurationError
 from payme.redact import Secret
+
+if TYPE_CHECKING:
+    from payme.errors import ConfigurationError
 
 DEFAULT: Final = "default"
 PROFILE: Final = "PAYME_PROFILE"
@@ -79,6 +78,9 @@ def read() -> dict[str, Profile]:
     Raises:
         ConfigurationError: Others can read the file, or it is damaged.
     """
+    # Loaded here: every command has the option `--profile`, and most read no profile.
+    import tomllib
+
     file = path()
     try:
         # What is checked is what is read: the file can't be exchanged in between.
@@ -88,8 +90,14 @@ def read() -> dict[str, Profile]:
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise ConfigurationError(_damaged(file)) from None
+        raise _error(_damaged(file)) from None
     return {name: _profile(file, name, told) for name, told in found.items()}
+
+
+def _error(text: str) -> "ConfigurationError":
+    from payme.errors import ConfigurationError
+
+    return ConfigurationError(text)
 
 
 def _require_private(file: Path, status: os.stat_result) -> None:
@@ -102,7 +110,7 @@ def _require_private(file: Path, status: os.stat_result) -> None:
             f"{file} принадлежит другому пользователю",
             f"{file} belongs to another user",
         )
-        raise ConfigurationError(owned)
+        raise _error(owned)
     if status.st_mode & _OTHERS:
         mode = f"{stat.S_IMODE(status.st_mode):04o}"
         readable = tell(
@@ -112,14 +120,14 @@ def _require_private(file: Path, status: os.stat_result) -> None:
             f"{file} is open to others (mode {mode}): chmod 600 it, and renew the key in the "
             "cabinet",
         )
-        raise ConfigurationError(readable)
+        raise _error(readable)
 
 
 def _profile(file: Path, name: str, told: Any) -> Profile:
     found = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
     members = [one for one in map(found.get, _MEMBERS) if isinstance(one, str)]
     if len(members) != len(_MEMBERS):
-        raise ConfigurationError(_damaged(file, name))
+        raise _error(_damaged(file, name))
     merchant_id, key, base_url = members
     return Profile(merchant_id, Secret(key, "<key>"), base_url)
 
@@ -142,6 +150,8 @@ def write(profiles: dict[str, Profile]) -> None:
     Raises:
         OSError: The folder can't be written to.
     """
+    import secrets
+
     file = path()
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     beside = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
@@ -159,6 +169,8 @@ def write(profiles: dict[str, Profile]) -> None:
 
 
 def _section(name: str, profile: Profile) -> str:
+    import json
+
     # Members are visible ASCII: as JSON they are strings of TOML, too.
     return (
         f"[{name}]\n"
