@@ -59,7 +59,7 @@ def anchors(text: str) -> set[str]:
 
 
 def test_every_language_has_the_same_pages():
-    assert len(PAGES) == 14
+    assert len(PAGES) == 15
     for language in LANGUAGES:
         assert sorted(page.name for page in (DOCS / language).glob("*.md")) == PAGES
 

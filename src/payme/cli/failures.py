@@ -281,5 +281,6 @@ def _missing(error: ModuleNotFoundError, command: str) -> Failure | None:
     what = tell(
         f"{command} uchun {name} kerak", f"для {command} нужен {name}", f"{command} needs {name}"
     )
-    extras = ",".join(dict.fromkeys(("cli", extra)))
+    # `sandbox` brings `cli` with it.
+    extras = extra if extra in {"cli", "sandbox"} else f"cli,{extra}"
     return Failure("extra", f'{what}: pip install "payme-uz[{extras}]"', MISUSED, {"extra": extra})

@@ -237,5 +237,7 @@ def sandbox(
         serve.run(settings, start, quiet=quiet or as_json, as_json=as_json)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    except ModuleNotFoundError:
+        raise  # the extra is named where every command's is
     except serve.FAILURES as error:
         raise click.ClickException(str(error)) from error
