@@ -98,8 +98,13 @@ class Terminal:
         os.write(self._master, f"{line}\n".encode())
 
     def interrupt(self):
-        """Press Ctrl-C."""
-        os.write(self._master, b"\x03")
+        """Press Ctrl-C until it ends: what comes before Python reads the line is heard after it."""
+        for _ in range(20):
+            os.write(self._master, b"\x03")
+            end = time.monotonic() + 0.5
+            while time.monotonic() < end:
+                if not self._read() or self._process.poll() is not None:
+                    return
 
     def signal(self, number):
         self._process.send_signal(number)
@@ -111,6 +116,7 @@ class Terminal:
         while self._process.poll() is None:
             if time.monotonic() > last:
                 self._process.kill()
+                self._process.wait()
                 raise AssertionError(f"does not end: {self.seen}")
             self._read()
         while self._read():

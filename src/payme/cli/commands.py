@@ -94,6 +94,12 @@ COMMANDS: Final = {
         "Отправить продавцу один запрос, как это делает Payme.",
         "Send a merchant one request, as Payme would.",
     ),
+    "merchant": Lazy(
+        "payme.cli.merchant:merchant",
+        "Merchant API manzilining davriy ishlari.",
+        "Регулярные работы адреса Merchant API.",
+        "The upkeep of a Merchant API endpoint.",
+    ),
     "charges": Lazy(
         "payme.cli.charges:charges",
         "Saqlangan kartalardan pul olish, har biridan bir marta.",

@@ -14,7 +14,7 @@ import click
 
 from payme.cli.durations import refuse_bare
 from payme.cli.options import as_json
-from payme.sandbox.engine.faults import Rule
+from payme.sandbox.engine.faults import FaultRule
 
 # Moving the clock waits for the merchant, who may be down.
 _TIMEOUT_S: Final = 60.0
@@ -171,7 +171,7 @@ def _credentials() -> dict[str, str]:
 
 def described(fault: dict[str, Any]) -> str:
     """Write a fault as the line that sets it, as far as it differs from the defaults."""
-    usual = Rule()
+    usual = FaultRule()
     words = [fault["method"], fault["when"], fault["action"]]
     for name, value in fault.items():
         if name in _WRITTEN and value != getattr(usual, name):

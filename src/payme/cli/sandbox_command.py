@@ -13,7 +13,7 @@ from payme.cli.durations import refuse_bare
 from payme.cli.remote import PASSWORD
 from payme.cli.words import tell
 from payme.sandbox import InvalidSetting
-from payme.sandbox.engine import rules
+from payme.sandbox.engine import fault_rules
 from payme.sandbox.engine.durations import duration_ms, moment_ms
 from payme.sandbox.engine.progression import progression as read_progression
 from payme.sandbox.scenarios import SCENARIOS
@@ -158,7 +158,7 @@ def _show_scenarios(context: click.Context, _option: click.Parameter, wanted: ob
     "faults",
     multiple=True,
     metavar="RULE",
-    callback=_checked(rules.from_text),
+    callback=_checked(fault_rules.from_text),
     help="A fault, as described above; may be repeated.",
 )
 @click.option(

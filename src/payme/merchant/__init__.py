@@ -17,12 +17,16 @@ from payme.merchant.auth import PAYME_ADDRESSES, AllowList
 from payme.merchant.entities import (
     AccountError,
     Event,
+    Method,
     Order,
     Reason,
     Receiver,
+    Refuse,
     Transaction,
     TransactionState,
 )
+from payme.merchant.expiry import Expired
+from payme.merchant.limits import Limits
 from payme.merchant.orders import Orders
 from payme.merchant.service import AsyncMerchant, Incoming, Merchant
 from payme.merchant.stores import AsyncStore, Store
@@ -35,13 +39,17 @@ __all__ = [
     "AsyncMerchant",
     "AsyncStore",
     "Event",
+    "Expired",
     "Incoming",
+    "Limits",
     "MemoryStore",
     "Merchant",
+    "Method",
     "Order",
     "Orders",
     "Reason",
     "Receiver",
+    "Refuse",
     "Store",
     "Text",
     "Transaction",
