@@ -114,7 +114,7 @@ def _missing(error: ModuleNotFoundError) -> Exception:
     if missing not in {"sqlalchemy", "cryptography"}:
         return error
     return click.UsageError(
-        'payme charges needs SQLAlchemy and cryptography: pip install "payme-uz[cli,charges]"'
+        f'{_program()} needs SQLAlchemy and cryptography: pip install "payme-uz[cli,charges]"'
     )
 
 

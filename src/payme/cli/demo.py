@@ -88,6 +88,6 @@ def _require() -> None:
     """Say which extra is missing."""
     missing = sorted({extra for name, extra in _NEEDS.items() if find_spec(name) is None})
     if missing:
-        raise click.ClickException(
+        raise click.UsageError(
             f'payme demo needs what is not installed: pip install "payme-uz[{",".join(missing)}]"'
         )

@@ -239,5 +239,7 @@ def sandbox(
         raise click.UsageError(str(error)) from error
     except ModuleNotFoundError:
         raise  # the extra is named where every command's is
+    except ImportError as error:
+        raise click.UsageError(str(error)) from error
     except serve.FAILURES as error:
         raise click.ClickException(str(error)) from error
