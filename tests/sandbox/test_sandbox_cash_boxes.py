@@ -16,6 +16,7 @@ from web_tools import Browser
 
 from payme import checkout
 from payme.sandbox import CashBox, InvalidSetting, Sandbox, SandboxError, UnknownArgument
+from payme.sandbox.settings import CashBoxSettings
 
 NO_CARD = -31400
 NO_RECEIPT = -31602
@@ -217,6 +218,51 @@ class TestCredentials:
         shown = [repr(second.box), repr(second.box.settings), repr(second.box.complete_settings)]
         shown += [repr(sandbox.settings), repr(sandbox.traffic.entries())]
         assert not [text for text in shown if secret in text]
+
+
+class TestOneLine:
+    def test_all_that_it_can_hold(self) -> None:
+        box = CashBoxSettings.from_text(
+            "id=books key=s=e=c 'name=Book shop' min_amount=100 max_amount=5000 "
+            "merchant_url=http://shop/?a=b merchant_key=k account.order_id=Order account.x='A b'"
+        )
+        assert box == CashBoxSettings(
+            merchant_id="books",
+            key="s=e=c",
+            merchant_name="Book shop",
+            min_amount=100,
+            max_amount=5_000,
+            merchant_url="http://shop/?a=b",
+            merchant_key="k",
+            account_fields={"order_id": "Order", "x": "A b"},
+        )
+        assert CashBoxSettings.from_text("") == CashBoxSettings()
+
+    @pytest.mark.parametrize(
+        ("line", "argument"),
+        [
+            ("books", "cash_box"),
+            ("id=a id=b", "cash_box"),
+            ("'name=Book", "cash_box"),
+            ("nickname=x", "nickname"),
+            ("merchant=os.system", "merchant"),
+            ("min_amount=1.5", "min_amount"),
+            ("min_amount=-1", "min_amount"),
+            ("max_amount=" + "9" * 5_000, "max_amount"),
+            ("max_amount=9999999999999999", "max_amount"),
+            ("account.=x", "account_fields['']"),
+            ("id=a:b", "merchant_id"),
+        ],
+    )
+    def test_what_it_refuses(self, line: str, argument: str) -> None:
+        with pytest.raises(InvalidSetting) as caught:
+            CashBoxSettings.from_text(line)
+        assert caught.value.argument == argument
+
+    def test_a_key_in_a_line_that_can_not_be_read_is_not_shown(self) -> None:
+        with pytest.raises(InvalidSetting) as caught:
+            CashBoxSettings.from_text("books key=swordfish")
+        assert "swordfish" not in str(caught.value)
 
 
 class TestMerchants:
