@@ -10,8 +10,9 @@ import tracemalloc
 import pytest
 from program_tools import CARD, CODE, EXPIRE, Terminal, environment, process, run, run_json
 
-from payme import Payme
+from payme import Payme, Receipt
 from payme.cli.commands import payme as command
+from payme.cli.receipt_commands import _proven
 from payme.cli.receipt_output import _STATES
 from payme.protocol.calls import METHODS
 from payme.protocol.states import ReceiptState
@@ -459,3 +460,20 @@ def test_what_a_payer_wrote_does_not_reach_the_terminal_as_control(env, api):
 )
 def test_a_period_that_is_none_is_a_misuse(env, dates, said):
     assert said in run("receipts", "list", *dates, env=env, code=2).output
+
+
+@pytest.mark.parametrize("asked", ["pay", "confirm", "cancel"])
+@pytest.mark.parametrize("state", [*ReceiptState, 77])
+def test_what_each_state_proves(asked, state):
+    receipt = Receipt(id="5" * 24, state=ReceiptState(state), amount=100, create_time=1)
+    expected = {
+        ("pay", 4): True,
+        ("pay", 5): True,
+        ("confirm", 4): True,
+        ("cancel", 50): True,
+        ("pay", 50): False,
+        ("confirm", 50): False,
+    }
+    done, text = _proven(receipt, asked)
+    assert done is expected.get((asked, int(state)))
+    assert ("Nothing is proven yet" in text) is (done is None)
