@@ -39,7 +39,7 @@ def test_the_sandbox_lets_a_page_in() -> None:
 def test_nobody_answers() -> None:
     with Sandbox() as box:
         url = box.url
-    done = run("--endpoint", url, "--timeout", "2", "--json")
+    done = run("--endpoint", url, "--timeout", "2s", "--json")
     assert done.exit_code == 3
     assert json.loads(done.output)["verdict"] == "no_answer"
     assert json.loads(done.output)["status"] is None

@@ -10,6 +10,7 @@ from payme.cli.commands import payme
 SHOP = """
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 from payme.merchant import Merchant, AsyncMerchant, MemoryStore, Order
 from payme.merchant.entities import Create
 from payme.merchant import flows
@@ -25,7 +26,9 @@ outbox.job("send")(print)
 with engine.begin() as connection:
     outbox.add(connection, "send", sep="")
     outbox.add(connection, "unknown")
-later = AsyncSqlAlchemyOutbox(create_async_engine("sqlite+aiosqlite:///outbox.db"))
+later = AsyncSqlAlchemyOutbox(create_async_engine(
+    "sqlite+aiosqlite:///outbox.db", poolclass=NullPool
+))
 number = 5
 """
 
@@ -73,4 +76,12 @@ def test_place_is_checked(run, place, told):
 
 @pytest.mark.parametrize("command", ["expire", "relay"])
 def test_every_is_checked(run, command):
-    assert run(command, "shop_of_the_cli:merchant", "--every", "0").exit_code == 2
+    assert run(command, "shop_of_the_cli:merchant", "--every", "0s").exit_code == 2
+
+
+def test_a_bare_number_of_every_and_json_without_an_end_are_refused(run):
+    bare = run("expire", "shop_of_the_cli:merchant", "--every", "5")
+    assert (bare.exit_code, 'say "5s"' in bare.output) == (2, True)
+    endless = run("expire", "shop_of_the_cli:merchant", "--every", "5s", "--json")
+    assert endless.exit_code == 2
+    assert run("expire", "shop_of_the_cli:merchant", "--json").stdout.startswith("{")

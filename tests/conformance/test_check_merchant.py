@@ -120,14 +120,22 @@ def test_accounts_begin_where_a_field_comes_again():
         ([], "give --account or --new-order"),
         ([*TWO, "--new-order", "x"], "give --account or --new-order, not both"),
         ([*TWO, "--amount", "0"], "amount: got 0"),
-        ([*TWO, "--key", ""], "key: got '<key>', expected the key"),
-        ([*TWO, "--timeout", "0"], "timeout: got 0.0"),
+        ([*TWO, "--key", KEY], "no such option: --key"),
+        ([*TWO, "--timeout", "10"], '"10" has no unit: say "10s"'),
+        ([*TWO, "--timeout", "0s"], "expected a span of time such as 10s"),
     ],
 )
 def test_bad_input_is_named_and_exits_with_two(url, options, said):
     ended = run(url, *options)
     assert ended.exit_code == 2
     assert said in ended.output
+    assert KEY not in ended.output
+
+
+def test_a_key_is_in_the_environment_or_nowhere(url):
+    ended = run(url, *TWO, key="")
+    assert ended.exit_code == 2
+    assert "set PAYME_KEY" in ended.output
 
 
 # The same as an assertion

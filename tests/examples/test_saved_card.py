@@ -173,7 +173,7 @@ def test_an_order_that_is_charged_is_not_paid_at_the_checkout(shop):
 def test_a_refund_takes_the_goods_back_once(shop):
     number = shop.order()
     shop.pay(number)
-    shop.charges("refund", f"order-{number}", "--wait", "1")
+    shop.charges("refund", f"order-{number}", "--wait", "1s")
     shop.box.clock.advance("12h")
     shop.lease_runs_out()
     state = "SELECT state FROM payme_charge"

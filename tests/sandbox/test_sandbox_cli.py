@@ -112,7 +112,8 @@ def test_loopback() -> None:
 @pytest.mark.parametrize("missing", ["click", "rich"])
 def test_without_its_libraries(missing: str) -> None:
     code = f"import sys; sys.modules[{missing!r}] = None; from payme.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code, "sandbox"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert 'pip install "payme-uz[cli]"' in done.stderr
     assert "Traceback" not in done.stderr

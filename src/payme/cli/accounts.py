@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import click
 
+from payme.cli import connection, profiles
+
 _COMMAND_S: Final = 60.0
 
 
@@ -71,13 +73,15 @@ def printed_account(printed: str) -> dict[str, Any]:
 
 
 def secret_key() -> str:
-    """Return the key of the cash-box: `PAYME_KEY`, else what is typed without being shown.
+    """Return the key of the cash-box: of the profile that was named, else `PAYME_KEY`, else asked.
 
     A key in the arguments could be read by every user of the machine.
 
     Raises:
         click.UsageError: There is none, and nobody to ask.
     """
+    if profiles.chosen():
+        return connection.found().key.open()
     key = environ.get("PAYME_KEY", "")
     if not key and not _may_ask():
         raise click.UsageError("the key of the cash-box is missing: set PAYME_KEY")

@@ -85,10 +85,10 @@ class Source:
         return sql_books.transactions(given)
 
     def client(self) -> "Payme":
-        """Make a client from the environment alone: arguments of a process are seen by others."""
-        from payme.client import Payme
+        """Make a client from the environment or a profile, never from arguments."""
+        from payme.cli import connection
 
-        return Payme()
+        return connection.client()
 
     def charges(self, payme: "Payme", books: Books) -> "Charges":
         """Make what drives charges."""

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
+from payme.cli import options
+from payme.cli.durations import duration
+from payme.cli.failures import Undecided
+from payme.cli.program import stream
 from payme.errors import ConfigurationError, PaymeError
 
 if TYPE_CHECKING:
@@ -23,7 +27,7 @@ STATES: Final = (
 )  # fmt: skip
 
 _DIFFERS: Final = 1
-_UNDER_WAY: Final = 3
+_UNDER_WAY: Final = Undecided.exit_code
 
 _GROUP = """Take money from saved cards, each charge once, whatever crashes.
 
@@ -45,13 +49,8 @@ Exit codes: 0 done; 1 failed, or not all is well; 2 misused; 3 not known yet.
 """
 
 
-class Undecided(click.ClickException):
-    """It is not known how it ends: neither a success nor a failure."""
-
-    exit_code = _UNDER_WAY
-
-
 @click.group(help=_GROUP)
+@options.profile
 def charges() -> None:
     """Charges; what the user reads about them is above."""
 
@@ -71,10 +70,10 @@ as_json_option: Final[Callable[[Any], Any]] = click.option(
 with_wait: Final[Callable[[Any], Any]] = click.option(
     "--wait",
     "seconds",
-    type=click.FloatRange(min=0, min_open=True),
-    default=15.0,
+    type=duration,
+    default="15s",
     show_default=True,
-    help="Seconds to wait for a proven end; later `run` goes on.",
+    help="How long to wait for a proven end; later `run` goes on.",
 )
 
 
@@ -91,9 +90,9 @@ def guarded(failure: type[click.ClickException]) -> Callable[[Any], Any]:
             try:
                 command(*args, **options)
             except ConfigurationError as error:
-                raise click.UsageError(str(error)) from None
+                raise click.UsageError(str(error)) from error
             except PaymeError as error:
-                raise failure(str(error)) from None
+                raise failure(str(error)) from error
             except ModuleNotFoundError as error:
                 raise _missing(error) from None
             except Exception as error:
@@ -115,7 +114,7 @@ def _missing(error: ModuleNotFoundError) -> Exception:
     if missing not in {"sqlalchemy", "cryptography"}:
         return error
     return click.UsageError(
-        'payme charges needs SQLAlchemy and cryptography: pip install "payme-uz[cli,charges]"'
+        f'{_program()} needs SQLAlchemy and cryptography: pip install "payme-uz[cli,charges]"'
     )
 
 
@@ -216,8 +215,7 @@ def list_charges(*, state: str | None, attention: bool, url: str, as_json: bool)
     with _books(url, must_exist=True) as books:
         every = books.walk(state)
         found = (charge for charge in every if charge.needs_attention or not attention)
-        for line in (shown.json_list if as_json else shown.lines)(found):
-            click.echo(line)
+        stream((shown.json_list if as_json else shown.lines)(found))
 
 
 @charges.command("show")
@@ -364,13 +362,12 @@ def audit_charges(
         Audit(payme, ledger, period, transactions=merchant, cancel=cancel_orphans) as audit,
         counter(lambda: f"{audit.receipts:,} receipts, {audit.charges:,} charges"),
     ):
-        for line in report.json_lines(audit) if as_json else report.lines(audit):
-            click.echo(line)
+        stream(report.json_lines(audit) if as_json else report.lines(audit))
     _exit(_DIFFERS if audit.differ else 0)
 
 
 def _period(from_: str, to: str | None) -> "tuple[datetime, datetime]":
-    from payme.charges.audit.period import period
+    from payme.cli.period import period
     from payme.errors import InvalidArgument
 
     try:

@@ -2,22 +2,22 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from payme.cli.accounts import accounts, new_order
+from payme.cli.accounts import accounts, new_order, secret_key
+from payme.cli.durations import duration
+from payme.cli.words import LANGUAGES, Language
+from payme.cli.words import language as default_language
 from payme.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from payme.conformance import Report
 
-Language = Literal["uz", "ru", "en"]
-
 
 @click.command("check-merchant")
 @click.argument("url")
-@click.option("--key", required=True, envvar="PAYME_KEY", help="Key of the cash-box; PAYME_KEY.")
 @click.option(
     "--account",
     "fields",
@@ -35,18 +35,18 @@ Language = Literal["uz", "ru", "en"]
 @click.option("--cumulative", is_flag=True, help="The account takes money any number of times.")
 @click.option(
     "--language",
-    type=click.Choice(["uz", "ru", "en"]),
-    default="en",
-    show_default=True,
+    type=click.Choice(LANGUAGES),
+    default=default_language,
+    show_default="PAYME_LANG",
     help="Language of the report.",
 )
 @click.option("--login", default="Paycom", show_default=True, help="Login of the Basic scheme.")
 @click.option(
     "--timeout",
-    type=float,
-    default=10.0,
+    type=duration,
+    default="10s",
     show_default=True,
-    help="Seconds for a whole exchange.",
+    help="Time for a whole exchange.",
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 when a rule was not seen, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -58,7 +58,6 @@ Language = Literal["uz", "ru", "en"]
 def check_merchant(
     *,
     url: str,
-    key: str,
     fields: tuple[str, ...],
     new_order_command: str | None,
     amount: int,
@@ -87,7 +86,7 @@ def check_merchant(
     try:
         report = grade(
             url,
-            key,
+            secret_key(),
             account=_orders(fields, new_order_command),
             amount=amount,
             cumulative=cumulative,

@@ -1,9 +1,14 @@
 """`payme demo`: what the package does, shown against the sandbox on this machine."""
 
+import json
+from contextlib import redirect_stdout
 from importlib.util import find_spec
+from io import StringIO
 from typing import Any, Final
 
 import click
+
+from payme.cli.words import LANGUAGES, language
 
 _NEEDS: Final = {
     "sqlalchemy": "charges",
@@ -11,12 +16,12 @@ _NEEDS: Final = {
     "starlette": "sandbox",
     "uvicorn": "sandbox",
 }
-_LANGUAGES: Final = ("uz", "ru", "en")
 
 
 @click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
-def demo(context: click.Context) -> None:
+def demo(context: click.Context, *, as_json: bool) -> None:
     """Show payments against the sandbox, on this machine and without money.
 
     Without a command: the whole journey of a payment.
@@ -25,7 +30,13 @@ def demo(context: click.Context) -> None:
         _require()
         from payme.demo import journeys
 
-        journeys.main()
+        if not as_json:
+            journeys.main()
+            return
+        said = StringIO()
+        with redirect_stdout(said):
+            journeys.main()
+        click.echo(json.dumps({"log": said.getvalue().splitlines()}, ensure_ascii=False))
 
 
 @demo.command("year")
@@ -46,9 +57,9 @@ def demo(context: click.Context) -> None:
 @click.option("--seed", type=int, default=1, show_default=True, help="Plans the same year again.")
 @click.option(
     "--lang",
-    type=click.Choice(_LANGUAGES),
-    default="en",
-    show_default=True,
+    type=click.Choice(LANGUAGES),
+    default=language,
+    show_default="PAYME_LANG",
     help="Language of what is printed.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -77,6 +88,6 @@ def _require() -> None:
     """Say which extra is missing."""
     missing = sorted({extra for name, extra in _NEEDS.items() if find_spec(name) is None})
     if missing:
-        raise click.ClickException(
+        raise click.UsageError(
             f'payme demo needs what is not installed: pip install "payme-uz[{",".join(missing)}]"'
         )

@@ -1,8 +1,9 @@
-"""`payme doctor browser`: would a browser let a page talk to this host?
+"""`payme doctor`: why does it not work? And would a browser let a page talk to this host?
 
-It sends the preflight that a browser sends before the card form's first call, and reads the answer
-as the Fetch standard (https://fetch.spec.whatwg.org/#cors-preflight-fetch) has browsers read it.
-Payme documents nothing about it, so what is told here is what was seen, and no more.
+The latter, `payme doctor browser`, sends the preflight that a browser sends before the card form's
+first call, and reads the answer as the Fetch standard
+(https://fetch.spec.whatwg.org/#cors-preflight-fetch) has browsers read it. Payme documents nothing
+about it, so what is told here is what was seen, and no more.
 """
 
 import json
@@ -16,6 +17,9 @@ from typing import IO, Any, Final, Literal, NamedTuple
 
 import click
 
+from payme.cli import options
+from payme.cli.durations import duration
+from payme.cli.words import tell
 from payme.errors import InvalidArgument
 
 Verdict = Literal["works", "refused", "no_answer"]
@@ -47,9 +51,58 @@ class Seen(NamedTuple):
     """The headers about it, by their names in small letters."""
 
 
-@click.group()
-def doctor() -> None:
-    """Find out why something does not work."""
+@click.group(
+    invoke_without_command=True,
+    help=tell(
+        """Nega ishlamayotganini aniqlash: paket, kassa maʼlumotlari, aloqa, TLS, soat, kalit.
+
+        Pul harakatlanmaydi; kalit bilan bitta oʻqish chaqiruvi yuboriladi.
+
+        Chiqish kodi: 0 hammasi joyida; 1 muammo topildi; 3 muammo yoʻq, lekin hammasi koʻrilmadi.
+        """,
+        """Выяснить, почему не работает: пакет, данные кассы, связь, TLS, часы, ключ.
+
+        Деньги не затрагиваются; с ключом отправляется один вызов на чтение.
+
+        Код выхода: 0 всё в порядке; 1 найдена проблема; 3 проблем нет, но увидеть удалось не всё.
+        """,
+        """Find out why something does not work: package, credentials, network, TLS, clock, key.
+
+        No money moves; one call that reads is sent with the key.
+
+        Exits with 0 when all is well, with 1 when there is a problem, with 3 when there is none but
+        not everything could be seen.
+        """,
+    ),
+)
+@options.profile
+@options.timeout
+@options.as_json
+@click.pass_context
+def doctor(context: click.Context, *, timeout: float, as_json: bool) -> None:
+    """Find out why something does not work; what the user reads about it is above."""
+    if context.invoked_subcommand is None:
+        context.exit(_examine(timeout, as_json=as_json))
+
+
+_SIGNS: Final = {"ok": "+", "problem": "!", "unknown": "?", "skipped": "-"}
+
+
+def _examine(timeout: float, *, as_json: bool) -> int:
+    from payme.cli.health import NAMES, checks
+
+    seen = {"ok": 0, "problem": 0, "unknown": 0, "skipped": 0}
+    told: list[dict[str, str]] = []
+    for check in checks(timeout):
+        seen[check.verdict] += 1
+        told.append(check._asdict())
+        if not as_json:
+            click.echo(f"{_SIGNS[check.verdict]} {NAMES[check.name]():<20} {check.seen}")
+            if check.remedy:
+                click.echo(f"  {'':<20} {check.remedy}")
+    if as_json:
+        click.echo(json.dumps({"ok": not seen["problem"], "checks": told}, ensure_ascii=False))
+    return 1 if seen["problem"] else 3 if seen["unknown"] else 0
 
 
 @doctor.command("browser")
@@ -65,7 +118,9 @@ def doctor() -> None:
     show_default=True,
     help="Origin of the page that holds the form.",
 )
-@click.option("--timeout", type=float, default=10.0, show_default=True, help="Seconds to wait.")
+@click.option(
+    "--timeout", type=duration, default="10s", show_default=True, help="How long to wait."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was seen as JSON.")
 def browser(*, endpoint: str, origin: str, timeout: float, as_json: bool) -> None:
     """Ask a host the preflight that a browser sends before the card form's first call.
@@ -87,8 +142,6 @@ def browser(*, endpoint: str, origin: str, timeout: float, as_json: bool) -> Non
         raise click.BadParameter(
             "expected a scheme and a host, such as https://shop.uz", param_hint="--origin"
         )
-    if not timeout > 0:
-        raise click.BadParameter("expected a number of seconds", param_hint="--timeout")
     seen = ask(url, origin, timeout)
     click.echo(_as_json(url, origin, seen) if as_json else _as_text(url, origin, seen))
     click.get_current_context().exit(EXITS[seen.verdict])

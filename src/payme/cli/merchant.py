@@ -2,20 +2,25 @@
 
 import asyncio
 import inspect
+import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
 import click
+
+from payme.cli.durations import duration
+from payme.cli.options import as_json
 
 _GROUP: Final = """Cancel what was never performed, and run what payments left to do.
 
 \b
 Both take the place of your object, as a server's command line does:
   payme merchant expire shop.main:merchant
-  payme merchant relay shop.main:outbox --every 5
+  payme merchant relay shop.main:outbox --every 5s
 
 \b
 Exit codes: 0 done; 1 some failed, see the log; 2 misused.
@@ -24,19 +29,13 @@ Exit codes: 0 done; 1 some failed, see the log; 2 misused.
 _FAILED: Final = 1
 
 
-class _Place(click.ParamType[Any]):
-    """An object of the shop's: a module, a colon, a name."""
+def _place(method: str, kinds: str) -> Callable[[str], Any]:
+    """Make the type of an argument: an object of the shop's, as a module, a colon, a name."""
 
-    name = "module:name"
-
-    def __init__(self, method: str, kinds: str) -> None:
-        self._method = method
-        self._kinds = kinds
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        module, colon, name = str(value).partition(":")
+    def place(value: str) -> Any:
+        module, colon, name = value.partition(":")
         if not colon or not module or not name:
-            self.fail(f"{value!r}: expected MODULE:NAME, such as shop.main:merchant", param, ctx)
+            raise click.BadParameter(f"{value!r}: expected MODULE:NAME, such as shop.main:merchant")
         # As `python -m` does: the shop lies where the command is run.
         if os.getcwd() not in sys.path:  # noqa: PTH109 - `sys.path` holds text
             sys.path.insert(0, os.getcwd())  # noqa: PTH109
@@ -45,10 +44,12 @@ class _Place(click.ParamType[Any]):
             for part in name.split("."):
                 found = getattr(found, part)
         except (ImportError, AttributeError) as error:
-            self.fail(f"{value}: {error}", param, ctx)
-        if not callable(getattr(found, self._method, None)):
-            self.fail(f"{value} is {type(found).__name__}, expected {self._kinds}", param, ctx)
+            raise click.BadParameter(f"{value}: {error}") from None
+        if not callable(getattr(found, method, None)):
+            raise click.BadParameter(f"{value} is {type(found).__name__}, expected {kinds}")
         return found
+
+    return place
 
 
 @click.group(help=_GROUP)
@@ -58,40 +59,46 @@ def merchant() -> None:
 
 _EVERY = click.option(
     "--every",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Go on, and look every so many seconds, until stopped.",
+    type=duration,
+    help="Go on, and look so often, such as 5s, until stopped.",
 )
 
 
 @merchant.command("expire")
-@click.argument("endpoint", type=_Place("expire", "a Merchant or AsyncMerchant"))
+@click.argument("endpoint", type=_place("expire", "a Merchant or AsyncMerchant"))
 @_EVERY
-def expire(*, endpoint: Any, every: float | None) -> None:
+@as_json
+def expire(*, endpoint: Any, every: float | None, as_json: bool) -> None:
     """Cancel transactions that Payme created and did not perform within twelve hours."""
-    _repeat(endpoint.expire, every)
+    _repeat(endpoint.expire, every, as_json=as_json)
 
 
 @merchant.command("relay")
-@click.argument("outbox", type=_Place("relay", "an outbox"))
+@click.argument("outbox", type=_place("relay", "an outbox"))
 @_EVERY
-def relay(*, outbox: Any, every: float | None) -> None:
+@as_json
+def relay(*, outbox: Any, every: float | None, as_json: bool) -> None:
     """Run the jobs that hooks stored with their payments."""
-    _repeat(outbox.relay, every)
+    _repeat(outbox.relay, every, as_json=as_json)
 
 
-def _repeat(act: Any, every: float | None) -> None:
+def _repeat(act: Any, every: float | None, *, as_json: bool) -> None:
+    if as_json and every is not None:
+        raise click.UsageError("--json prints one value and ends: leave --every out")
     if inspect.iscoroutinefunction(act):
         with asyncio.Runner() as runner:
-            _loop(lambda: runner.run(act()), every)
+            _loop(lambda: runner.run(act()), every, as_json=as_json)
     else:
-        _loop(act, every)
+        _loop(act, every, as_json=as_json)
 
 
-def _loop(act: Any, every: float | None) -> None:
+def _loop(act: Any, every: float | None, *, as_json: bool) -> None:
     while True:
         done = act()
         numbers = {name: getattr(done, name) for name in done.__struct_fields__}
-        if every is None or any(numbers.values()):
+        if as_json:
+            click.echo(json.dumps(numbers))
+        elif every is None or any(numbers.values()):
             click.echo(", ".join(f"{name} {number}" for name, number in numbers.items()))
         if every is None:
             break

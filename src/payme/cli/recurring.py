@@ -1,12 +1,15 @@
 """`payme recurring`: run subscriptions, and look at them."""
 
+import json
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from payme.cli.charges import Undecided, as_json_option, guarded, source, with_ledger
+from payme.cli import options
+from payme.cli.charges import as_json_option, guarded, source, with_ledger
+from payme.cli.failures import Undecided
 from payme.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ _PERIOD_ROW: Final = "{:>6}  {:<20} {:>16}  {}"
 
 
 @click.group(help=_GROUP)
+@options.profile
 def recurring() -> None:
     """Subscriptions; what the user reads about them is above."""
 
@@ -52,8 +56,9 @@ def recurring() -> None:
     help="How many charges are begun in a second at most.",
 )
 @with_ledger
+@as_json_option
 @guarded(click.ClickException)
-def run(*, drain: bool, in_flight: int, per_second: float | None, url: str) -> None:
+def run(*, drain: bool, in_flight: int, per_second: float | None, url: str, as_json: bool) -> None:
     """Open, announce and collect what is due, and drive the charges.
 
     SIGTERM and Ctrl-C stop it after the calls that are under way. Any number of them may run at
@@ -72,7 +77,7 @@ def run(*, drain: bool, in_flight: int, per_second: float | None, url: str) -> N
         runner.check_key(payme)
         stop = runner.stopped_by_signals()
         done = subscriptions.run(in_flight=in_flight, per_second=per_second, drain=drain, stop=stop)
-    click.echo(f"{done} had something due")
+    click.echo(json.dumps({"due": done}) if as_json else f"{done} had something due")
 
 
 @recurring.command("check")
@@ -108,8 +113,9 @@ def check(*, dismiss: bool, url: str, as_json: bool) -> None:
 @click.argument("receipts", metavar="[RECEIPT_ID]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All that `payme recurring check` finds.")
 @with_ledger
+@as_json_option
 @guarded(Undecided)
-def adopt(*, receipts: tuple[str, ...], everything: bool, url: str) -> None:
+def adopt(*, receipts: tuple[str, ...], everything: bool, url: str, as_json: bool) -> None:
     """Take receipts into the ledger that it does not know, each as that of its period.
 
     The period is opened for its receipt and never taken again; older ones that were not opened are
@@ -123,20 +129,25 @@ def adopt(*, receipts: tuple[str, ...], everything: bool, url: str) -> None:
         raise click.UsageError("give ids of receipts, or --all")
     with _subscriptions(url, must_exist=True) as (subscriptions, _):
         wanted = _each_lost(subscriptions) if everything else receipts
-        taken_in = [_adopted(subscriptions, receipt_id) for receipt_id in wanted]
-    click.get_current_context().exit(0 if all(taken_in) else 1)
+        taken_in = [_adopted(subscriptions, one, quiet=as_json) for one in wanted]
+    if as_json:
+        click.echo(json.dumps(taken_in, ensure_ascii=False))
+    adopted = all(one["subscription"] is not None for one in taken_in)
+    click.get_current_context().exit(0 if adopted else 1)
 
 
-def _adopted(subscriptions: "Recurring", receipt_id: str) -> bool:
+def _adopted(subscriptions: "Recurring", receipt_id: str, *, quiet: bool) -> dict[str, str | None]:
     from payme.recurring import SubscriptionConflict, SubscriptionNotFound
 
     try:
         subscription = subscriptions.adopt(receipt_id)
     except (SubscriptionConflict, SubscriptionNotFound, InvalidArgument) as error:
-        click.echo(f"{receipt_id}: {error}", err=True)
-        return False
-    click.echo(f"{receipt_id} is in {subscription.id}")
-    return True
+        if not quiet:
+            click.echo(f"{receipt_id}: {error}", err=True)
+        return {"receipt_id": receipt_id, "subscription": None, "error": str(error)}
+    if not quiet:
+        click.echo(f"{receipt_id} is in {subscription.id}")
+    return {"receipt_id": receipt_id, "subscription": subscription.id, "error": None}
 
 
 def _each_lost(subscriptions: "Recurring") -> "Iterator[str]":

@@ -12,6 +12,8 @@ from urllib.parse import quote, urlsplit
 
 import click
 
+from payme.cli.durations import refuse_bare
+from payme.cli.options import as_json
 from payme.sandbox.engine.faults import FaultRule
 
 # Moving the clock waits for the merchant, who may be down.
@@ -41,7 +43,8 @@ def faults() -> None:
 @faults.command("add")
 @click.argument("rule", nargs=-1, required=True)
 @with_url
-def add_fault(rule: tuple[str, ...], url: str) -> None:
+@as_json
+def add_fault(rule: tuple[str, ...], url: str, *, as_json: bool) -> None:
     """Set a fault: METHOD WHEN ACTION [name=value ...].
 
     For example: payme faults add receipts.pay after drop times=1. `payme sandbox --help` has the
@@ -49,14 +52,18 @@ def add_fault(rule: tuple[str, ...], url: str) -> None:
     """
     line = rule[0] if len(rule) == 1 else shlex.join(rule)
     fault = request(url, "POST", "/faults", {"rule": line})
-    click.echo(f"fault {fault['id']} is set")
+    _say(fault, f"fault {fault['id']} is set", as_json=as_json)
 
 
 @faults.command("list")
 @with_url
-def list_faults(url: str) -> None:
+@as_json
+def list_faults(url: str, *, as_json: bool) -> None:
     """List the faults in the order in which they are tried."""
     found: list[dict[str, Any]] = request(url, "GET", "/faults")["faults"]
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
     if not found:
         click.echo("no faults")
         return
@@ -68,10 +75,12 @@ def list_faults(url: str) -> None:
 @faults.command("clear")
 @click.argument("fault_id", required=False, type=click.IntRange(min=1), metavar="[ID]")
 @with_url
-def clear_faults(fault_id: int | None, url: str) -> None:
+@as_json
+def clear_faults(fault_id: int | None, url: str, *, as_json: bool) -> None:
     """Take one fault away, or all of them."""
     path = "/faults" if fault_id is None else f"/faults/{fault_id}"
-    click.echo(f"{request(url, 'DELETE', path)['removed']} removed")
+    removed = request(url, "DELETE", path)
+    _say(removed, f"{removed['removed']} removed", as_json=as_json)
 
 
 @click.group()
@@ -81,39 +90,45 @@ def clock() -> None:
 
 @clock.command("show")
 @with_url
-def show_clock(url: str) -> None:
+@as_json
+def show_clock(url: str, *, as_json: bool) -> None:
     """Show what time it is in the sandbox."""
-    _tell(request(url, "GET", "/clock"))
+    _tell(request(url, "GET", "/clock"), as_json=as_json)
 
 
 @clock.command("advance")
 @click.argument("by")
 @with_url
-def advance_clock(by: str, url: str) -> None:
+@as_json
+def advance_clock(by: str, url: str, *, as_json: bool) -> None:
     """Move the clock forward, by 12h, 90s, 30d or 1h30m."""
-    _tell(request(url, "POST", "/clock", {"advance": by}))
+    refuse_bare(by)
+    _tell(request(url, "POST", "/clock", {"advance": by}), as_json=as_json)
 
 
 @clock.command("freeze")
 @click.argument("at", required=False)
 @with_url
-def freeze_clock(at: str | None, url: str) -> None:
+@as_json
+def freeze_clock(at: str | None, url: str, *, as_json: bool) -> None:
     """Stop the clock where it is, or AT a moment such as 2026-03-01T09:00:00+05:00."""
-    _tell(request(url, "POST", "/clock", {"freeze": True if at is None else at}))
+    _tell(request(url, "POST", "/clock", {"freeze": True if at is None else at}), as_json=as_json)
 
 
 @clock.command("resume")
 @with_url
-def resume_clock(url: str) -> None:
+@as_json
+def resume_clock(url: str, *, as_json: bool) -> None:
     """Let the clock run on from where it stands."""
-    _tell(request(url, "POST", "/clock", {"resume": True}))
+    _tell(request(url, "POST", "/clock", {"resume": True}), as_json=as_json)
 
 
 @clock.command("reset")
 @with_url
-def reset_clock(url: str) -> None:
+@as_json
+def reset_clock(url: str, *, as_json: bool) -> None:
     """Put the clock back to how the sandbox was started."""
-    _tell(request(url, "POST", "/clock", {"reset": True}))
+    _tell(request(url, "POST", "/clock", {"reset": True}), as_json=as_json)
 
 
 def request(url: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -223,5 +238,10 @@ def _refusal(error: urllib.error.HTTPError, url: str) -> click.ClickException:
     return click.ClickException(message)
 
 
-def _tell(state: dict[str, Any]) -> None:
-    click.echo(f"{state['iso']}, {'frozen' if state['frozen'] else 'running'}")
+def _tell(state: dict[str, Any], *, as_json: bool) -> None:
+    running = "frozen" if state["frozen"] else "running"
+    _say(state, f"{state['iso']}, {running}", as_json=as_json)
+
+
+def _say(told: dict[str, Any], text: str, *, as_json: bool) -> None:
+    click.echo(json.dumps(told, ensure_ascii=False) if as_json else text)

@@ -1,7 +1,9 @@
 """`payme sandbox`: the banner, the log of calls, and the way down."""
 
+import json
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -62,13 +64,14 @@ class Start(NamedTuple):
     freeze: bool = False
 
 
-def run(options: Options, start: Start, *, quiet: bool) -> None:
+def run(options: Options, start: Start, *, quiet: bool, as_json: bool = False) -> None:
     """Serve until Ctrl-C or SIGTERM.
 
     Args:
         options: What the command line says about the sandbox.
         start: What it says about how it begins.
         quiet: Print nothing but warnings.
+        as_json: Print where it is and who may call it, as JSON.
 
     Raises:
         SandboxError: If the sandbox can't be started.
@@ -85,6 +88,8 @@ def run(options: Options, start: Start, *, quiet: bool) -> None:
                 sandbox.faults.add_text(line)
             if printer is not None:
                 print_banner(printer.print, sandbox, options["db"])
+            elif as_json:
+                _print_json(sandbox)
             elif sandbox.password is not None and options["password"] is None:
                 _warn(f"The dashboard asks for the password {sandbox.password}")
             while not stopping.wait(_POLL_S):
@@ -94,6 +99,18 @@ def run(options: Options, start: Start, *, quiet: bool) -> None:
     finally:
         if printer is not None:
             printer.close()
+
+
+def _print_json(sandbox: Sandbox) -> None:
+    told = {
+        "url": sandbox.url,
+        "merchant_id": sandbox.merchant_id,
+        "key": sandbox.key,
+        "sms_code": CODE,
+        "password": sandbox.password,
+    }
+    sys.stdout.write(f"{json.dumps(told)}\n")
+    sys.stdout.flush()
 
 
 def _warn(text: str) -> None:

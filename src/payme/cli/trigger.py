@@ -1,17 +1,18 @@
 """`payme trigger`: send a merchant one request, as Payme would."""
 
 import json
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from payme.cli.accounts import accounts, secret_key
+from payme.cli.durations import duration
+from payme.cli.words import LANGUAGES, Language
+from payme.cli.words import language as default_language
 from payme.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from payme.conformance.exchange import Exchange
-
-Language = Literal["uz", "ru", "en"]
 
 
 def _json_object(_context: click.Context, _option: click.Parameter, given: str | None) -> Any:
@@ -42,13 +43,13 @@ def _json_object(_context: click.Context, _option: click.Parameter, given: str |
 @click.option("--login", default="Paycom", show_default=True, help="Login of the Basic scheme.")
 @click.option(
     "--language",
-    type=click.Choice(["uz", "ru", "en"]),
-    default="en",
-    show_default=True,
+    type=click.Choice(LANGUAGES),
+    default=default_language,
+    show_default="PAYME_LANG",
     help="Language of the remarks.",
 )
 @click.option(
-    "--timeout", type=float, default=10.0, show_default=True, help="Seconds for the exchange."
+    "--timeout", type=duration, default="10s", show_default=True, help="Time for the exchange."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def trigger(

@@ -1,4 +1,4 @@
-"""The period of an audit, as a person writes it: days in Tashkent, or moments."""
+"""The period of a list or an audit, as a person writes it: days in Tashkent, or moments."""
 
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Final

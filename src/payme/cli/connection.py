@@ -1,0 +1,110 @@
+"""Who calls Payme, and where: from the environment or a profile, never from arguments."""
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from payme import configuration
+from payme.cli import profiles
+from payme.cli.words import tell
+from payme.errors import ConfigurationError
+from payme.redact import Secret
+
+if TYPE_CHECKING:
+    from payme.client import Payme
+
+
+class Connection(NamedTuple):
+    """Who calls, and where."""
+
+    merchant_id: str
+    key: Secret
+    base_url: str
+    source: str
+    """Where it was found, for a person."""
+
+    @property
+    def environment(self) -> str | None:
+        """`test` or `production`; None for another address, such as a sandbox's."""
+        urls = configuration.URLS.items()
+        return next((name for name, url in urls if url == self.base_url), None)
+
+
+def found() -> Connection:
+    """Find who calls, and where.
+
+    A profile that is named comes first, then the environment, then the profile `default`. Id, key
+    and address come from one of them: a key is never sent to an address that was meant for another.
+
+    Raises:
+        ConfigurationError: There is nothing, or what there is contradicts itself.
+    """
+    name = profiles.chosen()
+    if name is None and os.environ.get("PAYME_MERCHANT_ID"):
+        return _of_environment()
+    kept = profiles.read()
+    profile = kept.get(name or profiles.DEFAULT)
+    if profile is not None:
+        return _of_profile(name or profiles.DEFAULT, profile)
+    if name is not None:
+        known = ", ".join(sorted(kept)) or "-"
+        raise ConfigurationError(
+            tell(
+                f"{name} profili yoʻq (borlari: {known}): payme login --profile {name}",
+                f"профиля {name} нет (есть: {known}): payme login --profile {name}",
+                f"there is no profile {name} (there are: {known}): payme login --profile {name}",
+            )
+        )
+    raise ConfigurationError(
+        tell(
+            "kassa maʼlumotlari yoʻq: PAYME_MERCHANT_ID, PAYME_KEY va PAYME_ENVIRONMENT ni "
+            "bering yoki payme login ni ishga tushiring",
+            "нет данных кассы: задайте PAYME_MERCHANT_ID, PAYME_KEY и PAYME_ENVIRONMENT или "
+            "выполните payme login",
+            "there are no credentials of a cash-box: set PAYME_MERCHANT_ID, PAYME_KEY and "
+            "PAYME_ENVIRONMENT, or run payme login",
+        )
+    )
+
+
+def _of_environment() -> Connection:
+    told = configuration.credentials(None, None)
+    address = configuration.base_url(None, None)
+    source = tell("muhit oʻzgaruvchilari", "переменные окружения", "the environment")
+    return Connection(
+        told.merchant_id, Secret(os.environ.get("PAYME_KEY", ""), "<key>"), address, source
+    )
+
+
+def _of_profile(name: str, profile: profiles.Profile) -> Connection:
+    address = configuration.base_url(profile.base_url, None)
+    if os.environ.get("PAYME_BASE_URL") or os.environ.get("PAYME_ENVIRONMENT"):
+        meant = configuration.base_url(None, None)
+        # Whoever points a shop at a sandbox must not pay in production, nor give a key away.
+        if meant != address:
+            raise ConfigurationError(
+                tell(
+                    f"{name} profili {address} uchun, muhit esa {meant} ni koʻrsatyapti: "
+                    "bittasini olib tashlang",
+                    f"профиль {name} для {address}, а окружение указывает на {meant}: "
+                    "уберите одно из двух",
+                    f"profile {name} is for {address}, and the environment says {meant}: "
+                    "remove one of them",
+                )
+            )
+    source = tell(f"{name} profili", f"профиль {name}", f"profile {name}")
+    return Connection(profile.merchant_id, profile.key, address, source)
+
+
+def client(timeout: float = 10.0) -> "Payme":
+    """Make a client.
+
+    Args:
+        timeout: Seconds for a call with all its attempts.
+
+    Raises:
+        ConfigurationError: As for `found`.
+    """
+    from payme.client import Payme
+
+    who = found()
+    return Payme(who.merchant_id, who.key.open(), base_url=who.base_url, timeout=timeout)

@@ -1,0 +1,293 @@
+"""The program as a whole: its tree of commands, its languages, its errors, how fast it starts."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+from program_tools import PROGRAM, environment, process, run, run_json
+
+from payme import checkout
+from payme.cli.commands import COMMANDS, payme
+from payme.cli.words import language
+from payme.errors.catalogue import ENTRIES
+from payme.sandbox import Sandbox
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def leaves(command, path=("payme",)):
+    context = click.Context(command)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            yield from leaves(command.get_command(context, name), (*path, name))
+        if not command.invoke_without_command:
+            return
+    yield path, command
+
+
+EVERY = dict(leaves(payme))
+NAMES = [" ".join(path) for path in EVERY]
+
+
+def test_every_command_of_the_list_can_be_loaded():
+    for name, lazy in COMMANDS.items():
+        assert payme.get_command(click.Context(payme), name).name == name
+        assert all((lazy.uz, lazy.ru, lazy.en))
+    assert len(EVERY) > 40
+
+
+@pytest.mark.parametrize("path", EVERY, ids=NAMES)
+def test_every_command_prints_json_and_tells_what_its_options_are(path):
+    command = EVERY[path]
+    options = [one for one in command.params if isinstance(one, click.Option)]
+    assert "--json" in {name for one in options for name in one.opts}
+    assert command.help
+    assert [one.name for one in options if not one.help and one.name != "months"] == []
+    assert not {"--key", "--token", "--number", "--code"} & {
+        name for one in options for name in one.opts if path[1] in ("cards", "login", "link")
+    }
+
+
+@pytest.mark.parametrize("language", ["uz", "ru", "en"])
+def test_every_command_is_documented(language):
+    page = (DOCS / language / "cli.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"`{name}`" not in page] == []
+    named = set(re.findall(r"`(payme(?: [a-z-]+)+)`", page))
+    groups = {" ".join(path[:n]) for path in EVERY for n in range(1, len(path))}
+    assert named - set(NAMES) - groups == set()
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, "en"),
+        ({"LANG": "uz_UZ.UTF-8"}, "uz"),
+        ({"LANG": "ru_RU.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "uz_UZ", "LC_MESSAGES": "ru_RU"}, "ru"),
+        ({"LANG": "ru_RU", "PAYME_LANG": "uz"}, "uz"),
+        ({"LANG": "ru_RU", "PAYME_LANG": "de"}, "ru"),
+        ({"LANG": "run"}, "en"),
+        ({"LANG": "Russian_Russia.1251"}, "ru"),
+    ],
+)
+def test_the_language_is_chosen(monkeypatch, variables, expected):
+    for name in ("PAYME_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert language() == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "usage", "error"),
+    [("uz", "Foydalanish:", "Xato:"), ("ru", "Использование:", "Ошибка:")],
+)
+def test_help_and_errors_are_in_the_language(name, usage, error):
+    env = {**os.environ, "PAYME_LANG": name}
+    said = process("receipts", "--help", env=env).stdout
+    assert said.startswith(usage)
+    assert COMMANDS["receipts"][1 if name == "uz" else 2] in process("--help", env=env).stdout
+    done = process("receipts", "get", env=env)
+    assert error in done.stderr
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("recipts",), "No such command"),
+        (("receipts", "pays"), "No such command"),
+        (("receipts", "get"), "missing: ID"),
+        (("receipts", "get", "x", "--jsn"), "no such option: --jsn"),
+        (("link", "--amount", "x", "--account", "a=1"), "--amount"),
+        (("clock", "advance", "10"), 'say "10s"'),
+        (("sandbox", "--receipt-ttl", "10"), 'say "10s"'),
+        (("sandbox", "--min-amount", "6", "--max-amount", "5"), "is above --max-amount (5)"),
+        (("sandbox", "--merchant-key", "x"), "needs --merchant-url"),
+        (("charges", "confirm", "x", "--wait", "10"), 'say "10s"'),
+        (("doctor", "browser", "--timeout", "10"), 'say "10s"'),
+        (("trigger", "X", "http://127.0.0.1", "--timeout", "1h10"), "expected a span of time"),
+    ],
+)
+def test_misuse_is_two_and_one_value_as_json(arguments, said, monkeypatch):
+    monkeypatch.setenv("PAYME_LANG", "en")
+    done = run(*arguments, code=2)
+    assert said in done.stderr
+    assert done.stdout == ""
+    done = run(*arguments, "--json", code=2)
+    assert done.stderr == ""
+    error = json.loads(done.stdout)["error"]
+    assert (error["kind"], error["exit_code"]) == ("usage", 2)
+    assert said in error["message"]
+
+
+def test_after_two_hyphens_json_is_no_option():
+    done = run("errors", "--", "--json", code=2)
+    assert done.stdout == ""
+
+
+def test_a_defect_is_not_hidden(monkeypatch):
+    monkeypatch.setattr("payme.cli.error_codes._number", lambda _code: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run("errors", "1")
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.code} {entry.kind}")
+def test_every_code_is_explained_with_and_without_its_hyphen(entry, monkeypatch):
+    for name in ("uz", "ru", "en"):
+        monkeypatch.setenv("PAYME_LANG", name)
+        said = run("errors", str(entry.code)).stdout
+        assert entry.text._asdict()[name] in said
+        assert entry.remedy._asdict()[name] in said
+        assert run("errors", str(-entry.code)).stdout == said
+    told = run_json("errors", str(entry.code))
+    assert {one["class"] for one in told} >= {entry.kind}
+
+
+def test_codes_that_are_none(monkeypatch):
+    monkeypatch.setenv("PAYME_LANG", "en")
+    assert "is not in the catalogue" in run("errors", "-1", code=1).stderr
+    assert "expected a code" in run("errors", "money", code=2).stderr
+    assert run("errors").stdout.count("\n") == len(ENTRIES)
+
+
+ID = "587f72c72cac0d162c722ae2"
+LINK = ("link", "--amount", "500", "--account", "order_id=197")
+
+
+def test_a_link_says_what_was_given(monkeypatch, tmp_path):
+    monkeypatch.setenv("PAYME_MERCHANT_ID", ID)
+    monkeypatch.delenv("PAYME_BASE_URL", raising=False)
+    monkeypatch.setenv("PAYME_ENVIRONMENT", "production")
+    expected = "https://checkout.paycom.uz/bT01ODdmNzJjNzJjYWMwZDE2MmM3MjJhZTI7YWMub3JkZXJfaWQ9MTk3O2E9NTAw"
+    assert run(*LINK).stdout == f"{expected}\n"
+    assert run_json(*LINK) == {"url": expected}
+    callback = ("--callback", "https://shop.uz", "--callback-timeout", "15s", "--language", "uz")
+    found = checkout.parse_link(run(*LINK, *callback).stdout.strip())
+    assert (found.callback_timeout, found.language) == (15_000, "uz")
+    monkeypatch.setenv("PAYME_ENVIRONMENT", "test")
+    assert run(*LINK).stdout.startswith("https://test.paycom.uz/")
+    receipt = "5e730e8e0b852a417aa49ceb"
+    assert run("link", "--receipt", receipt).stdout.endswith(f"paycom.uz/{receipt}\n")
+    file = tmp_path / "code.svg"
+    run(*LINK, "--qr", str(file))
+    assert file.read_text().startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("link",),
+        LINK[:3],
+        ("link", *LINK[3:]),
+        (*LINK, "--receipt", ID),
+        (*LINK, "--callback", "x"),
+    ],
+)
+def test_a_link_that_can_not_be_made(monkeypatch, arguments):
+    monkeypatch.setenv("PAYME_MERCHANT_ID", ID)
+    monkeypatch.setenv("PAYME_ENVIRONMENT", "test")
+    assert run(*arguments, code=2).stdout == ""
+
+
+def test_a_link_of_the_sandbox_opens_its_page():
+    with Sandbox() as box:
+        assert run(*LINK, env=environment(box)).stdout.startswith(
+            f"{box.url.removesuffix('/api')}/"
+        )
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "extra"),
+    [
+        ("segno", (*LINK, "--merchant-id", ID, "--qr", "x.svg"), "cli,qr"),
+        ("sqlalchemy", ("charges", "list"), "cli,charges"),
+        ("sqlalchemy", ("recurring", "due"), "cli,charges"),
+        ("starlette", ("sandbox", "--port", "0"), "sandbox"),
+        ("httpcore2", ("trigger", "GetStatement", "http://127.0.0.1:9"), "cli"),
+    ],
+)
+def test_a_missing_extra_is_named(module, arguments, extra):
+    code = f"import sys; sys.modules[{module!r}] = None; from payme.cli import main; main()"
+    env = {**os.environ, "PAYME_LANG": "en", "PAYME_ENVIRONMENT": "test", "PAYME_KEY": "k"}
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=env)
+    assert done.returncode == 2
+    assert arguments[0] in done.stderr
+    assert f'pip install "payme-uz[{extra}]"' in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(shell):
+    script = run("completion", shell).stdout
+    assert "_PAYME_COMPLETE" in script
+    assert run_json("completion", shell)["script"] in script
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_bash_completes(tmp_path):
+    launcher = tmp_path / "payme"
+    launcher.write_text(f'#!/bin/sh\nexec {" ".join(PROGRAM)} "$@"\n')
+    launcher.chmod(0o755)
+    typed = """
+    eval "$(payme completion bash)"
+    complete_it() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+      _payme_completion payme; echo "${COMPREPLY[@]}"; }
+    complete_it payme rec
+    complete_it payme receipts con
+    complete_it payme receipts list --fo
+    """
+    env = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, env=env)
+    assert done.stdout.split("\n")[:3] == ["receipts recurring", "confirm-hold", "--format"]
+
+
+def test_help_loads_no_command():
+    code = """
+import sys
+from payme.cli.commands import payme
+payme.main(["--help"], standalone_mode=False)
+heavy = ("msgspec", "rich", "sqlalchemy", "httptools", "asyncio", "ssl", "jinja2")
+ours = ("payme.sandbox", "payme.client", "payme.charges", "payme.errors")
+print([one for one in sys.modules if one.split(".")[0] in heavy or one.startswith(ours)])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_help_is_quick():
+    """Not much more than click itself takes; a ratio, since machines differ."""
+
+    def best(*arguments):
+        times = []
+        for _ in range(3):
+            began = time.perf_counter()
+            subprocess.run([sys.executable, *arguments], capture_output=True)
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    assert best("-m", "payme", "--help") < 3 * best("-c", "import click")
+
+
+def test_the_sandbox_prints_one_value_as_json():
+    command = [*PROGRAM, "sandbox", "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sandbox:
+        told = json.loads(sandbox.stdout.readline())
+        env = {**os.environ, "PAYME_MERCHANT_ID": told["merchant_id"], "PAYME_KEY": told["key"]}
+        env |= {"PAYME_BASE_URL": told["url"], "PAYME_LANG": "en"}
+        assert run_json("receipts", "list", "--from", "2026-01-01", env=env)["count"] == 0
+        assert run_json("faults", "list", "--url", told["url"]) == []
+        assert run_json("clock", "freeze", "--url", told["url"])["frozen"] is True
+        added = run_json("faults", "add", "receipts.pay after drop", "--url", told["url"])
+        assert added["method"] == "receipts.pay"
+        assert run_json("faults", "clear", "--url", told["url"]) == {"removed": 1}
+        sandbox.terminate()
+        assert sandbox.stdout.read() == ""
