@@ -138,6 +138,7 @@ def print_banner(show: Callable[[Any], None], sandbox: Sandbox, db: Path | None)
     """
     show(Text("Payme sandbox. No money moves here.", style="bold"))
     for name, value in (
+        ("Dashboard", sandbox.url.removesuffix("api")),
         ("URL", sandbox.url),
         ("Merchant ID", sandbox.merchant_id),
         ("Key", sandbox.key),

@@ -1,5 +1,6 @@
 """The overview, and the lists of cards, messages and ledgers."""
 
+import re
 from typing import Final
 
 from starlette.requests import Request
@@ -21,6 +22,9 @@ Send your calls to POST /api.
 
 _PAGE: Final = 50
 _RECENT: Final = 8
+
+
+_NETLOC: Final = re.compile(r"[\w.\-]+(:\d+)?|\[[0-9a-fA-F:.]+\](:\d+)?")
 
 
 class ListPages:
@@ -54,8 +58,8 @@ class ListPages:
         if "text/html" not in request.headers.get("accept", ""):
             return PlainTextResponse(WELCOME)
         sandbox, language = self._sandbox, preferred(request)
-        calls = await self._backend.read(sandbox.traffic.entries, _RECENT, language=language)
-        address = f"{request.url.scheme}://{request.url.netloc}/api"
+        calls = await self._backend.calls(_RECENT, language=language)
+        address = _address(request) or sandbox.url
         return self._frame.page(
             request,
             "overview.html",
@@ -95,3 +99,9 @@ class ListPages:
             exchanges=await self._backend.read(merchant.last_exchanges, _PAGE),
             differences=(await self._backend.read(merchant.difference))[:_PAGE],
         )
+
+
+def _address(request: Request) -> str:
+    """Write where the API is, as the browser sees it: a port may be mapped on the way."""
+    netloc = request.url.netloc
+    return f"{request.url.scheme}://{netloc}/api" if _NETLOC.fullmatch(netloc) else ""
