@@ -105,10 +105,6 @@ def test_a_payer_pays_and_returns_to_the_shop(
     page.get_by_text("125 000").wait_for()
     page.get_by_text("A/197").wait_for()
     fits(visitor, look)
-    if spoken == "uz" and look.width == 360 and look.scheme == "light":
-        page.get_by_label(t["number"]).fill("8600 0691 9540 6311")
-        page.get_by_label(t["expire"]).fill("03/99")
-        visitor.keep("checkout")
     page.get_by_label(t["number"]).fill("8600 0691 9540 6311")
     page.get_by_label(t["expire"]).fill("03/99")
     page.get_by_role("button", name=t["continue"]).click()
@@ -247,8 +243,3 @@ def test_every_page_fits_the_screen_and_can_be_read(
         visitor.page.goto(visitor.base + path)
         fits(visitor, look)
         visitor.complaints[:] = [one for one in visitor.complaints if "404" not in one]
-    if look.width > 360 and look.scheme == "light":
-        page = visitor.open("/")
-        page.get_by_text("-31602 not_payable").click()
-        page.locator(".part", has_text="Request").first.wait_for()
-        visitor.keep("dashboard")
