@@ -43,7 +43,7 @@ def parse(**members):
     ],
 )
 def test_requests_are_read_as_payme_s_pages_print_them(method, params, expected):
-    assert parse(method=method, params=params) == (5, expected)
+    assert parse(method=method, params=params) == (5, expected, method)
 
 
 @pytest.mark.parametrize(

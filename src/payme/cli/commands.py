@@ -11,7 +11,7 @@ from rich.console import Console
 from payme.cli import charges, conformance, demo, doctor, recurring, remote, serve, trigger
 from payme.cli.remote import PASSWORD
 from payme.sandbox import InvalidSetting
-from payme.sandbox.engine import rules
+from payme.sandbox.engine import fault_rules
 from payme.sandbox.engine.durations import duration_ms, moment_ms
 from payme.sandbox.engine.progression import progression as read_progression
 from payme.sandbox.scenarios import SCENARIOS
@@ -142,7 +142,7 @@ payme.add_command(doctor.doctor)
     "faults",
     multiple=True,
     metavar="RULE",
-    callback=_checked(rules.from_text),
+    callback=_checked(fault_rules.from_text),
     help="A fault, as described above; may be repeated.",
 )
 @click.option(

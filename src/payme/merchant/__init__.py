@@ -17,12 +17,15 @@ from payme.merchant.auth import PAYME_ADDRESSES, AllowList
 from payme.merchant.entities import (
     AccountError,
     Event,
+    Method,
     Order,
     Reason,
     Receiver,
+    Refuse,
     Transaction,
     TransactionState,
 )
+from payme.merchant.limits import Limits
 from payme.merchant.orders import Orders
 from payme.merchant.service import AsyncMerchant, Incoming, Merchant
 from payme.merchant.stores import AsyncStore, Store
@@ -36,12 +39,15 @@ __all__ = [
     "AsyncStore",
     "Event",
     "Incoming",
+    "Limits",
     "MemoryStore",
     "Merchant",
+    "Method",
     "Order",
     "Orders",
     "Reason",
     "Receiver",
+    "Refuse",
     "Store",
     "Text",
     "Transaction",

@@ -5,12 +5,23 @@ The answer always goes out with HTTP 200: any other status Payme reads as -32400
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from payme.errors import ConfigurationError
 from payme.merchant import flows, wire
-from payme.merchant.auth import LOGIN, AllowList, Keys
+from payme.merchant.auth import (
+    COROUTINE,
+    LOGIN,
+    AllowList,
+    AsyncKeySource,
+    Keyring,
+    Keys,
+    KeySource,
+    is_coroutine,
+)
 from payme.merchant.entities import Answer, Refusal, Request
+from payme.merchant.served import Served, Watch, watched
 from payme.merchant.stores import AsyncStore, Store
 from payme.merchant.wire import Parsed
 
@@ -45,16 +56,20 @@ def now_ms() -> int:
 class _Endpoint:
     """What both endpoints share: who is let in, and what is asked."""
 
+    _box = ""
+
     def __init__(
         self,
-        keys: str | Sequence[str],
+        keys: AsyncKeySource,
         *,
         login: str,
         allow: AllowList | None,
         clock: Callable[[], int],
         refund_missing: bool,
+        telemetry: Watch | None,
     ) -> None:
-        self._keys = Keys(keys, login)
+        self._keyring = Keyring(keys, login)
+        self._watch = telemetry
         self._allow = allow
         self._clock = clock
         self._refund_missing = refund_missing
@@ -62,24 +77,38 @@ class _Endpoint:
     def _flow(self, request: Request) -> flows.Flow[Answer | wire.StatementWriter]:
         return flows.serve(request, self._clock(), refund_missing=self._refund_missing)
 
-    def _open(self, incoming: Incoming) -> Parsed:
-        """Read a request, and put the refusal in its place if it may not be served."""
-        if incoming.method != "POST":
-            return Parsed(None, wire.NOT_POST)
-        parsed = wire.parse(incoming.body)
-        if not self._admits(incoming):
-            return Parsed(parsed.id, wire.ACCESS_DENIED)
-        return parsed
+    def _open(self, incoming: Incoming) -> tuple[Parsed, Served]:
+        """Read a request, whoever sent it."""
+        post = incoming.method == "POST"
+        parsed = wire.parse(incoming.body) if post else Parsed(None, wire.NOT_POST)
+        return parsed, Served(parsed.method, self._box)
 
-    def _admits(self, incoming: Incoming) -> bool:
+    def _refusal(
+        self, incoming: Incoming, keys: Keys, parsed: Parsed, served: Served
+    ) -> Refusal | None:
+        """Return why a request may not be served, if so."""
         # Both are asked, so that the time taken does not tell which one refused.
         known = self._allow is None or self._allow.admit(incoming.peer, incoming.forwarded_for)
-        return self._keys.admit(incoming.authorization) and known
+        admitted = keys.admit(incoming.authorization) and known
+        if parsed.request is wire.NOT_POST:
+            return wire.NOT_POST
+        if not admitted:
+            return wire.ACCESS_DENIED
+        served.admit(parsed.request)
+        return parsed.request if isinstance(parsed.request, Refusal) else None
 
-    def _broken(self, parsed: Parsed) -> bytes:
+    def _broken(self, parsed: Parsed, served: Served, error: Exception) -> bytes:
         # The traceback names the merchant's code; the request is left out, it holds the account.
-        _LOG.exception("the Merchant API could not answer %s", type(parsed.request).__name__)
-        return wire.encode(parsed.id, wire.SYSTEM_ERROR)
+        _LOG.exception("the Merchant API could not answer %s", parsed.method)
+        served.failure = type(error).__name__
+        return _encoded(parsed, wire.SYSTEM_ERROR, served)
+
+
+def _encoded(parsed: Parsed, answer: Answer | wire.StatementWriter, served: Served) -> bytes:
+    body = wire.encode(parsed.id, answer)
+    # Only now: what can't be encoded is no answer.
+    served.code = answer.code if isinstance(answer, Refusal) else 0
+    return body
 
 
 class Merchant(_Endpoint):
@@ -87,16 +116,19 @@ class Merchant(_Endpoint):
 
     Args:
         store: Where transactions are kept.
-        keys: Keys of the cash-box that are accepted.
+        keys: Keys of the cash-box that are accepted, several while one is being changed; or a
+            function that gives them, which is asked at each request. Keep what it gives for a
+            while where it takes long: it is asked before anybody has shown a key.
         login: Login of the Basic scheme.
         allow: Addresses that may call; None for any.
         clock: Tells the time in ms since 1970 UTC.
         refund_missing: Refund a payment whose order `find` does not find any more, or finds another
             one. By default that is refused with -31007: nobody can say whether it may be taken
             back.
+        telemetry: Watches each request, such as `payme.telemetry.Telemetry()`; None for nobody.
 
     Raises:
-        ConfigurationError: No key, or one that can't be right.
+        ConfigurationError: No key or one that can't be right, or a function that is a coroutine.
 
     Source: https://developer.help.paycom.uz/protokol-merchant-api/
 
@@ -108,14 +140,24 @@ class Merchant(_Endpoint):
     def __init__(
         self,
         store: Store,
-        keys: str | Sequence[str],
+        keys: KeySource,
         *,
         login: str = LOGIN,
         allow: AllowList | None = None,
         clock: Callable[[], int] = now_ms,
         refund_missing: bool = False,
+        telemetry: Watch | None = None,
     ) -> None:
-        super().__init__(keys, login=login, allow=allow, clock=clock, refund_missing=refund_missing)
+        if is_coroutine(keys):
+            raise ConfigurationError(COROUTINE)
+        super().__init__(
+            keys,
+            login=login,
+            allow=allow,
+            clock=clock,
+            refund_missing=refund_missing,
+            telemetry=telemetry,
+        )
         self._store = store
 
     def answer(self, incoming: Incoming) -> bytes:
@@ -127,39 +169,58 @@ class Merchant(_Endpoint):
         Returns:
             The body, to be sent with HTTP 200 and `CONTENT_TYPE`.
         """
-        parsed = self._open(incoming)
-        if isinstance(parsed.request, Refusal):
-            return wire.encode(parsed.id, parsed.request)
-        try:
-            answer = self._store.run(self._flow(parsed.request))
-            return wire.encode(parsed.id, answer)
-        except Exception:  # noqa: BLE001 - Payme always gets an answer of the protocol
-            return self._broken(parsed)
+        parsed, served = self._open(incoming)
+        with watched(served, self._watch):
+            try:
+                keys = self._keyring.now()
+                answer: Answer | wire.StatementWriter | None = self._refusal(
+                    incoming, keys, parsed, served
+                )
+                if answer is None:
+                    answer = self._store.run(self._flow(parsed.asked))
+                return _encoded(parsed, answer, served)
+            except Exception as error:  # noqa: BLE001 - Payme always gets an answer
+                return self._broken(parsed, served, error)
 
 
 class AsyncMerchant(_Endpoint):
-    """The merchant's endpoint under asyncio; arguments as for `Merchant`."""
+    """The merchant's endpoint under asyncio; arguments as for `Merchant`.
+
+    A function that gives the keys may be a coroutine; one that is not is called in a thread.
+    """
 
     def __init__(
         self,
         store: AsyncStore,
-        keys: str | Sequence[str],
+        keys: AsyncKeySource,
         *,
         login: str = LOGIN,
         allow: AllowList | None = None,
         clock: Callable[[], int] = now_ms,
         refund_missing: bool = False,
+        telemetry: Watch | None = None,
     ) -> None:
-        super().__init__(keys, login=login, allow=allow, clock=clock, refund_missing=refund_missing)
+        super().__init__(
+            keys,
+            login=login,
+            allow=allow,
+            clock=clock,
+            refund_missing=refund_missing,
+            telemetry=telemetry,
+        )
         self._store = store
 
     async def answer(self, incoming: Incoming) -> bytes:
         """Answer one request; see `Merchant.answer`."""
-        parsed = self._open(incoming)
-        if isinstance(parsed.request, Refusal):
-            return wire.encode(parsed.id, parsed.request)
-        try:
-            answer = await self._store.run(self._flow(parsed.request))
-            return wire.encode(parsed.id, answer)
-        except Exception:  # noqa: BLE001 - Payme always gets an answer of the protocol
-            return self._broken(parsed)
+        parsed, served = self._open(incoming)
+        with watched(served, self._watch):
+            try:
+                keys = await self._keyring.anow()
+                answer: Answer | wire.StatementWriter | None = self._refusal(
+                    incoming, keys, parsed, served
+                )
+                if answer is None:
+                    answer = await self._store.run(self._flow(parsed.asked))
+                return _encoded(parsed, answer, served)
+            except Exception as error:  # noqa: BLE001 - Payme always gets an answer
+                return self._broken(parsed, served, error)

@@ -51,6 +51,8 @@ class Recorded(NamedTuple):
     """Without its body, which may be too long to keep."""
     elapsed_ms: float = 0.0
     """How long it was served, in ms of real time."""
+    cash_box: str = ""
+    """Id of the cash-box that was called; empty when the call named none of this sandbox."""
 
     def __repr__(self) -> str:
         return f"Recorded({self.number}, {self.answer.method!r})"
@@ -79,6 +81,8 @@ class Entry:
         amount: Amount of the receipt that was made or answered, in tiyin; None when there was none.
         account: Account of that receipt, masked.
         took_ms: How long the caller waited for the answer, in ms: served, and held back.
+        cash_box: Id of the cash-box that was called; empty when the call named none of this
+            sandbox.
     """
 
     number: int
@@ -98,6 +102,7 @@ class Entry:
     amount: int | None = None
     account: Mapping[str, object] = field(default_factory=dict[str, object])
     took_ms: float = 0.0
+    cash_box: str = ""
 
     @property
     def refused(self) -> bool:
@@ -130,6 +135,7 @@ class Traffic:
         x_auth: str | None,
         answer: Answer,
         elapsed_ms: float = 0.0,
+        cash_box: str = "",
     ) -> None:
         """Remember a call.
 
@@ -139,6 +145,7 @@ class Traffic:
             x_auth: Value of the X-Auth header; only its form is remembered.
             answer: The answer.
             elapsed_ms: How long it was served, in ms of real time.
+            cash_box: Id of the cash-box that was called.
         """
         body = answer.body
         with self._lock:
@@ -151,6 +158,7 @@ class Traffic:
                     body if len(body) <= MAX_KEPT else None,
                     Answer(b"", *answer[1:]),
                     elapsed_ms,
+                    cash_box,
                 )
             )
 
@@ -166,6 +174,7 @@ class Traffic:
         receipt_id: str = "",
         refused: bool = False,
         search: str = "",
+        cash_box: str = "",
         language: Language = "en",
     ) -> list[Entry]:
         """List the calls, the newest first, without secrets.
@@ -176,6 +185,7 @@ class Traffic:
             refused: Only the calls that were refused or struck by a fault.
             search: Only the calls with this text in their number, method, receipt, code, reason,
                 fault, amount or account, as they are shown; without case. Bodies are not searched.
+            cash_box: Only the calls to the cash-box with this id; empty for all.
             language: Language of the remedies.
         """
         # Chosen before they are redacted, which takes a thousand times as long.
@@ -183,6 +193,7 @@ class Traffic:
             call
             for call in reversed(self.recorded())
             if (not receipt_id or call.answer.receipt_id == receipt_id)
+            and (not cash_box or call.cash_box == cash_box)
             and (not refused or call.answer.code is not None or call.answer.fault)
             and (not search or search.casefold() in _searched(call))
         )
@@ -226,6 +237,7 @@ class Traffic:
             amount=subject.amount,
             account=subject.account,
             took_ms=round(call.elapsed_ms + answer.delay_ms + answer.pause_ms, 1),
+            cash_box=call.cash_box,
         )
 
     def _text(self, body: bytes | None, parsed: Any) -> str:

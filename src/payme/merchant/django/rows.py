@@ -19,6 +19,7 @@ from django.db import IntegrityError, connections, transaction
 
 from payme.merchant.django import models
 from payme.merchant.entities import Receiver, Transaction, TransactionState
+from payme.merchant.limits import Limits, ms
 
 _COLUMNS: Final = Transaction.__struct_fields__
 _JSON: Final = ("account", "receivers", "fiscal")
@@ -47,10 +48,12 @@ class DjangoRows:
 
     Args:
         alias: Of the database.
+        limits: How long it may be waited for.
     """
 
-    def __init__(self, alias: str) -> None:
+    def __init__(self, alias: str, limits: Limits) -> None:
         self._alias = alias
+        self._limits = limits
         self._connection = connections[alias]
         self._sql = statements(alias, self._connection.vendor)
 
@@ -60,13 +63,23 @@ class DjangoRows:
 
     def lock(self, transaction_id: str) -> Transaction | None:
         """Lock the order of a transaction, then read the transaction."""
-        if self._connection.vendor in ("postgresql", "sqlite"):
-            return self._first(self._sql.lock, [transaction_id])
+        match self._connection.vendor:
+            case "sqlite":
+                return self._first(self._sql.lock, [transaction_id])
+            case "postgresql":
+                return self._first(self._sql.lock, [*self._limiting(), transaction_id])
+            case _:
+                pass
         known = self.read(transaction_id)
         if known is None:
             return None
         lock_row(self._alias, known.order_id)
         return self._first(self._sql.lock, [transaction_id])
+
+    def _limiting(self) -> list[str]:
+        limits = self._limits
+        seconds = (limits.lock_timeout, limits.statement_timeout, limits.request_timeout)
+        return [str(ms(one)) for one in seconds]
 
     def lock_order(self, order_id: str) -> None:
         """Lock an order."""
@@ -161,6 +174,10 @@ def statements(alias: str, vendor: str) -> Statements:
 def _lock(vendor: str, select: str, table: str, id_: str) -> str:
     """Write how the order of a transaction is locked before the transaction is read.
 
+    On PostgreSQL the limits are set by the same statement, so that they cost no round trip: they
+    are the left side of an outer join, and so come first, and for an unknown id too. When the
+    shop's code does not return, PostgreSQL ends the transaction when the request has to be over.
+
     On PostgreSQL in one statement, whose picture of the database is older than the lock. Locking
     the row as well has PostgreSQL read it anew: its newest version is what comes, whoever changed
     it while we waited.
@@ -170,10 +187,15 @@ def _lock(vendor: str, select: str, table: str, id_: str) -> str:
     if vendor != "postgresql":
         return f"{select} {id_} = %s" + ("" if vendor == "sqlite" else " FOR UPDATE")
     advisory = _ADVISORY.format("order_id")
+    settings = ", ".join(f"set_config('{name}', %s, true) AS {name}" for name in _SETTINGS)
     return (
-        f"WITH locking AS (SELECT {id_}, {advisory} FROM {table} WHERE {id_} = %s) "  # noqa: S608
+        f"WITH limited AS (SELECT {settings}), locking AS ("  # noqa: S608
+        f"SELECT lock_timeout, {id_}, {advisory} FROM limited LEFT JOIN {table} ON {id_} = %s) "
         f"{select} {id_} = (SELECT {id_} FROM locking) FOR NO KEY UPDATE"
     )
+
+
+_SETTINGS: Final = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
 
 
 def begin(alias: str) -> None:

@@ -14,7 +14,7 @@ from payme.sandbox.service import Service
 from payme.sandbox.traffic import CAPACITY, Entry
 
 if TYPE_CHECKING:
-    from payme.sandbox.sandbox import Sandbox
+    from payme.sandbox.simulator import Simulator
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class Backend:
         service: Serves its calls.
     """
 
-    def __init__(self, sandbox: "Sandbox", service: Service) -> None:
+    def __init__(self, sandbox: "Simulator", service: Service) -> None:
         self.sandbox = sandbox
         self.service = service
 

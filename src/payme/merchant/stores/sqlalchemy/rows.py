@@ -11,12 +11,18 @@ What keeps two payments of one order apart:
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
 from payme.merchant.entities import Transaction
 from payme.merchant.stores.sqlalchemy import schema
+
+if TYPE_CHECKING:
+    from payme.merchant.limits import Limits
+
+LIMITS: Final = "payme_limits"
+"""Name of the engine's option that holds the limits of the store."""
 
 
 class SqlRows:
@@ -37,8 +43,10 @@ class SqlRows:
 
     def lock(self, transaction_id: str) -> Transaction | None:
         """Lock the order of a transaction, then read the transaction."""
-        statement = schema.LOCK if self._dialect == "postgresql" else schema.BY_ID
-        return self._first(statement, id=transaction_id)
+        if self._dialect != "postgresql":
+            return self._first(schema.BY_ID, id=transaction_id)
+        limits: Limits = self._connection.get_execution_options()[LIMITS]
+        return self._first(schema.LOCK, id=transaction_id, **schema.limiting(limits))
 
     def lock_order(self, order_id: str) -> None:
         """Lock an order."""

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from payme.merchant.entities import Receiver, Transaction, TransactionState
+from payme.merchant.limits import Limits, ms
 
 metadata: Final = sa.MetaData()
 """Holds `payme_transaction`; for Alembic and `create_all`."""
@@ -95,9 +96,23 @@ def _locked(order_id: "sa.ColumnElement[str]") -> "sa.ColumnElement[Any]":
 LOCK_ORDER: Final = sa.select(_locked(sa.bindparam("order_id", type_=sa.Text)))
 """Hold the order until the transaction of PostgreSQL ends."""
 
+_SETTINGS: Final = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+
+_LIMITED: Final = sa.select(
+    *(
+        sa.func.set_config(name, sa.bindparam(name, type_=sa.Text), sa.true()).label(name)
+        for name in _SETTINGS
+    )
+).cte("limited")
+"""Set the limits of the transaction. Volatile functions keep PostgreSQL from leaving it out."""
+
 _LOCKING: Final = (
-    sa.select(transactions.c.id, _locked(transactions.c.order_id).label("locked"))
-    .where(transactions.c.id == sa.bindparam("id"))
+    sa.select(
+        _LIMITED.c.lock_timeout, transactions.c.id, _locked(transactions.c.order_id).label("locked")
+    )
+    .select_from(
+        _LIMITED.outerjoin(transactions, transactions.c.id == sa.bindparam("id")),
+    )
     .cte("locking")
 )
 
@@ -106,12 +121,25 @@ LOCK: Final = (
     .where(transactions.c.id == sa.select(_LOCKING.c.id).scalar_subquery())
     .with_for_update(key_share=True)
 )
-"""Hold the order of a transaction, then read the transaction.
+"""Set the limits, hold the order of a transaction, then read the transaction.
+
+It is the first statement of each transaction that locks, so that the limits cost no round trip of
+their own. They are the left side of an outer join: they are set first, and for an unknown id too.
 
 In one statement, whose picture of the database is older than the lock. Locking the row as well has
 PostgreSQL read it anew: its newest version is what comes, whoever changed it while we waited.
 Source: https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
 """
+
+
+def limiting(limits: Limits) -> dict[str, str]:
+    """Make the parameters of `LOCK` that are limits.
+
+    When the merchant's code does not return, PostgreSQL ends the transaction at the time at which
+    the request has to be over, and whoever waits for a lock of it goes on.
+    """
+    seconds = (limits.lock_timeout, limits.statement_timeout, limits.request_timeout)
+    return {name: str(ms(one)) for name, one in zip(_SETTINGS, seconds, strict=True)}
 
 
 _BIGGEST: Final = 2**63 - 1
