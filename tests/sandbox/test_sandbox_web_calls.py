@@ -175,7 +175,7 @@ def test_a_page_of_traffic_redacts_what_it_shows_and_no_more(
     from payme.sandbox import traffic
 
     redacted: list[object] = []
-    original = traffic._redacted
+    original = vars(traffic)["_redacted"]
 
     def counted(document: Any, secrets: Any) -> Any:
         redacted.append(document)

@@ -9,9 +9,12 @@ from html import unescape
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sandbox_tools import BROKEN, GOOD, NO_SMS, POOR
 from web_tools import Browser, Page, api
 
+from payme.cli import serve
+from payme.cli.commands import payme
 from payme.sandbox import InvalidSetting, Sandbox
 from payme.sandbox.web.i18n import TEXTS, translator
 from payme.sandbox.web.pages import format_took
@@ -263,9 +266,10 @@ def test_a_card_in_a_detail_is_masked_and_nonsense_is_shown_as_it_came(
 
 
 def test_titles_and_names_that_are_none_are_refused() -> None:
-    for wrong in ({"order_id": {}}, {"order_id": {"de": "x"}}, {"order_id": {"uz": 1}}):
+    wrong: list[Any] = [{}, {"de": "x"}, {"uz": 1}, 7]
+    for title in wrong:
         with pytest.raises(InvalidSetting, match="order_id"):
-            Sandbox(account_fields=wrong)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+            Sandbox(account_fields={"order_id": title})
     with pytest.raises(InvalidSetting, match="merchant_name"):
         Sandbox(merchant_name=" ")
 
@@ -353,3 +357,29 @@ def test_the_script_is_told_where_to_go_and_asks_once(sandbox: Sandbox, browser:
 )
 def test_a_duration_is_written_shortly(ms: float, text: str) -> None:
     assert format_took(ms) == text
+
+
+def test_the_command_line_names_the_dashboard_the_merchant_and_the_fields(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(serve, "run", lambda options, _start, **_: given.update(options))
+    fields = ["order_id=Buyurtma; Заказ ;Order", "branch=Branch", "user"]
+    chosen = [part for field in fields for part in ("--account-field", field)]
+    result = CliRunner().invoke(payme, ["sandbox", "--merchant-name", "Non", *chosen])
+    assert result.exit_code == 0, result.output
+    titles = {"uz": "Buyurtma", "ru": "Заказ", "en": "Order"}
+    assert given["account_fields"] == {"order_id": titles, "branch": "Branch", "user": "user"}
+    assert given["merchant_name"] == "Non"
+    for wrong in ("=Order", "order_id=a;b", "order_id=a;;c"):
+        refused = CliRunner().invoke(payme, ["sandbox", "--account-field", wrong])
+        assert refused.exit_code == 2
+        assert "NAME=TITLE" in refused.output
+
+
+def test_the_banner_names_the_dashboard(sandbox: Sandbox) -> None:
+    lines: list[str] = []
+    serve.print_banner(lambda line: lines.append(str(line)), sandbox, None)
+    address = sandbox.url.removesuffix("api")
+    assert any(line.split() == ["Dashboard", address] for line in lines)
+    assert Browser(sandbox).get(address).status == 200

@@ -8,12 +8,14 @@ from typing import Any
 import click
 from rich.console import Console
 
+from payme.checkout import LANGUAGES
 from payme.cli import charges, conformance, demo, doctor, recurring, remote, serve, trigger
 from payme.cli.remote import PASSWORD
 from payme.sandbox import InvalidSetting
 from payme.sandbox.engine import fault_rules
 from payme.sandbox.engine.durations import duration_ms, moment_ms
 from payme.sandbox.engine.progression import progression as read_progression
+from payme.sandbox.engine.shapes import Title
 from payme.sandbox.scenarios import SCENARIOS
 
 _PORTS = click.IntRange(0, 65535)
@@ -55,6 +57,20 @@ def _checked(check: Callable[[str], Any]) -> Callable[..., Any]:
         return given
 
     return callback
+
+
+def _titled(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> dict[str, Title]:
+    """Read `order_id`, `order_id=Order` and `order_id=Buyurtma;Заказ;Order`."""
+    fields: dict[str, Title] = {}
+    for line in given:
+        name, _, titles = (part.strip() for part in line.partition("="))
+        texts = [text.strip() for text in titles.split(";")] if titles else [name]
+        if not name or len(texts) not in {1, len(LANGUAGES)} or not all(texts):
+            raise click.BadParameter(f"{line!r}: NAME, NAME=TITLE or 'NAME=uz;ru;en'")
+        fields[name] = texts[0] if len(texts) == 1 else dict(zip(LANGUAGES, texts, strict=True))
+    return fields
 
 
 def _show_scenarios(context: click.Context, _option: click.Parameter, wanted: object) -> None:
@@ -99,8 +115,12 @@ payme.add_command(doctor.doctor)
     "--account-field",
     "account_fields",
     multiple=True,
-    help="Name of a field that every account must have; may be repeated.",
+    metavar="NAME[=TITLE]",
+    callback=_titled,
+    help="A field that every account must have, and its title: one for all languages, or "
+    "'uz;ru;en'; may be repeated.",
 )
+@click.option("--merchant-name", default="test", help="What the payer reads in place of the id.")
 @click.option("--min-amount", type=_TIYIN, help="Smallest amount of a receipt, in tiyin.")
 @click.option("--max-amount", type=_TIYIN, help="Largest amount of a receipt, in tiyin.")
 @click.option(
@@ -176,7 +196,8 @@ def sandbox(
     db: Path | None,
     merchant_id: str | None,
     key: str | None,
-    account_fields: tuple[str, ...],
+    account_fields: dict[str, Title],
+    merchant_name: str,
     min_amount: int | None,
     max_amount: int | None,
     receipt_ttl: str | None,
@@ -199,7 +220,8 @@ def sandbox(
         db=db,
         merchant_id=merchant_id,
         key=key,
-        account_fields={name: name for name in account_fields},
+        account_fields=account_fields,
+        merchant_name=merchant_name,
         min_amount=min_amount,
         max_amount=max_amount,
         receipt_ttl_ms=None if receipt_ttl is None else duration_ms(receipt_ttl),

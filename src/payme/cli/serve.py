@@ -19,6 +19,7 @@ from payme.cli.printer import Printer
 from payme.sandbox import Sandbox, SandboxClock, SandboxError
 from payme.sandbox.access import is_loopback
 from payme.sandbox.engine import Answer
+from payme.sandbox.engine.shapes import Title
 from payme.sandbox.engine.testcards import CODE, TEST_CARDS
 from payme.sandbox.scenarios import SCENARIOS
 
@@ -36,7 +37,8 @@ class Options(TypedDict):
     db: Path | None
     merchant_id: str | None
     key: str | None
-    account_fields: dict[str, str]
+    account_fields: dict[str, Title]
+    merchant_name: str
     min_amount: int | None
     max_amount: int | None
     receipt_ttl_ms: int | None

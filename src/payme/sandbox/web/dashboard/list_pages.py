@@ -59,7 +59,7 @@ class ListPages:
             return PlainTextResponse(WELCOME)
         sandbox, language = self._sandbox, preferred(request)
         calls = await self._backend.calls(_RECENT, language=language)
-        address = _address(request) or sandbox.url
+        address = _address(request)
         return self._frame.page(
             request,
             "overview.html",
@@ -104,4 +104,8 @@ class ListPages:
 def _address(request: Request) -> str:
     """Write where the API is, as the browser sees it: a port may be mapped on the way."""
     netloc = request.url.netloc
-    return f"{request.url.scheme}://{netloc}/api" if _NETLOC.fullmatch(netloc) else ""
+    if not _NETLOC.fullmatch(netloc):
+        # A header that is no address is not repeated: people copy this line into a shell.
+        host, port = request.scope["server"]
+        netloc = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return f"{request.url.scheme}://{netloc}/api"
