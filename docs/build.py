@@ -50,7 +50,7 @@ def build(out: Path) -> None:
 
 def _site(language: Language, out: Path) -> int:
     command = [
-        sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html",
+        sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-E", "-a", "-b", "html",
         "-c", str(DOCS), "-d", str(out / ".doctrees" / language),
         "-D", f"language={language}", "-D", f"html_title={SITES[language].title}",
         str(DOCS / language), str(out / language),

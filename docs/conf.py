@@ -40,6 +40,7 @@ html_theme = "furo"
 html_static_path = [str(HERE / "_static")]
 html_css_files = ["payme.css"]
 html_show_sphinx = False
+html_show_copyright = False
 html_copy_source = False
 # The search knows every entry; a page of them in alphabetical order is read by nobody.
 html_use_index = False

@@ -2,7 +2,8 @@
 
 import json
 import pickle
-import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,14 +12,22 @@ from typing import Any
 import pytest
 from merchant_tools import HALF_DAY, Shop, shop_server
 from sandbox_tools import GOOD, START, UNKNOWN_ID, Caller, Clock, connect, post
+from web_tools import Browser
 
+from payme import checkout
 from payme.sandbox import CashBox, InvalidSetting, Sandbox, SandboxError, UnknownArgument
+from payme.sandbox.settings import CashBoxSettings
 
 NO_CARD = -31400
 NO_RECEIPT = -31602
 ACCOUNT = {"order_id": 7}
 FIELDS = {"order_id": "Order"}
 BOOKS = {"merchant_name": "Books", "account_fields": FIELDS}
+
+
+def writers() -> set[threading.Thread]:
+    """The threads that write to files: each database that is open has one."""
+    return {one for one in threading.enumerate() if one.name == "payme-sandbox-writer"}
 
 
 class BoxCaller(Caller):
@@ -209,6 +218,51 @@ class TestCredentials:
         shown = [repr(second.box), repr(second.box.settings), repr(second.box.complete_settings)]
         shown += [repr(sandbox.settings), repr(sandbox.traffic.entries())]
         assert not [text for text in shown if secret in text]
+
+
+class TestOneLine:
+    def test_all_that_it_can_hold(self) -> None:
+        box = CashBoxSettings.from_text(
+            "id=books key=s=e=c 'name=Book shop' min_amount=100 max_amount=5000 "
+            "merchant_url=http://shop/?a=b merchant_key=k account.order_id=Order account.x='A b'"
+        )
+        assert box == CashBoxSettings(
+            merchant_id="books",
+            key="s=e=c",
+            merchant_name="Book shop",
+            min_amount=100,
+            max_amount=5_000,
+            merchant_url="http://shop/?a=b",
+            merchant_key="k",
+            account_fields={"order_id": "Order", "x": "A b"},
+        )
+        assert CashBoxSettings.from_text("") == CashBoxSettings()
+
+    @pytest.mark.parametrize(
+        ("line", "argument"),
+        [
+            ("books", "cash_box"),
+            ("id=a id=b", "cash_box"),
+            ("'name=Book", "cash_box"),
+            ("nickname=x", "nickname"),
+            ("merchant=os.system", "merchant"),
+            ("min_amount=1.5", "min_amount"),
+            ("min_amount=-1", "min_amount"),
+            ("max_amount=" + "9" * 5_000, "max_amount"),
+            ("max_amount=9999999999999999", "max_amount"),
+            ("account.=x", "account_fields['']"),
+            ("id=a:b", "merchant_id"),
+        ],
+    )
+    def test_what_it_refuses(self, line: str, argument: str) -> None:
+        with pytest.raises(InvalidSetting) as caught:
+            CashBoxSettings.from_text(line)
+        assert caught.value.argument == argument
+
+    def test_a_key_in_a_line_that_can_not_be_read_is_not_shown(self) -> None:
+        with pytest.raises(InvalidSetting) as caught:
+            CashBoxSettings.from_text("books key=swordfish")
+        assert "swordfish" not in str(caught.value)
 
 
 class TestMerchants:
@@ -411,12 +465,10 @@ class TestWithAFile:
         for path in tmp_path.glob("sandbox.2.db-*"):
             path.unlink()
         (tmp_path / "sandbox.2.db").write_bytes(b"not a database" * 100)
+        before = writers()
         with pytest.raises(SandboxError, match=r"sandbox\.2\.db"):
             Sandbox(**options)
-        # All that was opened is closed again: the first file is free.
-        connection = sqlite3.connect(tmp_path / "sandbox.db", timeout=0.1)
-        connection.execute("BEGIN EXCLUSIVE")
-        connection.close()
+        assert writers() == before
 
     def test_one_that_can_not_be_registered_is_not_there(
         self, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
@@ -427,8 +479,10 @@ class TestWithAFile:
                 raise SandboxError("the sandbox's database failed: database or disk is full")
 
             monkeypatch.setattr(sandbox.first, "keep_setting", full)
+            before = writers()
             with pytest.raises(SandboxError, match="disk is full"):
                 sandbox.add_cash_box(merchant_id="coffee")
+            assert writers() == before
             assert len(sandbox.cash_boxes) == 1
             assert sandbox.clock.advance("1h")
             body = b'{"method":"cards.check","params":{"token":"x"}}'
@@ -458,9 +512,12 @@ class TestRunning:
             with shop_server(shop) as url:
                 box = sandbox.add_cash_box(merchant_url=url)
                 receipt = BoxCaller(sandbox, box).paid()
-                sandbox.clock.advance(HALF_DAY)
-                box.merchant.run_due()
-                assert box.receipt(receipt).state == 4  # type: ignore[union-attr]
+                assert shop.transactions[receipt].state == 1
+                sandbox.clock.shift("2m")
+                ends = time.monotonic() + 10
+                while shop.transactions[receipt].state == 1 and time.monotonic() < ends:
+                    time.sleep(0.02)
+                assert shop.transactions[receipt].state == 2
 
     def test_many_threads_add_at_once(self, tmp_path: Path) -> None:
         with Sandbox(db=tmp_path / "sandbox.db") as sandbox:
@@ -556,3 +613,39 @@ class TestControl:
             status, answer = self.send(sandbox, "POST", "cash_boxes", body)
             assert (status, answer["error"]["argument"]) == (400, argument)
             assert len(sandbox.cash_boxes) == 1
+
+
+class TestPages:
+    def test_a_payer_pays_at_the_cash_box_of_the_link(self) -> None:
+        with Sandbox(merchant_name="Bakery", cash_boxes=[BOOKS]) as sandbox:
+            first, books = sandbox.cash_boxes
+            address = checkout.link(books.merchant_id, ACCOUNT, 500_000, base_url=sandbox.url)
+            browser = Browser(sandbox)
+            page = browser.get(address)
+            assert "Books" in page.text
+            assert "Bakery" not in page.text
+            page = browser.submit(page, "/card", number=GOOD, expire="03/99")
+            page = browser.submit(page, "/code", code="666666")
+            (receipt,) = books.receipts()
+            assert receipt.state == 4
+            assert (len(books.ledger()), len(books.cards())) == (1, 1)
+            assert first.receipts() == first.cards() == []
+
+    def test_the_dashboard_shows_and_pays_any_receipt(self) -> None:
+        with Sandbox(cash_boxes=[BOOKS]) as sandbox:
+            first, books = sandbox.cash_boxes
+            receipt = books.add_receipt()
+            browser = Browser(sandbox)
+            page = browser.get(f"/dashboard/receipts/{receipt}")
+            assert receipt in page.text
+            browser.submit(page, "/pay", card=GOOD)
+            assert books.receipt(receipt).state == 4  # type: ignore[union-attr]
+            assert first.cards() == []
+
+    def test_a_link_of_no_cash_box(self) -> None:
+        with Sandbox(cash_boxes=[BOOKS]) as sandbox:
+            page = Browser(sandbox).get(
+                checkout.link(UNKNOWN_ID, ACCOUNT, 500_000, base_url=sandbox.url)
+            )
+            assert page.status == 422
+            assert not [box.receipts() for box in sandbox.cash_boxes if box.receipts()]

@@ -9,7 +9,17 @@ import click
 from rich.console import Console
 
 from payme.checkout import LANGUAGES
-from payme.cli import charges, conformance, demo, doctor, recurring, remote, serve, trigger
+from payme.cli import (
+    charges,
+    conformance,
+    demo,
+    doctor,
+    merchant,
+    recurring,
+    remote,
+    serve,
+    trigger,
+)
 from payme.cli.remote import PASSWORD
 from payme.sandbox import InvalidSetting
 from payme.sandbox.engine import fault_rules
@@ -89,6 +99,7 @@ payme.add_command(remote.faults)
 payme.add_command(remote.clock)
 payme.add_command(conformance.check_merchant)
 payme.add_command(trigger.trigger)
+payme.add_command(merchant.merchant)
 payme.add_command(charges.charges)
 payme.add_command(recurring.recurring)
 payme.add_command(demo.demo)

@@ -25,6 +25,7 @@ from payme.merchant.entities import (
     Transaction,
     TransactionState,
 )
+from payme.merchant.expiry import Expired
 from payme.merchant.limits import Limits
 from payme.merchant.orders import Orders
 from payme.merchant.service import AsyncMerchant, Incoming, Merchant
@@ -38,6 +39,7 @@ __all__ = [
     "AsyncMerchant",
     "AsyncStore",
     "Event",
+    "Expired",
     "Incoming",
     "Limits",
     "MemoryStore",

@@ -323,6 +323,8 @@ class AccountError(Exception):
     """
 
     def __init__(self, field: str, message: Text | None = None, code: int = -31050) -> None:
+        if exact.text(field) is None:
+            raise InvalidArgument("field", field, "the name of an account field")
         if code not in ACCOUNT_CODES:
             raise ValueError(f"code: got {code}, expected -31099 to -31050")
         if message is not None and not isinstance(message, Text):

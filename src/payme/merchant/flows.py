@@ -115,8 +115,29 @@ class ListTransactions(NamedTuple):
     read: Callable[[Iterable[Transaction]], Any]
 
 
+class ListWaiting(NamedTuple):
+    """Step: read transactions that wait, by Payme's time and then by id, ascending.
+
+    Attributes:
+        before: Payme's time in ms that all of them are older than.
+        after: Time and id of the last one that is known already.
+        limit: How many at most.
+    """
+
+    before: int
+    after: tuple[int, str]
+    limit: int
+
+
 RowStep = (
-    ReadTransaction | LockTransaction | LockOrder | ReadActive | Insert | Update | ListTransactions
+    ReadTransaction
+    | LockTransaction
+    | LockOrder
+    | ReadActive
+    | Insert
+    | Update
+    | ListTransactions
+    | ListWaiting
 )
 Step = FindOrder | HasHook | Notify | RowStep
 
@@ -399,3 +420,42 @@ def _written(rows: Iterable[Transaction]) -> wire.StatementWriter:
     for row in rows:
         writer.add(decisions.statement_row(row))
     return writer
+
+
+def overdue(now: int, after: tuple[int, str], limit: int) -> Flow[list[Transaction]]:
+    """Read transactions that waited longer than twelve hours and were not met since.
+
+    Args:
+        now: Time in ms since 1970 UTC.
+        after: Time and id of the last one that is known already.
+        limit: How many at most.
+    """
+
+    def steps() -> Steps[list[Transaction]]:
+        found: list[Transaction] = yield ListWaiting(now - decisions.EXPIRY_MS, after, limit)
+        return found
+
+    found: list[Transaction] = yield Work("read", steps())
+    return found
+
+
+def time_out(transaction_id: str, now: int) -> Flow[bool]:
+    """Cancel a transaction that waited too long, as the next request about it would.
+
+    Args:
+        transaction_id: Payme's id.
+        now: Time in ms since 1970 UTC.
+
+    Returns:
+        A flow whose value is False if somebody else met it meanwhile.
+    """
+
+    def steps() -> Steps[bool]:
+        known: Transaction | None = yield LockTransaction(transaction_id)
+        if decisions.stage(known, now) != "expired":
+            return False
+        yield from _stored(decisions.decide(Perform(transaction_id), None, known, now))
+        return True
+
+    done: bool = yield Work("transaction", steps())
+    return done

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from payme.errors import ConfigurationError
-from payme.merchant import flows, wire
+from payme.flow import arun, run
+from payme.merchant import expiry, flows, wire
 from payme.merchant.auth import (
     COROUTINE,
     LOGIN,
@@ -21,6 +22,7 @@ from payme.merchant.auth import (
     is_coroutine,
 )
 from payme.merchant.entities import Answer, Refusal, Request
+from payme.merchant.expiry import Expired
 from payme.merchant.served import Served, Watch, watched
 from payme.merchant.stores import AsyncStore, Store
 from payme.merchant.wire import Parsed
@@ -160,6 +162,28 @@ class Merchant(_Endpoint):
         )
         self._store = store
 
+    def expire(self, *, batch: int = expiry.BATCH) -> Expired:
+        """Cancel what was never performed within twelve hours; run it every few minutes.
+
+        Without it that happens when Payme next asks about the transaction, or the order is paid
+        again. Each one is cancelled under its order's lock with reason 4 (timeout), and `released`
+        is called, so that goods are free again. Safe beside Payme's requests and other sweeps.
+
+        Args:
+            batch: How many are read at a time; each is cancelled in a transaction of its own.
+
+        Returns:
+            What was done, in numbers. One whose hook raises is logged, stays, and stops no other.
+
+        Raises:
+            InvalidArgument: `batch` is no positive number.
+
+        Example:
+            >>> merchant.expire()
+            Expired(found=3, expired=2, failed=1)
+        """
+        return run(expiry.sweep(self._clock(), batch), self._store.run)
+
     def answer(self, incoming: Incoming) -> bytes:
         """Answer one request.
 
@@ -209,6 +233,10 @@ class AsyncMerchant(_Endpoint):
             telemetry=telemetry,
         )
         self._store = store
+
+    async def expire(self, *, batch: int = expiry.BATCH) -> Expired:
+        """Cancel what was never performed within twelve hours; see `Merchant.expire`."""
+        return await arun(expiry.sweep(self._clock(), batch), self._store.run)
 
     async def answer(self, incoming: Incoming) -> bytes:
         """Answer one request; see `Merchant.answer`."""

@@ -121,7 +121,8 @@ def _request(method: Any, params: Any) -> Request | Refusal:
     try:
         request = msgspec.convert(params, kind)
     except (msgspec.ValidationError, RecursionError) as error:
-        return _bad_params(kind, str(error))
+        named = cast("dict[str, Any]", params).get("id")
+        return _bad_params(kind, str(error)) if is_storable(named) else UNSTORABLE
     return request if _fits_columns(request) else UNSTORABLE
 
 

@@ -5,6 +5,7 @@ sandbox's and the same for every cash-box in it.
 """
 
 import dataclasses
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self, TypedDict, cast
@@ -27,6 +28,20 @@ _MAX_PAUSES: Final = 10
 _MAX_PAUSE_S: Final = 60
 _MAX_TIMEOUT_S: Final = 3600
 _MAX_TEXT: Final = 200
+
+
+_FIELD_PREFIX: Final = "account."
+_NUMBERS: Final = frozenset({"min_amount", "max_amount"})
+_WRITTEN: Final = {
+    "id": "merchant_id",
+    "key": "key",
+    "name": "merchant_name",
+    "min_amount": "min_amount",
+    "max_amount": "max_amount",
+    "merchant_url": "merchant_url",
+    "merchant_key": "merchant_key",
+}
+"""The settings that a line can hold, by the name that they have in it."""
 
 
 class CashBoxOptions(TypedDict, total=False):
@@ -119,6 +134,33 @@ class CashBoxSettings:
         for name, value in given.items():
             if name not in known:
                 raise UnknownArgument(name, value, sorted(known))
+        return cls(**given)
+
+    @classmethod
+    def from_text(cls, line: str) -> Self:
+        """Read settings that are written in one line, as the command line takes them.
+
+        Args:
+            line: `name=value` with spaces between; a value with spaces is quoted. The names are
+                those of the settings, `id` and `name` for `merchant_id` and `merchant_name`, and
+                `account.FIELD` for the title of an account field.
+
+        Raises:
+            UnknownArgument: If there is no setting of a name.
+            InvalidSetting: If the line is not written like that, or a setting makes no sense.
+
+        Example:
+            >>> CashBoxSettings.from_text("id=books key=secret 'name=Book shop'").merchant_name
+            'Book shop'
+        """
+        given: dict[str, Any] = {}
+        for name, value in _pairs(line):
+            if name.startswith(_FIELD_PREFIX):
+                given.setdefault("account_fields", {})[name.removeprefix(_FIELD_PREFIX)] = value
+            elif name not in _WRITTEN:
+                raise UnknownArgument(name, value, [*_WRITTEN, f"{_FIELD_PREFIX}FIELD"])
+            else:
+                given[_WRITTEN[name]] = _number(name, value) if name in _NUMBERS else value
         return cls(**given)
 
     def storable(self) -> dict[str, Any]:
@@ -262,6 +304,27 @@ def _read(given: "CashBoxSettings | Mapping[str, Any]") -> CashBoxSettings:
             "cash_boxes", given, "dicts such as {'merchant_name': 'Books', 'key': '...'}"
         )
     return CashBoxSettings.read(given)
+
+
+def _pairs(line: str) -> list[tuple[str, str]]:
+    expected = "name=value with spaces between, each name once, such as id=books key=secret"
+    try:
+        words = shlex.split(line)
+    except ValueError:  # a quotation mark that is not closed
+        words = [""]
+    parts = [word.partition("=") for word in words]
+    names = [name for name, _, _ in parts]
+    if not all(equals for _, equals, _ in parts) or len({*names}) < len(names):
+        # The line may hold keys, so it is not shown.
+        raise InvalidSetting("cash_box", f"a line of {len(line)} characters", expected)
+    return [(name, value) for name, _, value in parts]
+
+
+def _number(name: str, text: str) -> int:
+    # More digits than any amount that fits are not worth converting.
+    if not (text.isascii() and text.isdigit() and len(text) <= 16):
+        raise InvalidSetting(name, text, f"tiyin, a whole number up to {MAX_AMOUNT}")
+    return int(text)
 
 
 def _check_credential(name: str, value: str | None) -> None:

@@ -2,18 +2,23 @@
 
 import functools
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
+from racing import in_threads
 from scenarios import KEY, Failure, MemoryShop, code, order_of
 from sqlshop import AsyncShop, AsyncShopOrders, BlockingShop, ShopOrders, opened, state_of
 
-from payme.errors import ConfigurationError, InvalidArgument
+from payme import MemoryTransport, Payme
+from payme.errors import ConfigurationError, InvalidArgument, MerchantRefused, Rejected
 from payme.errors.catalogue import Text
-from payme.merchant import AsyncMerchant, MemoryStore, Merchant, Refuse
+from payme.merchant import AsyncMerchant, Incoming, MemoryStore, Merchant, Order, Refuse
 from payme.merchant.core import CANNOT_PERFORM, EXPIRY_MS
 from payme.merchant.orders import Shop
 from payme.merchant.stores.sqlalchemy import AsyncSqlAlchemyStore, SqlAlchemyStore
+from payme.protocol.states import ReceiptState
+from payme.sandbox import Sandbox
 
 
 def rebuilt(shop, blocking, asynchronous):
@@ -365,3 +370,64 @@ def test_reservation_that_swallows_an_error_of_the_database_is_not_answered(shop
     rebuilt(shop, Swallowing(), AsyncSwallowing())
     assert code(shop.create(1)) == -32400
     assert code(shop.check(1)) == -31003
+
+
+RACES = 60
+
+
+def test_goods_of_an_order_are_reserved_once_when_two_attempts_race(url):
+    names = [f"o{index}" for index in range(RACES)]
+    with opened(BlockingShop, url, *names) as shop:
+        rebuilt(shop, Reserving(), None)
+        pairs = [
+            (partial(shop.create, 2 * index, name), partial(shop.create, 2 * index + 1, name))
+            for index, name in enumerate(names)
+        ]
+        answers = in_threads(pairs)
+        assert [sorted(map(code, pair), key=str) for pair in answers] == [[-31008, None]] * RACES
+        assert sorted(shop.events()) == sorted(("created", name) for name in names)
+
+
+def test_reservation_of_an_attempt_that_comes_twice_at_once_is_made_once(url):
+    names = [f"o{index}" for index in range(RACES)]
+    with opened(BlockingShop, url, *names) as shop:
+        rebuilt(shop, Reserving(), None)
+        same = [partial(shop.create, index, name) for index, name in enumerate(names)]
+        answers = in_threads([(one, one) for one in same])
+        assert all(left == right and code(left) is None for left, right in answers)
+        assert sorted(shop.events()) == sorted(("created", name) for name in names)
+
+
+def test_payme_is_told_what_the_shop_refuses():
+    """The whole way of a payment: Payme gives up, and both ledgers agree."""
+    refuses = []
+
+    def hook(event, transaction):
+        if event in refuses:
+            raise Refuse(GONE)
+
+    def find(account):
+        return Order(id=str(account["order_id"]), amount=50_000)
+
+    def endpoint(body, headers):
+        return 200, merchant.answer(Incoming("POST", body, headers["Authorization"]))
+
+    store = MemoryStore(find, hook, created=partial(hook, "created"))
+    merchant = Merchant(store, KEY)
+    with Sandbox(merchant=endpoint, merchant_key=KEY) as box:
+        payme = Payme(box.merchant_id, box.key, transport=MemoryTransport(box.handle))
+        for event in ("created", "paid"):
+            refuses[:] = [event]
+            receipt = payme.receipts.create(50_000, {"order_id": event})
+            with pytest.raises(MerchantRefused) as refused:
+                payme.receipts.pay(receipt.id, box.add_card())
+            assert says({"error": refused.value.data}, -31008)
+            assert payme.receipts.check(receipt.id) == ReceiptState.CANCELLED
+        refuses[:] = ["cancelled"]
+        receipt = payme.receipts.create(50_000, {"order_id": "cancelled"})
+        payme.receipts.pay(receipt.id, box.add_card())
+        with pytest.raises(Rejected) as kept:
+            payme.receipts.cancel(receipt.id)
+        assert says({"error": kept.value.data}, -31007)
+        assert payme.receipts.check(receipt.id) == ReceiptState.PAID
+        assert not box.merchant.reconcile()

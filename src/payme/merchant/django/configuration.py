@@ -3,7 +3,8 @@
 | key | meaning | default |
 |---|---|---|
 | `KEYS` | keys of the cash-box that are accepted, a list; or a function that gives it | required |
-| `ORDERS` | dotted path of the class that implements `Orders` | none: required |
+| `ORDERS` | dotted path of the class that implements `Orders` | none: this or `ORDER` |
+| `ORDER` | a model whose rows are the orders, see `mapping` | none: this or `ORDERS` |
 | `LOGIN` | login of the Basic scheme | `Paycom` |
 | `ALLOWED_ADDRESSES` | who may call; `payme.merchant.auth.PAYME_ADDRESSES` is Payme | any |
 | `TRUSTED_PROXIES` | whose `X-Forwarded-For` is believed | nobody |
@@ -33,6 +34,7 @@ from payme.merchant.service import Merchant
 _KNOWN: Final = {
     "KEYS",
     "ORDERS",
+    "ORDER",
     "LOGIN",
     "ALLOWED_ADDRESSES",
     "TRUSTED_PROXIES",
@@ -109,9 +111,18 @@ def orders(given: Mapping[str, Any]) -> Orders:
     Raises:
         ConfigurationError: It can't be imported, or lacks a method.
     """
+    if "ORDER" in given:
+        # The models are loaded after the settings.
+        from payme.merchant.django.mapping import ModelOrders, read_mapping
+
+        if "ORDERS" in given:
+            raise ConfigurationError("ORDERS, ORDER: got both, expected one of them")
+        return ModelOrders(read_mapping(given["ORDER"]))
     path = given.get("ORDERS")
     if not isinstance(path, str) or not path:
-        raise ConfigurationError("ORDERS: expected a dotted path, such as shop.payme.Orders")
+        raise ConfigurationError(
+            "ORDERS: expected a dotted path, such as shop.payme.Orders, or ORDER with a model"
+        )
     try:
         loaded = import_string(path)()
     except Exception as error:

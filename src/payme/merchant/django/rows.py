@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 from django.db import IntegrityError, connections, transaction
+from django.db.models import Q
 
 from payme.merchant.django import models
 from payme.merchant.entities import Receiver, Transaction, TransactionState
@@ -121,6 +122,17 @@ class DjangoRows:
         rows = models.Transaction.objects.using(self._alias).filter(**period)
         found = rows.order_by("time", "id").values_list(*_COLUMNS).iterator(_CHUNK)
         return read(map(_made, found))
+
+    def waiting(self, before: int, after: tuple[int, str], limit: int) -> list[Transaction]:
+        """Read transactions that wait, older than `before` and after `after`, by time and id."""
+        time, id_ = after
+        rows = models.Transaction.objects.using(self._alias).filter(
+            Q(time__gt=time) | Q(id__gt=id_),
+            state=int(TransactionState.CREATED),
+            time__lt=before,
+            time__gte=time,
+        )
+        return list(map(_made, rows.order_by("time", "id").values_list(*_COLUMNS)[:limit]))
 
     def _first(self, statement: str, values: list[Any]) -> Transaction | None:
         with self._connection.cursor() as cursor:

@@ -126,6 +126,16 @@ class _MemoryRows:
         rows = [row for row in self.kept.values() if from_ <= row.time <= to]
         return read(sorted(rows, key=lambda row: (row.time, row.id)))
 
+    def waiting(self, before: int, after: tuple[int, str], limit: int) -> list[Transaction]:
+        rows = [
+            row
+            for row in self.kept.values()
+            if row.state == TransactionState.CREATED
+            and row.time < before
+            and (row.time, row.id) > after
+        ]
+        return sorted(rows, key=lambda row: (row.time, row.id))[:limit]
+
     def _holding(self, order_id: str) -> list[str]:
         living = (TransactionState.CREATED, TransactionState.PERFORMED)
         return [

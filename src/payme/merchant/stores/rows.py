@@ -1,4 +1,4 @@
-"""The seven operations that a store has, and the loops that carry a flow's steps out on them.
+"""The eight operations that a store has, and the loops that carry a flow's steps out on them.
 
 A store opens a connection for a piece of work, in its scope, and wraps it in `Rows`. Everything
 else is here, once for memory, SQLAlchemy and Django.
@@ -55,6 +55,10 @@ class Rows(Protocol):
         """Hand the transactions of a period to `read`, and give what it returns."""
         ...
 
+    def waiting(self, before: int, after: tuple[int, str], limit: int) -> list[Transaction]:
+        """Read transactions that wait, older than `before` and after `after`, by time and id."""
+        ...
+
 
 def operate(rows: Rows, step: flows.Step) -> Any:
     """Carry out a step that concerns rows alone.
@@ -81,6 +85,8 @@ def operate(rows: Rows, step: flows.Step) -> Any:
             return rows.update(before, after)
         case flows.ListTransactions(from_, to, read):
             return rows.created_between(from_, to, read)
+        case flows.ListWaiting(before, after, limit):
+            return rows.waiting(before, after, limit)
         case flows.FindOrder() | flows.HasHook() | flows.Notify():
             raise TypeError(f"{type(step).__name__} concerns the merchant's code")
 

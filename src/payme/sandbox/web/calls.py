@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from payme.errors.catalogue import Language, lookup
+from payme.sandbox.cash_box import CashBox
 from payme.sandbox.engine import Answer
 from payme.sandbox.engine.testcards import CODE
 from payme.sandbox.web.backend import Backend
@@ -78,19 +79,25 @@ class Calls:
 
     Args:
         backend: The sandbox.
+        box: The cash-box that is called; by default the first one.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, box: CashBox | None = None) -> None:
         self._backend = backend
+        self._box = box or backend.sandbox.first
+
+    async def at(self, receipt_id: str) -> "Calls":
+        """Return what calls the cash-box that has a receipt."""
+        return Calls(self._backend, await self._backend.box(receipt_id))
 
     async def front(self, method: str, **params: Any) -> Reply:
         """Call as the payer's browser does, with the id of the cash-box alone."""
-        return await self._call(method, params, self._backend.sandbox.merchant_id)
+        return await self._call(method, params, self._box.merchant_id)
 
     async def back(self, method: str, **params: Any) -> Reply:
         """Call as the merchant's server does, with the key."""
-        config = self._backend.sandbox.config
-        return await self._call(method, params, f"{config.merchant_id}:{config.key}")
+        x_auth = f"{self._box.merchant_id}:{self._box.key}"
+        return await self._call(method, params, x_auth)
 
     async def bind(self, number: str, expire: str) -> Reply:
         """Create a card and ask for its code.

@@ -77,6 +77,14 @@ class SqlRows:
         with self._connection.execute(schema.CREATED_BETWEEN, schema.period(from_, to)) as rows:
             return read(map(schema.read, rows.mappings()))
 
+    def waiting(self, before: int, after: tuple[int, str], limit: int) -> list[Transaction]:
+        """Read transactions that wait, older than `before` and after `after`, by time and id."""
+        time, id_ = after
+        page = {"before": before, "after_time": time, "after_id": id_, "limit": limit}
+        return [
+            schema.read(row) for row in self._connection.execute(schema.WAITING, page).mappings()
+        ]
+
     def _first(self, statement: sa.Executable, **parameters: Any) -> Transaction | None:
         row = self._connection.execute(statement, parameters).mappings().first()
         return None if row is None else schema.read(row)

@@ -60,6 +60,21 @@ CREATED_BETWEEN: Final = (
 )
 """A statement: both ends included, by Payme's time, streamed."""
 
+_TIME, _ID = transactions.c.time, transactions.c.id
+
+WAITING: Final = (
+    sa.select(*_KEPT)
+    .where(
+        transactions.c.state == int(TransactionState.CREATED),
+        sa.bindparam("before") > _TIME,
+        sa.bindparam("after_time") <= _TIME,
+        sa.or_(sa.bindparam("after_time") < _TIME, sa.bindparam("after_id") < _ID),
+    )
+    .order_by(_TIME, _ID)
+    .limit(sa.bindparam("limit"))
+)
+"""Transactions that wait and are older than a moment, page by page."""
+
 INSERT: Final = {
     "postgresql": postgresql.insert(transactions)
     .on_conflict_do_nothing()

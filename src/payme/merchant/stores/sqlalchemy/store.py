@@ -24,6 +24,11 @@ from payme.merchant.stores.sqlalchemy import schema
 from payme.merchant.stores.sqlalchemy.limiting import limit, set_back
 from payme.merchant.stores.sqlalchemy.orders import AsyncOrders, Orders
 from payme.merchant.stores.sqlalchemy.rows import LIMITS, SqlRows, begin_as_writer
+from payme.merchant.stores.sqlalchemy.sessions import (
+    AsyncSessionOrders,
+    SessionOrders,
+    on_connections,
+)
 from payme.merchant.stores.watch import Watched, cancelling
 
 T = TypeVar("T")
@@ -41,7 +46,7 @@ class SqlAlchemyStore:
 
     Args:
         engine: The merchant's own engine.
-        orders: The merchant's orders.
+        orders: The merchant's orders, on connections or on sessions of the ORM.
         limits: How long a request may take, and how much of the pool all of them.
 
     Raises:
@@ -55,14 +60,17 @@ class SqlAlchemyStore:
         >>> merchant = Merchant(store, keys=os.environ["PAYME_KEY"])
     """
 
-    def __init__(self, engine: sa.Engine, orders: Orders, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self, engine: sa.Engine, orders: Orders | SessionOrders, *, limits: Limits | None = None
+    ) -> None:
         _expect(engine, sa.Engine, "engine")
-        _expect(orders, Orders, "orders")
+        called = on_connections(orders)
+        _expect(called, Orders, "orders")
         self._limits = checked(limits)
         self._engine = _own(engine, _isolation(engine), self._limits)
         self._single = _single(engine)
         self._autocommit = _own(engine, "AUTOCOMMIT", self._limits)
-        self._shop = Shop(orders, "connection")
+        self._shop = Shop(called, "connection")
         self._turns = Turns(_at_once(engine, self._limits))
 
     def create_all(self) -> None:
@@ -111,7 +119,7 @@ class AsyncSqlAlchemyStore:
 
     Args:
         engine: The merchant's own engine.
-        orders: The merchant's orders.
+        orders: The merchant's orders, on connections or on sessions of the ORM.
         limits: How long a request may take, and how much of the pool all of them.
 
     Raises:
@@ -126,16 +134,21 @@ class AsyncSqlAlchemyStore:
     """
 
     def __init__(
-        self, engine: AsyncEngine, orders: AsyncOrders, *, limits: Limits | None = None
+        self,
+        engine: AsyncEngine,
+        orders: AsyncOrders | AsyncSessionOrders,
+        *,
+        limits: Limits | None = None,
     ) -> None:
         _expect(engine, AsyncEngine, "engine")
-        _expect(orders, AsyncOrders, "orders")
+        called = on_connections(orders)
+        _expect(called, AsyncOrders, "orders")
         self._limits = checked(limits)
         blocking = engine.sync_engine
         self._engine = AsyncEngine(_own(blocking, _isolation(blocking), self._limits))
         self._single = _single(blocking)
         self._autocommit = AsyncEngine(_own(blocking, "AUTOCOMMIT", self._limits))
-        self._shop = Shop(orders, "connection")
+        self._shop = Shop(called, "connection")
         self._turns = AsyncTurns(_at_once(blocking, self._limits))
 
     async def create_all(self) -> None:

@@ -116,7 +116,8 @@ class Checkout:
         typed = Typed.of(number)
         if not _NUMBER.fullmatch(number) or expire is None:
             return self._views.card(receipt, visit, TEXTS[visit.language]["bad_card"], typed)
-        bound = await self._calls.bind(number, expire[1] + expire[2])
+        calls = await self._calls.at(receipt.id)
+        bound = await calls.bind(number, expire[1] + expire[2])
         if not bound.ok:
             return self._views.card(receipt, visit, reason(bound, visit.language), typed)
         name = self._attempts.add(Attempt(receipt.id, bound.result["token"], bound.result["phone"]))
@@ -154,7 +155,8 @@ class Checkout:
         name, attempt, receipt = await self._found(request)
         if attempt is None or receipt is None:
             return self._views.gone(visit, receipt)
-        sent = await self._calls.front("cards.get_verify_code", token=attempt.token)
+        calls = await self._calls.at(receipt.id)
+        sent = await calls.front("cards.get_verify_code", token=attempt.token)
         if not sent.ok:
             error = reason(sent, visit.language)
             return self._views.code(receipt, name, attempt, visit, error)
@@ -167,10 +169,11 @@ class Checkout:
         return name, attempt, await self._backend.receipt(receipt_id)
 
     async def _create(self, merchant_id: str, params: dict[str, Any], visit: Visit) -> Response:
-        if merchant_id != self._backend.sandbox.config.merchant_id:
+        box = self._backend.sandbox.cash_box(merchant_id)
+        if box is None:
             reply = Reply(method="receipts.create", error={"code": NO_MERCHANT})
         else:
-            reply = await self._calls.back("receipts.create", **params)
+            reply = await Calls(self._backend, box).back("receipts.create", **params)
         if not reply.ok:
             return self._views.refused(reply, visit)
         receipt_id = reply.result["receipt"]["_id"]
@@ -182,14 +185,16 @@ class Checkout:
             return ""
         if not _CODE.fullmatch(code):
             return TEXTS[language]["bad_code"]
-        reply = await self._calls.front("cards.verify", token=attempt.token, code=code)
+        calls = await self._calls.at(attempt.receipt_id)
+        reply = await calls.front("cards.verify", token=attempt.token, code=code)
         attempt.verified = reply.ok
         return "" if reply.ok else reason(reply, language)
 
     async def _pay(self, receipt: Receipt, attempt: Attempt, language: Language) -> str:
         """Pay. Returns why it was refused; empty when it was done, or perhaps done."""
         attempt.submitted = True
-        reply = await self._calls.pay(receipt.id, attempt.token, hold=receipt.hold)
+        calls = await self._calls.at(receipt.id)
+        reply = await calls.pay(receipt.id, attempt.token, hold=receipt.hold)
         attempt.lost = reply.unknown
         # A receipt that is "not found or paid" may have been paid a moment ago: look at it.
         if reply.ok or reply.unknown or reply.code == _NOT_PAYABLE:
@@ -211,5 +216,5 @@ class Checkout:
         """Ask for the state, as a merchant's server would, while it is not the last one."""
         if receipt.state in GOOD | OVER:
             return receipt
-        await self._calls.back("receipts.check", id=receipt.id)
+        await (await self._calls.at(receipt.id)).back("receipts.check", id=receipt.id)
         return await self._backend.receipt(receipt.id) or receipt

@@ -142,7 +142,7 @@ class Views:
     def _receipt(
         self, template: str, receipt: Receipt, visit: Visit, error: str = "", **context: Any
     ) -> Response:
-        config = self._backend.sandbox.config
+        config = self._backend.home(receipt.id).config
         return self._pages.page(
             template,
             status=HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK,

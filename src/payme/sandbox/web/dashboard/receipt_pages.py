@@ -125,9 +125,8 @@ class ReceiptPages:
         card = TEST_CARDS.get(form.get("card", ""))
         if receipt is None or card is None:
             return self._frame.missing(request, "receipt" if receipt is None else "card")
-        reply = await self._calls.pay_at_once(
-            receipt.id, card.number, card.expire, hold=receipt.hold
-        )
+        calls = await self._calls.at(receipt.id)
+        reply = await calls.pay_at_once(receipt.id, card.number, card.expire, hold=receipt.hold)
         outcome = outcome_of(await self._backend.receipt(receipt.id)) if reply.ok else ""
         return await self._answered(request, receipt.id, reply, outcome, card=card.number)
 
@@ -146,7 +145,7 @@ class ReceiptPages:
         receipt = await self._found(request)
         if receipt is None:
             return self._frame.missing(request, "receipt")
-        reply = await self._calls.back(method, id=receipt.id)
+        reply = await (await self._calls.at(receipt.id)).back(method, id=receipt.id)
         return await self._answered(request, receipt.id, reply, done)
 
     async def _answered(
@@ -172,7 +171,8 @@ class ReceiptPages:
         history = await self._backend.history(request.path_params["id"], language)
         if history is None:
             return self._frame.missing(request, "receipt")
-        config, receipt = self._sandbox.config, history.receipt
+        receipt = history.receipt
+        config = self._backend.home(receipt.id).config
         return self._frame.page(
             request,
             "receipt.html",
