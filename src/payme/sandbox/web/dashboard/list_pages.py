@@ -1,6 +1,5 @@
 """The overview, and the lists of cards, messages and ledgers."""
 
-import re
 from typing import Final
 
 from starlette.requests import Request
@@ -22,9 +21,6 @@ Send your calls to POST /api.
 
 _PAGE: Final = 50
 _RECENT: Final = 8
-
-
-_NETLOC: Final = re.compile(r"[\w.\-]+(:\d+)?|\[[0-9a-fA-F:.]+\](:\d+)?")
 
 
 class ListPages:
@@ -59,7 +55,9 @@ class ListPages:
             return PlainTextResponse(WELCOME)
         sandbox, language = self._sandbox, preferred(request)
         calls = await self._backend.calls(_RECENT, language=language)
-        address = _address(request)
+        # As the browser sees it: a port may be mapped on the way. Starlette repeats no Host header
+        # that is no address, and the snippets quote what they are given.
+        address = f"{request.url.scheme}://{request.url.netloc}/api"
         return self._frame.page(
             request,
             "overview.html",
@@ -99,13 +97,3 @@ class ListPages:
             exchanges=await self._backend.read(merchant.last_exchanges, _PAGE),
             differences=(await self._backend.read(merchant.difference))[:_PAGE],
         )
-
-
-def _address(request: Request) -> str:
-    """Write where the API is, as the browser sees it: a port may be mapped on the way."""
-    netloc = request.url.netloc
-    if not _NETLOC.fullmatch(netloc):
-        # A header that is no address is not repeated: people copy this line into a shell.
-        host, port = request.scope["server"]
-        netloc = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return f"{request.url.scheme}://{netloc}/api"
