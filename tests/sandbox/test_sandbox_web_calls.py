@@ -184,3 +184,18 @@ def test_a_page_of_traffic_redacts_what_it_shows_and_no_more(
     monkeypatch.setattr(traffic, "_redacted", counted)
     browser.get("/dashboard/traffic?q=receipts")
     assert len(redacted) == 100  # a request and an answer for each of fifty calls
+
+
+def test_the_export_and_the_page_leave_out_what_a_card_has_on_its_back(
+    sandbox: Sandbox, browser: Browser
+) -> None:
+    card = {"number": 5614681234567891, "expire": 1227, "cvc": "987", "cvv2": 654}
+    call = {"id": 1, "method": "cards.create", "params": {"card": card}}
+    sandbox.handle(json.dumps(call).encode(), sandbox.merchant_id)
+    for path in ("/dashboard/traffic", "/dashboard/traffic/1"):
+        shown = browser.get(path).body.partition('<main id="main"')[2]
+        for secret in ("5614681234567891", "1227", "&#34;987", "654,", "654\n"):
+            assert secret not in shown, secret
+    exported = browser.get("/dashboard/traffic/export").body
+    for secret in ("5614681234567891", "1227", "987", "654"):
+        assert secret not in exported
