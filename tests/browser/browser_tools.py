@@ -58,11 +58,6 @@ class Visitor:
         self.page.goto(path if path.startswith("http") else self.base + path)
         return self.page
 
-    def keep(self, name: str) -> None:
-        """Keep a screenshot for the README, when that is asked for."""
-        if keeps_screenshots():
-            self.page.screenshot(path=IMAGES / f"{name}.png", full_page=True)
-
 
 class Shop:
     """A merchant's site: one page, and a note of who came back."""

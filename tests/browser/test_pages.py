@@ -105,10 +105,6 @@ def test_a_payer_pays_and_returns_to_the_shop(
     page.get_by_text("125 000").wait_for()
     page.get_by_text("A/197").wait_for()
     fits(visitor, look)
-    if spoken == "uz" and look.width == 360 and look.scheme == "light":
-        page.get_by_label(t["number"]).fill("8600 0691 9540 6311")
-        page.get_by_label(t["expire"]).fill("03/99")
-        visitor.keep("checkout")
     page.get_by_label(t["number"]).fill("8600 0691 9540 6311")
     page.get_by_label(t["expire"]).fill("03/99")
     page.get_by_role("button", name=t["continue"]).click()
@@ -131,10 +127,10 @@ def test_the_payer_sees_the_result_and_may_go_at_once(
 ) -> None:
     page = visitor.open(order(sandbox, callback=f"{shop.url}/thanks", callback_timeout=600_000))
     page.get_by_text(TEXTS["uz"]["test_cards"]).click()
-    page.get_by_text("9860030100000006").wait_for()
-    page.get_by_label(TEXTS["uz"]["number"]).fill("9860030100000006")
-    page.get_by_label(TEXTS["uz"]["expire"]).fill("0399")
-    page.keyboard.press("Enter")
+    page.get_by_role("link", name="9860 0301 0000 0006").click()
+    page.wait_for_function("document.querySelector('#number').value === '9860 0301 0000 0006'")
+    assert page.get_by_label(TEXTS["uz"]["expire"]).input_value() == "03/99"
+    page.get_by_role("button", name=TEXTS["uz"]["continue"]).click()
     page.get_by_label(TEXTS["uz"]["code"]).fill("666666")
     page.keyboard.press("Enter")
     page.get_by_text(TEXTS["uz"]["paid"]).wait_for()
@@ -150,7 +146,7 @@ def test_a_fault_set_in_the_dashboard_loses_the_answer_and_not_the_money(
     receipt = made["result"]["receipt"]["_id"]
     page = visitor.open("/")
     page.get_by_role("button", name="Lose the next answer").click()
-    page.get_by_text("will be lost after its effect").wait_for()
+    page.get_by_text("its answer is lost").wait_for()
     fits(visitor, look)
     page.get_by_role("link", name="Receipts").click()
     page.get_by_role("link", name=receipt).click()
@@ -165,7 +161,7 @@ def test_a_fault_set_in_the_dashboard_loses_the_answer_and_not_the_money(
 @pytest.mark.parametrize("look", [LOOKS[1], LOOKS[3]], indirect=True, ids=str)
 def test_a_fault_is_written_and_removed(sandbox: Sandbox, visitor: Visitor, look: Look) -> None:
     page = visitor.open("/dashboard/faults")
-    page.get_by_label("Method").fill("cards.*")
+    page.locator("#method").fill("cards.*")
     page.get_by_label("When").select_option("before")
     page.get_by_label("What happens").select_option("rpc_error")
     page.get_by_label("More").fill("code=minus")
@@ -212,7 +208,7 @@ def test_traffic_is_live_and_keeps_open_what_is_read(
     call(sandbox, "receipts.check", id=sandbox.add_receipt())
     page.get_by_text("receipts.check").first.wait_for()
     if look.javascript:
-        assert page.get_by_role("heading", name="Request").first.is_visible()
+        assert page.locator(".part", has_text="Request").first.is_visible()
     fits(visitor, look)
 
 
@@ -247,8 +243,3 @@ def test_every_page_fits_the_screen_and_can_be_read(
         visitor.page.goto(visitor.base + path)
         fits(visitor, look)
         visitor.complaints[:] = [one for one in visitor.complaints if "404" not in one]
-    if look.width > 360 and look.scheme == "light":
-        page = visitor.open("/")
-        page.get_by_text("-31602 not_payable").click()
-        page.get_by_role("heading", name="Request").first.wait_for()
-        visitor.keep("dashboard")

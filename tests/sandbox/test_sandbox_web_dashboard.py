@@ -26,6 +26,7 @@ from payme.sandbox.web.security import Guard, allowed_host
 PAGES = [
     "/",
     "/dashboard/receipts",
+    "/dashboard/receipts/new",
     "/dashboard/cards",
     "/dashboard/sms",
     "/dashboard/traffic",
@@ -34,6 +35,7 @@ PAGES = [
     "/dashboard/ledgers",
 ]
 POSTS = [
+    "/dashboard/receipts/new",
     "/dashboard/receipts/{id}/pay",
     "/dashboard/receipts/{id}/cancel",
     "/dashboard/receipts/{id}/confirm",
@@ -117,7 +119,14 @@ def test_every_form_needs_the_token(sandbox: Sandbox, browser: Browser, path: st
     receipt = sandbox.add_receipt()
     sandbox.faults.add("receipts.pay", action="drop")
     token = browser.get("/dashboard/faults").form().fields["csrf"]
-    form = {"card": GOOD, "do": "freeze", "method": "*", "when": "after", "action": "drop"}
+    form = {
+        "card": GOOD,
+        "amount": "500",
+        "do": "freeze",
+        "method": "*",
+        "when": "after",
+        "action": "drop",
+    }
     for sent, site in (
         ({}, "same-origin"),
         ({"csrf": "x"}, "none"),
@@ -127,6 +136,7 @@ def test_every_form_needs_the_token(sandbox: Sandbox, browser: Browser, path: st
         page = browser.request("POST", url, {**form, **sent}, {"Sec-Fetch-Site": site})
         assert page.status == 403
     assert len(sandbox.faults.list()) == 1
+    assert [one.id for one in sandbox.receipts()] == [receipt]
     assert not sandbox.clock.frozen
     assert api(sandbox, "receipts.check", id=receipt)["state"] == 0
 
@@ -414,7 +424,7 @@ def test_a_form_that_is_too_long_or_no_form_is_refused(browser: Browser) -> None
 def test_the_overview_leads_everywhere(sandbox: Sandbox, browser: Browser) -> None:
     page = browser.get("/")
     for path in PAGES:
-        assert path in page.reader.links.values()
+        assert path in page.reader.links.values(), path
     sandbox.clock.freeze()
     sandbox.faults.add("*", action="drop")
     page = browser.get("/")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from payme.checkout import LANGUAGES
 from payme.cli import options, serve
 from payme.cli.durations import refuse_bare
 from payme.cli.remote import PASSWORD
@@ -16,6 +17,7 @@ from payme.sandbox import InvalidSetting
 from payme.sandbox.engine import fault_rules
 from payme.sandbox.engine.durations import duration_ms, moment_ms
 from payme.sandbox.engine.progression import progression as read_progression
+from payme.sandbox.engine.shapes import Title
 from payme.sandbox.engine.testcards import OUTCOMES, KnownCards
 from payme.sandbox.scenarios import SCENARIOS
 from payme.sandbox.settings import CashBoxSettings
@@ -59,6 +61,20 @@ def _checked(check: Callable[[str], Any]) -> Callable[..., Any]:
         return given
 
     return callback
+
+
+def _titled(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> dict[str, Title]:
+    """Read `order_id`, `order_id=Order` and `order_id=Buyurtma;Заказ;Order`."""
+    fields: dict[str, Title] = {}
+    for line in given:
+        name, _, titles = (part.strip() for part in line.partition("="))
+        texts = [text.strip() for text in titles.split(";")] if titles else [name]
+        if not name or len(texts) not in {1, len(LANGUAGES)} or not all(texts):
+            raise click.BadParameter(f"{line!r}: NAME, NAME=TITLE or 'NAME=uz;ru;en'")
+        fields[name] = texts[0] if len(texts) == 1 else dict(zip(LANGUAGES, texts, strict=True))
+    return fields
 
 
 def _receipt_ttl(text: str) -> None:
@@ -114,8 +130,12 @@ def _show_scenarios(context: click.Context, _option: click.Parameter, wanted: ob
     "--account-field",
     "account_fields",
     multiple=True,
-    help="Name of a field that every account must have; may be repeated.",
+    metavar="NAME[=TITLE]",
+    callback=_titled,
+    help="A field that every account must have, and its title: one for all languages, or "
+    "'uz;ru;en'; may be repeated.",
 )
+@click.option("--merchant-name", default="test", help="What the payer reads in place of the id.")
 @click.option(
     "--cash-box",
     "cash_boxes",
@@ -213,7 +233,8 @@ def sandbox(
     db: Path | None,
     merchant_id: str | None,
     key: str | None,
-    account_fields: tuple[str, ...],
+    account_fields: dict[str, Title],
+    merchant_name: str,
     cash_boxes: tuple[str, ...],
     min_amount: int | None,
     max_amount: int | None,
@@ -241,7 +262,8 @@ def sandbox(
         db=db,
         merchant_id=merchant_id,
         key=key,
-        account_fields={name: name for name in account_fields},
+        account_fields=account_fields,
+        merchant_name=merchant_name,
         cash_boxes=[CashBoxSettings.from_text(line) for line in cash_boxes],
         min_amount=min_amount,
         max_amount=max_amount,

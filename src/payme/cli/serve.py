@@ -21,6 +21,7 @@ from payme.cli.printer import Printer
 from payme.sandbox import Sandbox, SandboxClock, SandboxError
 from payme.sandbox.access import is_loopback
 from payme.sandbox.engine import Answer
+from payme.sandbox.engine.shapes import Title
 from payme.sandbox.engine.testcards import CODE
 from payme.sandbox.scenarios import SCENARIOS
 from payme.sandbox.settings import CashBoxSettings
@@ -39,7 +40,8 @@ class Options(TypedDict):
     db: Path | None
     merchant_id: str | None
     key: str | None
-    account_fields: dict[str, str]
+    account_fields: dict[str, Title]
+    merchant_name: str
     cash_boxes: list[CashBoxSettings]
     min_amount: int | None
     max_amount: int | None
@@ -158,6 +160,7 @@ def print_banner(show: Callable[[Any], None], sandbox: Sandbox, db: Path | None)
     """
     show(Text("Payme sandbox. No money moves here.", style="bold"))
     for name, value in (
+        ("Dashboard", sandbox.url.removesuffix("api")),
         ("URL", sandbox.url),
         ("Merchant ID", sandbox.merchant_id),
         ("Key", sandbox.key),

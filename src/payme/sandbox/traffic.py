@@ -19,7 +19,6 @@ from payme import redact
 from payme.errors.catalogue import Language, lookup
 from payme.money import format_som
 from payme.sandbox.engine import Answer, masking
-from payme.sandbox.engine.methods import METHODS
 
 Credential = Literal["none", "id", "id:key"]
 
@@ -222,7 +221,7 @@ class Traffic:
         return Entry(
             number=call.number,
             at=call.at,
-            method=answer.method or _asked(request),
+            method=answer.method,
             receipt_id=answer.receipt_id,
             credential=call.credential,
             code=answer.code,
@@ -278,12 +277,6 @@ def _account(sent: Any, receipt: Any) -> dict[str, object]:
     return {redact.scrub(name): redact.account_value(one) for name, one in members.items()}
 
 
-def _asked(request: Any) -> str:
-    """Find the method that a call named although it was refused before that counted."""
-    method = _member(request, "method")
-    return method if isinstance(method, str) and method in METHODS else ""
-
-
 def _searched(call: Recorded) -> str:
     """Write what a search goes through. Bodies are left out: their words were not masked yet."""
     answer, request = call.answer, _parsed(call.request)
@@ -292,7 +285,7 @@ def _searched(call: Recorded) -> str:
     fields = [f"{name} {value}" for name, value in subject.account.items()]
     words = [
         f"#{call.number}",
-        answer.method or _asked(request),
+        answer.method,
         answer.receipt_id,
         "" if answer.code is None else str(answer.code),
         answer.reason or "",

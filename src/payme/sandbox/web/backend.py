@@ -1,15 +1,17 @@
 """What the pages reach of the sandbox that they show."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
+from payme import redact
 from payme.errors.catalogue import Language
 from payme.sandbox.engine import LedgerEntry, Receipt
 from payme.sandbox.engine.model import Exchange
 from payme.sandbox.service import Service
-from payme.sandbox.traffic import Entry
+from payme.sandbox.traffic import CAPACITY, Entry
 
 if TYPE_CHECKING:
     from payme.sandbox.cash_box import CashBox
@@ -58,6 +60,19 @@ class Backend:
         found = self.sandbox.cash_box_of(receipt_id) if len(boxes) > 1 else None
         return found or self.sandbox.first
 
+    async def calls(self, count: int, **filters: Any) -> list[Entry]:
+        """List the last calls, each with what its receipt is about.
+
+        Args:
+            count: How many at most.
+            filters: What `Traffic.entries` takes besides.
+        """
+        calls = await self.read(self.sandbox.traffic.entries, count, **filters)
+        # A call that was refused answers no receipt, but it names one.
+        named = {call.receipt_id for call in calls if call.amount is None} - {""}
+        receipts = {one: await self.receipt(one) for one in named}
+        return [_with_subject(call, receipts.get(call.receipt_id)) for call in calls]
+
     async def history(self, receipt_id: str, language: Language) -> History | None:
         """Find a receipt and all that happened to it.
 
@@ -70,7 +85,15 @@ class Backend:
             return None
         box = await self.box(receipt_id)
         entries = await self.read(box.entries, receipt_id)
-        traffic = self.sandbox.traffic
-        calls = await self.read(traffic.entries, receipt_id=receipt_id, language=language)
+        calls = await self.calls(CAPACITY, receipt_id=receipt_id, language=language)
         exchanges = await self.read(box.merchant.exchanges, receipt_id)
         return History(receipt, entries, calls, exchanges)
+
+
+def _with_subject(call: Entry, receipt: Receipt | None) -> Entry:
+    if call.amount is not None or receipt is None:
+        return call
+    account = {
+        redact.scrub(name): redact.account_value(one) for name, one in receipt.account.items()
+    }
+    return replace(call, amount=receipt.amount, account=account)

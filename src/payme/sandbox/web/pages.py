@@ -210,6 +210,8 @@ def whole(text: str) -> int:
 
 def format_took(ms: float) -> str:
     """Write how long a call took: to the tenth of a ms below ten, else in ms or seconds."""
+    if ms < 0.05:
+        return "< 0.1 ms"
     if ms < 10:
         return f"{ms:.1f} ms"
     return f"{ms:.0f} ms" if ms < 10_000 else f"{ms / 1000:.1f} s"

@@ -17,11 +17,14 @@ def python(address: str, config: Config) -> str:
         address: Where calls are sent to.
         config: Settings of the cash-box.
     """
-    credentials = f"{_literal(config.merchant_id)}, {_literal(config.key)}"
     return f"""from payme import Payme
 
-with Payme({credentials}, base_url={_literal(address)}) as payme:
-    receipt = payme.receipts.create({_amount(config):_}, {_account(config)!r})
+with Payme(
+    {_literal(config.merchant_id)},
+    {_literal(config.key)},
+    base_url={_literal(address)},
+) as payme:
+    receipt = payme.receipts.create({_amount(config):_}, {json.dumps(_account(config))})
     print(receipt.id, receipt.state.name)
 """
 
@@ -39,9 +42,8 @@ def curl(address: str, config: Config) -> str:
         "params": {"amount": _amount(config), "account": _account(config)},
     }
     header = shlex.quote(f"X-Auth: {config.merchant_id}:{config.key}")
-    return (
-        f"curl {shlex.quote(address)} \\\n  -H {header} \\\n  -d {shlex.quote(json.dumps(body))}\n"
-    )
+    sent = shlex.quote(json.dumps(body))
+    return f"curl {shlex.quote(address)} \\\n  -H {header} \\\n  -d {sent}\n"
 
 
 def _amount(config: Config) -> int:

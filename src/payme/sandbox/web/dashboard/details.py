@@ -1,9 +1,12 @@
 """The lines of a receipt's `detail`: what is sold, under which IKPU, at which price."""
 
-from typing import Any, NamedTuple, cast
+import re
+from typing import Any, Final, NamedTuple, cast
 
 from payme import redact
 from payme.money import format_som
+
+_IKPU: Final = re.compile(r"[0-9]{17}")
 
 
 class Line(NamedTuple):
@@ -44,7 +47,7 @@ def _line(kind: str, row: dict[str, Any]) -> Line:
     return Line(
         kind,
         redact.scrub(_text(row.get("title"))),
-        _text(row.get("code")),
+        _ikpu(row.get("code")),
         _text(row.get("count")),
         _sum(price),
         _sum(total),
@@ -52,6 +55,12 @@ def _line(kind: str, row: dict[str, Any]) -> Line:
         _text(row.get("vat_percent")),
         _text(row.get("package_code")),
     )
+
+
+def _ikpu(value: Any) -> str:
+    """Show an IKPU, whose 17 digits would be taken for a card's; cards have 16, 18 or 19."""
+    text = str(value)
+    return text if _IKPU.fullmatch(text) else _text(value)
 
 
 def _sum(value: Any) -> str:

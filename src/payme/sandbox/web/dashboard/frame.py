@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from payme.errors.catalogue import Language
+from payme.protocol.states import ReceiptState
 from payme.sandbox.engine import Receipt
 from payme.sandbox.web.backend import Backend
 from payme.sandbox.web.calls import Reply
@@ -142,9 +143,9 @@ def refusal(reply: Reply, language: Language) -> tuple[str, str]:
 
 def outcome_of(receipt: Receipt | None) -> str:
     """Name what came of a payment that was not refused: a key of `NOTICES`."""
-    if receipt is None or receipt.pay_time == 0:
-        return "going"
-    return "held" if receipt.state == 5 else "paid"
+    if receipt is not None and receipt.state is ReceiptState.HELD:
+        return "held"
+    return "paid" if receipt is not None and receipt.pay_time else "going"
 
 
 def _switch(request: Request) -> dict[str, dict[str, str]]:

@@ -54,7 +54,9 @@ class ListPages:
         if "text/html" not in request.headers.get("accept", ""):
             return PlainTextResponse(WELCOME)
         sandbox, language = self._sandbox, preferred(request)
-        calls = await self._backend.read(sandbox.traffic.entries, _RECENT, language=language)
+        calls = await self._backend.calls(_RECENT, language=language)
+        # As the browser sees it: a port may be mapped on the way. Starlette repeats no Host header
+        # that is no address, and the snippets quote what they are given.
         address = f"{request.url.scheme}://{request.url.netloc}/api"
         return self._frame.page(
             request,

@@ -46,8 +46,7 @@ class TrafficPages:
         query = request.query_params
         only = "refused" if query.get("show") == "refused" else ""
         text = query.get("q", "").strip()[:_LONGEST_SEARCH]
-        calls = await self._backend.read(
-            self._sandbox.traffic.entries,
+        calls = await self._backend.calls(
             _PAGE,
             refused=bool(only),
             search=text,

@@ -25,6 +25,7 @@ function children(old, next) {
   for (const fresh of [...next.childNodes]) {
     const found = fresh.id ? named.get(fresh.id) : at && !at.id && same(at, fresh) ? at : null;
     if (!found) {
+      if (fresh.id) fresh.classList.add("arrived");
       old.insertBefore(document.adoptNode(fresh), at);
     } else {
       if (found === at) at = at.nextSibling;
