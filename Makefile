@@ -31,10 +31,11 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 
 # The browser tests drive Debian's Chromium. It is installed where that can be done without asking;
 # elsewhere those tests are skipped, and say which package they miss.
-$(VENV)/.setup: pyproject.toml requirements-dev.txt $(VENV)/.demo
+$(VENV)/.setup: pyproject.toml requirements-dev.txt requirements-docs.txt $(VENV)/.demo
 	@test -x /usr/bin/chromium || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null || \
 		{ apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium; } >/dev/null || true
-	$(PIP) -r requirements-dev.txt -e ".[sandbox,httpx2,qr,sqlalchemy,charges,fastapi,flask,django,procrastinate,celery]"
+	$(PIP) -r requirements-dev.txt -r requirements-docs.txt \
+		-e ".[sandbox,httpx2,qr,sqlalchemy,charges,otel,fastapi,flask,django,procrastinate,celery]"
 	@touch $@
 
 setup: $(VENV)/.setup
@@ -78,8 +79,7 @@ bench: setup
 	$(BIN)/python -m bench
 
 docs: setup
-	$(PIP) -r requirements-docs.txt
-	$(BIN)/python -m sphinx -W -q -b html docs docs/_build
+	$(BIN)/python docs/build.py docs/_build
 
 # The demo runs outside of the checkout, on the wheel alone.
 dist: setup
@@ -93,4 +93,4 @@ dist: setup
 	rm -rf dist/empty
 
 clean:
-	rm -rf dist $(VENV) docs/_build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf dist $(VENV) docs/_build docs/_locale/*/LC_MESSAGES/*.mo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
