@@ -14,6 +14,7 @@ Example:
 
 from payme.errors.catalogue import Text
 from payme.merchant.auth import PAYME_ADDRESSES, AllowList
+from payme.merchant.boxes import AsyncMerchants, Merchants
 from payme.merchant.entities import (
     AccountError,
     Event,
@@ -33,11 +34,13 @@ __all__ = [
     "AccountError",
     "AllowList",
     "AsyncMerchant",
+    "AsyncMerchants",
     "AsyncStore",
     "Event",
     "Incoming",
     "MemoryStore",
     "Merchant",
+    "Merchants",
     "Order",
     "Orders",
     "Reason",

@@ -71,6 +71,10 @@ class Keys:
         matches = [hmac.compare_digest(presented, expected) for expected in self._expected]
         return any(matches)
 
+    def shares(self, other: "Keys") -> bool:
+        """Return whether a request may fit these keys and others."""
+        return not set(self._expected).isdisjoint(other._expected)
+
     def __repr__(self) -> str:
         return f"Keys(<{len(self._expected)}>)"
 

@@ -3,11 +3,13 @@
 The answer always goes out with HTTP 200: any other status Payme reads as -32400.
 """
 
+import copy
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
+from payme.errors import ConfigurationError
 from payme.merchant import flows, wire
 from payme.merchant.auth import LOGIN, AllowList, Keys
 from payme.merchant.entities import Answer, Refusal, Request, Transaction, box_name
@@ -71,14 +73,37 @@ class _Endpoint:
         if incoming.method != "POST":
             return Parsed(None, wire.NOT_POST)
         parsed = wire.parse(incoming.body)
-        if not self._admits(incoming):
+        if not self.admits(incoming):
             return Parsed(parsed.id, wire.ACCESS_DENIED)
         return parsed
 
-    def _admits(self, incoming: Incoming) -> bool:
+    def admits(self, incoming: Incoming) -> bool:
+        """Return whether a request comes with a key of this cash-box, from where it may."""
         # Both are asked, so that the time taken does not tell which one refused.
         known = self._allow is None or self._allow.admit(incoming.peer, incoming.forwarded_for)
         return self._keys.admit(incoming.authorization) and known
+
+    def shares_key(self, other: "_Endpoint") -> bool:
+        """Return whether a request may be for this endpoint and for another one."""
+        return self._keys.shares(other._keys)
+
+    def named(self, box: str) -> Self:
+        """Make the same endpoint for a cash-box.
+
+        Args:
+            box: Id of the cash-box (merchant id).
+
+        Returns:
+            An endpoint whose transactions belong to the cash-box; this one is as it was.
+
+        Raises:
+            ConfigurationError: It is named otherwise already, or the name can't be right.
+        """
+        if self._box not in ("", box):
+            raise ConfigurationError(f"box: got {box!r} for what is named {self._box!r} already")
+        named = copy.copy(self)
+        named._box = box_name(box)
+        return named
 
     def _broken(self, parsed: Parsed) -> bytes:
         # The traceback names the merchant's code; the request is left out, it holds the account.

@@ -8,7 +8,7 @@ from payme.flow import run
 from payme.merchant import flows
 from payme.merchant.django import models
 from payme.merchant.django.rows import DjangoRows, begin
-from payme.merchant.entities import Transaction
+from payme.merchant.entities import Transaction, box_name
 from payme.merchant.orders import Orders
 from payme.merchant.stores.rows import carry_out
 
@@ -68,6 +68,26 @@ class DjangoStore:
             flows.of_order(order_id, box),
             lambda work: carry_out(work, DjangoRows(alias, work.box), self._orders),
         )
+
+    def adopt(self, box: str) -> int:
+        """Give a cash-box the transactions that were kept before cash-boxes had names.
+
+        A project that goes from one cash-box to several does this once, before it serves the first
+        request with their names: a paid order is known by its transaction, and only in its
+        cash-box. What is named already stays as it is.
+
+        Args:
+            box: Id of the cash-box (merchant id) that they came by.
+
+        Returns:
+            How many they were.
+
+        Raises:
+            ConfigurationError: `box` can't be the name of a cash-box.
+        """
+        alias = self._using or router.db_for_write(models.Transaction)
+        rows = models.Transaction.objects.using(alias).filter(box="")
+        return rows.update(box=box_name(box))
 
     def _work(self, alias: str, work: flows.Work) -> Any:
         if work.scope in _SINGLE and _autocommits(alias):
