@@ -4,11 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test check format setup shop club bench docs dist clean
+.PHONY: help demo test test-all coverage check format setup shop club bench docs dist clean
 
 help:
 	@echo "make demo    run a whole payment against the embedded sandbox"
-	@echo "make test    every check and every test"
+	@echo "make test    every check, and the tests that take a few minutes"
+	@echo "make test-all  every test, half an hour"
+	@echo "make coverage  the same, and how much of the code they reach"
 	@echo "make shop    a shop and the sandbox, wired together; SHOP=shop_flask, shop_django"
 	@echo "make club    members who pay every month, on the sandbox; CLUB=club_django"
 	@echo "make check   ruff, pyright, mypy, import-linter"
@@ -55,8 +57,18 @@ check: setup
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
+# Each worker takes a stretch of the tests, so that what a module sets up is set up once or twice.
+PARALLEL := -n auto --dist worksteal
+
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+
+# Also what takes long: kills by the hundred, races by the thousand, installs, a year of a club.
+test-all: check
+	$(BIN)/python -m pytest $(PARALLEL)
+
+coverage: setup
+	$(BIN)/python -m pytest $(PARALLEL) --cov=payme --cov-branch --cov-report=term:skip-covered --cov-fail-under=96
 
 format: setup
 	$(BIN)/ruff format .

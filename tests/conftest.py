@@ -1,8 +1,14 @@
 import signal
 import ssl
+from collections import Counter
 
 import pytest
 import trustme
+from hypothesis import settings
+
+# How long an example takes says nothing on a machine that is busy with others.
+settings.register_profile("payme", deadline=None)
+settings.load_profile("payme")
 
 
 def pytest_configure() -> None:
@@ -12,6 +18,16 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was skipped; each reason names what is missing here, or what makes no sense."""
+    reports = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
+    if reasons:
+        terminalreporter.section("skipped, and why")
+        for reason, count in reasons.most_common():
+            terminalreporter.line(f"{count:5} {reason}")
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Final, Literal, NamedTuple
 
+from render_causes import cause
+
 from payme.errors import Rejected
 from payme.errors.catalogue import (
     ENTRIES,
@@ -54,9 +56,15 @@ STANDINGS: Final[dict[Language, dict[Standing, str]]] = {
 }
 
 _ERROR_HEAD: Final[dict[Language, tuple[str, ...]]] = {
-    "en": ("code and class", "what a payer may be told", "what you should do", "standing"),
-    "uz": ("kod va klass", "toʻlovchiga aytiladigan matn", "siz nima qilasiz", "ishonch darajasi"),
-    "ru": ("код и класс", "что сказать плательщику", "что делать вам", "достоверность"),
+    "en": ("code and class", "cause", "what a payer may be told", "what you should do", "standing"),
+    "uz": (
+        "kod va klass",
+        "sababi",
+        "toʻlovchiga aytiladigan matn",
+        "siz nima qilasiz",
+        "ishonch darajasi",
+    ),
+    "ru": ("код и класс", "причина", "что сказать плательщику", "что делать вам", "достоверность"),
 }
 
 _IF_METHOD: Final[dict[Language, str]] = {
@@ -103,7 +111,7 @@ _UNKNOWN: Final[dict[Language, dict[Effect, str]]] = {
         Effect.CREATES: "nimanidir oʻzgartiradigan metodda: {}",
     },
     "ru": {
-        Effect.MOVES_MONEY: "у метода, который двигает деньги: {}",
+        Effect.MOVES_MONEY: "у метода, который списывает или возвращает деньги: {}",
         Effect.CREATES: "у метода, который что-то меняет: {}",
     },
 }
@@ -146,6 +154,7 @@ def _error_rows(language: Language) -> Iterator[tuple[str, ...]]:
     for entry in by_code:
         yield (
             f"{_code(entry, language)}<br>{_class(entry, language)}",
+            cause(entry, language),
             "<br>".join(getattr(entry.text, name) for name in _first(language)),
             getattr(entry.remedy, language),
             STANDINGS[language][entry.standing],
@@ -302,8 +311,8 @@ _EFFECTS: Final[dict[Language, dict[Effect, str]]] = {
     },
     "ru": {
         Effect.READ: "только читает",
-        Effect.CREATES: "что-то меняет, денег не двигает",
-        Effect.MOVES_MONEY: "**двигает деньги**",
+        Effect.CREATES: "что-то меняет, но не деньги",
+        Effect.MOVES_MONEY: "**списывает или возвращает деньги**",
     },
 }
 

@@ -2,9 +2,9 @@
 
 `{payme-errors} uz`, `{payme-states} ru`, `{payme-methods} en`, `{payme-proofs} uz`,
 `{payme-scenarios} ru`, `{payme-transactions} en`, `{payme-refusals} uz`, `{payme-rules} ru`,
-`{payme-charges} en` and `{payme-card-form} uz` make tables, `{payme-diagram} en` draws the states
-of a receipt, `{payme-lifecycle} uz` those of a transaction, and `{payme-charge-states} ru` those of
-a charge.
+`{payme-charges} en`, `{payme-card-form} uz` and `{payme-payments} ru` make tables,
+`{payme-diagram} en` draws the states of a receipt, `{payme-lifecycle} uz` those of a transaction,
+and `{payme-charge-states} ru` those of a charge.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ import render
 import render_card_form
 import render_charges
 import render_merchant
+import render_sandbox
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
@@ -26,10 +27,11 @@ from payme.errors import card_form, catalogue
 from payme.merchant import core
 from payme.protocol import calls, outcome, states
 from payme.sandbox import scenarios
+from payme.sandbox.engine import payment_table
 
 _WRITTEN_FROM = (
-    render, render_card_form, render_charges, render_merchant,
-    card_form, catalogue, calls, charges, core, outcome, rules, scenarios, states,
+    render, render_card_form, render_charges, render_merchant, render_sandbox,
+    card_form, catalogue, calls, charges, core, outcome, payment_table, rules, scenarios, states,
 )  # fmt: skip
 
 
@@ -64,7 +66,7 @@ class _Drawing(_Generated):
         return [nodes.raw("", type(self).draw(self.language), format="html")]
 
 
-_TABLES: Final[dict[str, Callable[[Any], str]]] = {
+TABLES: Final[dict[str, Callable[[Any], str]]] = {
     "errors": render.errors,
     "states": render.states,
     "methods": render.methods,
@@ -75,27 +77,19 @@ _TABLES: Final[dict[str, Callable[[Any], str]]] = {
     "rules": render_merchant.rules,
     "charges": render_charges.charges,
     "card-form": render_card_form.card_errors,
+    "payments": render_sandbox.payments,
 }
-_DRAWINGS: Final[dict[str, Callable[[Any], str]]] = {
+DRAWINGS: Final[dict[str, Callable[[Any], str]]] = {
     "diagram": render.diagram,
     "lifecycle": render_merchant.lifecycle,
     "charge-states": render_charges.drawing,
 }
 
 
-def _say_language(
-    _app: Sphinx, page: str, _template: str, context: dict[str, Any], _doctree: object
-) -> None:
-    """Tell browsers and screen readers which language a page is in."""
-    folder = page.partition("/")[0]
-    context["language"] = folder if folder in render.LANGUAGES else "en"
-
-
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the directives."""
-    for name, write in _TABLES.items():
+    for name, write in TABLES.items():
         app.add_directive(f"payme-{name}", type(name, (_Table,), {"write": staticmethod(write)}))
-    for name, draw in _DRAWINGS.items():
+    for name, draw in DRAWINGS.items():
         app.add_directive(f"payme-{name}", type(name, (_Drawing,), {"draw": staticmethod(draw)}))
-    app.connect("html-page-context", _say_language)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -48,6 +48,7 @@ class _Client(Generic[TransportT, ReceiptsT]):
         allow_http: bool = False,
         transport: TransportT | None = None,
         random: "Random | None" = None,
+        telemetry: runtime.Watch | None = None,
     ) -> None:
         credentials = configuration.credentials(merchant_id, key)
         del key
@@ -64,6 +65,9 @@ class _Client(Generic[TransportT, ReceiptsT]):
         else:
             self.base_url = base_url or type(transport).__name__
             self._transport = transport
+        if telemetry is not None:
+            told = runtime.watched(world, telemetry, credentials.merchant_id, self.base_url)
+            self._session = self._session._replace(runtime=told)
 
     @staticmethod
     def _connect(url: str, ssl_context: "ssl.SSLContext | None", proxy: Proxy | None) -> TransportT:
@@ -152,6 +156,7 @@ class Payme(_Client[Transport, Receipts]):
             clear.
         transport: Another way to send requests, such as `MemoryTransport`.
         random: Source of the jitter of pauses.
+        telemetry: Watches each call, such as `payme.telemetry.Telemetry()`.
 
     Raises:
         ConfigurationError: A credential is missing or malformed, or the address can't be right.

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from payme import redact
 from payme.errors import PaymeError
@@ -37,13 +37,54 @@ def _logger() -> Any:
     return logging.getLogger("payme")
 
 
-def _note(call: Call[Any], started: float, came: object) -> None:
+class Watch(Protocol):
+    """Watches the calls of a client; `payme.telemetry.Telemetry` is one."""
+
+    def calling(
+        self, merchant_id: str, base_url: str
+    ) -> Callable[[Call[Any], float, object, int], None]:
+        """Make what is told of each call when it ends.
+
+        Args:
+            merchant_id: Id of the cash-box.
+            base_url: Address of the API.
+
+        Returns:
+            A function of the call, how many seconds it took, its value or error, and how often it
+            was sent.
+        """
+        ...
+
+
+def watched(runtime: Runtime, watch: Watch, merchant_id: str, base_url: str) -> Runtime:
+    """Have somebody watch calls, beside the log.
+
+    Args:
+        runtime: Of the client.
+        watch: Who watches.
+        merchant_id: Id of the cash-box.
+        base_url: Address of the API.
+
+    Returns:
+        A runtime that tells both.
+    """
+    tell = watch.calling(merchant_id, base_url)
+
+    def note(call: Call[Any], started: float, came: object, attempts: int) -> None:
+        runtime.note(call, started, came, attempts)
+        tell(call, runtime.clock() - started, came, attempts)
+
+    return runtime._replace(note=note)
+
+
+def _note(call: Call[Any], started: float, came: object, attempts: int) -> None:
     """Log how a call ended: at DEBUG, or as a warning when it was interrupted.
 
     Args:
         call: What was called.
         started: When, on the monotonic clock.
         came: Its value, its error, or what interrupted it after a byte may have left.
+        attempts: How often it was sent.
     """
     interrupted = isinstance(came, BaseException) and not isinstance(came, PaymeError)
     # Who never imported `logging` did not ask for DEBUG, and its import costs 6 ms.
@@ -56,8 +97,9 @@ def _note(call: Call[Any], started: float, came: object) -> None:
     shown = type(came).__name__ if isinstance(came, BaseException) else "answered"
     about = redact.scrub(call.receipt_id) if call.receipt_id else "-"
     took = (time.monotonic() - started) * 1000
-    told = "%s %s: interrupted by %s after %.0f ms; Payme may have executed it"
-    log.log(level, told if interrupted else "%s %s: %s in %.0f ms", call.method, about, shown, took)
+    told = "%s %s: interrupted by %s after %.0f ms, attempts: %d; Payme may have executed it"
+    told = told if interrupted else "%s %s: %s in %.0f ms, attempts: %d"
+    log.log(level, told, call.method, about, shown, took, attempts)
 
 
 def perform(transport: Transport, step: Step) -> Any:

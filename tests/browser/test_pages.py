@@ -9,7 +9,7 @@ from browser_tools import LOOKS, Look, Shop, Visitor
 
 from payme import checkout
 from payme.sandbox import Sandbox
-from payme.sandbox.web.texts import TEXTS, language
+from payme.sandbox.web.i18n import TEXTS, payers
 
 PATHS = [
     "/",
@@ -88,7 +88,7 @@ def fits(visitor: Visitor, look: Look) -> None:
 def test_a_payer_pays_and_returns_to_the_shop(
     sandbox: Sandbox, visitor: Visitor, look: Look, shop: Shop, spoken: Any
 ) -> None:
-    t = TEXTS[language(spoken)]
+    t = TEXTS[payers(spoken)]
     shop.page = checkout.form(
         sandbox.merchant_id,
         {"order_id": "A/197"},

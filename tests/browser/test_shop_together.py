@@ -18,7 +18,7 @@ from browser_tools import TIMEOUT_MS
 
 from payme import Payme
 from payme.checkout import parse_link
-from payme.sandbox.web.texts import TEXTS
+from payme.sandbox.web.i18n import TEXTS
 
 ROOT = Path(__file__).parents[2]
 KEY = "Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"

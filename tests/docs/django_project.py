@@ -2,7 +2,7 @@
 
 What it prints last is JSON: the report, the order's state and events, what is answered when Payme
 asks for the order again, the state of a transaction whose order somebody closed while it was being
-paid, and whether the admin has transactions.
+paid, whether the admin has transactions, and whether the receiver of a signal was told.
 """
 
 import json
@@ -57,8 +57,12 @@ def main(key):
     call_command("makemigrations", "shop", verbosity=0)
     call_command("migrate", verbosity=0)
     call_command("check", databases=["default"])
+    import shop.receivers
+    from django.core.cache import cache
     from shop.models import Order, Outbox
 
+    assert shop.receivers
+    cache.set("totals:7", 1)
     Order.objects.create(pk=7, amount=50_000)
     Order.objects.create(pk=9, amount=50_000)
     with serving_wsgi(get_wsgi_application()) as port:
@@ -74,6 +78,7 @@ def main(key):
             Outbox.objects.filter(order_id=7).order_by("pk").values_list("event", flat=True)
         ),
         "closed_while_it_is_paid": closed_while_it_is_paid(key),
+        "forgotten": cache.get("totals:7") is None,
         "admin": admin.site.is_registered(Transaction),
     }
     print(json.dumps(told))

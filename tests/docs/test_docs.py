@@ -26,12 +26,21 @@ import render as RENDER  # noqa: E402, N812
 import render_card_form as CARD_FORM  # noqa: E402, N812
 import render_charges as CHARGES  # noqa: E402, N812
 import render_merchant as MERCHANT  # noqa: E402, N812
+import render_sandbox as SANDBOX  # noqa: E402, N812
+from render_causes import CAUSES  # noqa: E402
 
 sys.path.remove(str(DOCS / "_ext"))
 
 LANGUAGES = ("en", "uz", "ru")
 MOVES_MONEY, CREATES = Effect.MOVES_MONEY, Effect.CREATES
-PAGES = sorted(page.name for page in (DOCS / "en").glob("*.md"))
+
+
+def pages_of(language: str) -> list[str]:
+    folder = DOCS / language
+    return sorted(page.relative_to(folder).as_posix() for page in folder.rglob("*.md"))
+
+
+PAGES = pages_of("en")
 EVERY = [page for page in DOCS.rglob("*.md") if "_build" not in page.parts]
 READMES = [ROOT / "README.md", ROOT / "README.uz.md", ROOT / "README.ru.md"]
 
@@ -59,9 +68,9 @@ def anchors(text: str) -> set[str]:
 
 
 def test_every_language_has_the_same_pages():
-    assert len(PAGES) == 14
+    assert len(PAGES) >= 30
     for language in LANGUAGES:
-        assert sorted(page.name for page in (DOCS / language).glob("*.md")) == PAGES
+        assert pages_of(language) == PAGES
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -84,14 +93,15 @@ def test_a_page_has_the_same_outline_in_every_language(name):
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_leads_to_the_other_languages(language, name):
     others = [other for other in LANGUAGES if other != language]
-    assert all(f"](../{other}/{name})" in read(language, name) for other in others)
+    up = "../" * (name.count("/") + 1)
+    assert all(f"]({up}{other}/{name})" in read(language, name) for other in others)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_generated_parts_are_in_the_language_of_their_page(language):
     asked = [
         (page.name, kind.split())
-        for page in (DOCS / language).glob("*.md")
+        for page in (DOCS / language).rglob("*.md")
         for _, kind, _ in FENCE.findall(page.read_text(encoding="utf-8"))
         if kind.startswith("{payme-")
     ]
@@ -109,6 +119,7 @@ def test_generated_parts_are_in_the_language_of_their_page(language):
         "{payme-charges}",
         "{payme-charge-states}",
         "{payme-card-form}",
+        "{payme-payments}",
     }
     assert all(kind[1:] == [language] for _, kind in asked)
 
@@ -145,6 +156,16 @@ def test_the_table_of_errors_has_every_code_class_and_text(language):
         assert all(text in table for text in entry.text)
         assert getattr(entry.remedy, language) in table
     assert "`-31050` … `-31099`" in table
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_table_of_errors_gives_every_code_a_cause(language):
+    """No two codes of the protocol share one, as they share a sentence for the payer."""
+    rows = [row.strip("| ").split(" | ") for row in RENDER.errors(language).splitlines()[2:]]
+    assert all(len(row) == 5 and row[1] for row in rows)
+    protocol = [row[1] for row in rows if re.match(r"`-32\d+`", row[0])]
+    assert len({*protocol}) == len(protocol) == 8
+    assert {entry.code for entry in ENTRIES} >= {*CAUSES}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -197,6 +218,7 @@ TABLES = [
     MERCHANT.refusals,
     MERCHANT.rules,
     CHARGES.charges,
+    SANDBOX.payments,
     CARD_FORM.card_errors,
 ]
 
@@ -271,7 +293,7 @@ def test_the_table_of_transactions_says_what_the_code_does():
     """The rows are Payme's own condition matrix."""
     _, _, *rows = MERCHANT.transactions("en").splitlines()
     assert [row.strip("| ").split(" | ") for row in rows] == [
-        ["none", "→ `1`", "`-31003`", "`-31003`", "`-31003`"],
+        ["none", "→ `1` `created`", "`-31003`", "`-31003`", "`-31003`"],
         ["`1` waits", SAME, "→ `2` `paid`", "→ `-1` `released`", REPORT],
         ["`1` waits for more than 12 hours", LATE, LATE, "→ `-1` `released`", REPORT],
         ["`2` paid", "`-31008`", SAME, KEPT, REPORT],
@@ -318,10 +340,10 @@ def test_rules_and_scenarios_are_told_in_the_language_of_the_page(language):
     )
 
 
-UZBEK = [ROOT / "README.uz.md", *sorted((DOCS / "uz").glob("*.md"))]
+UZBEK = [ROOT / "README.uz.md", *sorted((DOCS / "uz").rglob("*.md"))]
 
 
-@pytest.mark.parametrize("page", UZBEK, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", UZBEK, ids=lambda page: str(page.relative_to(ROOT)))
 def test_uzbek_letters_are_the_right_ones(page):
     """Oʻ and gʻ have U+02BB, the tutuq belgisi is U+02BC; a keyboard gives an apostrophe."""
     prose = re.sub(r"`[^`\n]*`", "", FENCE.sub("", page.read_text(encoding="utf-8")))

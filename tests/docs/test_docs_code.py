@@ -38,7 +38,13 @@ SCRIPT = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILES = dict(FILE.findall(MERCHANT))
 
 SHOP = {"shop/tables.py", "shop/main.py", "shop/web.py", "migrations/env.py", "test_payme.py"}
-DJANGO = {"project/settings.py", "project/urls.py", "shop/models.py", "shop/payments.py"}
+DJANGO = {
+    "project/settings.py",
+    "project/urls.py",
+    "shop/models.py",
+    "shop/payments.py",
+    "shop/receivers.py",
+}
 CLIENT = "http://127.0.0.1:8000/payme"
 
 
@@ -165,6 +171,7 @@ def test_the_endpoint_in_django_keeps_every_rule(tmp_path):
     assert told["closed_while_it_is_paid"] == 1
     assert [event for event in told["events"] if event != "released"] == ["paid", "cancelled"]
     assert told["admin"]
+    assert told["forgotten"] is True
 
 
 def celery_tasks():

@@ -146,7 +146,7 @@ def test_top_up_of_an_account_leaves_its_other_attempts_alone():
 def test_create_stores_and_answers_what_it_stored():
     decision = decide(CREATE, ORDER, None, NOW)
     stored, event = only(decision)
-    assert event is None
+    assert event == "created"
     assert stored == replace(CREATED, create_time=NOW)
     assert decision.answer == {"create_time": NOW, "transaction": ID, "state": 1}
 

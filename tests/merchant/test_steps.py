@@ -22,6 +22,7 @@ def steps(request, stored, way=0):
         flows.LockTransaction: stored,
         flows.Insert: True,
         flows.Update: True,
+        flows.HasHook: False,
         flows.Notify: False,
     }
     flow = flows.serve(request, START)
@@ -49,7 +50,16 @@ def test_question_about_an_order_takes_no_lock_and_opens_no_transaction():
 
 def test_order_that_nobody_else_is_at_is_taken_without_a_lock():
     request = core.Create("t", START, 50_000, ACCOUNT)
-    assert steps(request, None) == ["insert", "FindOrder", "Insert"]
+    assert steps(request, None) == ["insert", "HasHook", "FindOrder", "Insert", "Notify"]
+
+
+def test_order_that_is_reserved_goes_the_whole_way_before_it_is_asked_for():
+    flow = flows.serve(core.Create("t", START, 50_000, ACCOUNT), START)
+    work = next(flow)
+    assert next(work.steps) == flows.HasHook("created")
+    with pytest.raises(flows.NoAnswerError) as error:
+        work.steps.send(True)
+    assert flow.throw(error.value).scope == "transaction"
 
 
 def test_question_whose_find_needs_a_transaction_gets_one():
@@ -64,7 +74,7 @@ def create_that_meets(**came):
     step = next(steps)
     try:
         while True:
-            given = came[type(step).__name__]
+            given = {"HasHook": False, **came}[type(step).__name__]
             step = steps.throw(given) if isinstance(given, Exception) else steps.send(given)
     except flows.NoAnswerError as error:
         return flow.throw(error).scope
@@ -88,7 +98,7 @@ def test_anything_else_goes_the_whole_way(came):
 def test_new_transaction_looks_for_an_active_one_under_the_lock_alone():
     request = core.Create("t", START, 50_000, ACCOUNT)
     before = ["transaction", "LockTransaction", "FindOrder", "LockOrder"]
-    under_lock = ["ReadTransaction", "FindOrder", "ReadActive", "Insert"]
+    under_lock = ["ReadTransaction", "FindOrder", "ReadActive", "Insert", "Notify"]
     assert steps(request, None, way=1) == [*before, *under_lock]
 
 

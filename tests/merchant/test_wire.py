@@ -43,7 +43,7 @@ def parse(**members):
     ],
 )
 def test_requests_are_read_as_payme_s_pages_print_them(method, params, expected):
-    assert parse(method=method, params=params) == (5, expected)
+    assert parse(method=method, params=params) == (5, expected, method)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,9 @@ def test_requests_are_read_as_payme_s_pages_print_them(method, params, expected)
         (b'{"method":"CheckTransaction","params":{"id":5}}', -32600),
         *(
             (b'{"method":"CreateTransaction","params":{"id":"%s",' % bad + CREATE, -32600)
-            for bad in (b"", b"a" * 65, b"a\\u0000", b"a b", b"a\\n")
+            for bad in (b"", b"a" * 65, b"a b", b"a\\n")
         ),
+        (b'{"method":"CreateTransaction","params":{"id":"a\\u0000",' + CREATE, -32602),
         (b'{"method":"GetStatement","params":{"from":"a","to":1}}', -32600),
         (b'{"method":"SetFiscalData","params":{"id":"x","type":"OTHER"}}', -32602),
         (b" " * (wire.MAX_BODY + 1), -32600),

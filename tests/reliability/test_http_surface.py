@@ -70,7 +70,7 @@ class World:
                 self.sandbox.add_receipt(receipt, hold=number % 4 == 0)
 
     def _routes(self) -> list[tuple[str, str]]:
-        routes = [*control.routes(self.sandbox), *web.routes(self.sandbox, self.sandbox._service)]
+        routes = [*control.routes(self.sandbox), *web.routes(self.sandbox, self.sandbox.service)]
         return sorted({(method, route.path) for route in routes for method in route.methods})
 
     def exchange(self, method, path, body=None, headers=None):

@@ -16,7 +16,7 @@ from sandbox_tools import GOOD, Caller, Process
 from payme.cli.commands import payme
 from payme.cli.remote import described
 from payme.sandbox import Sandbox, SandboxClock
-from payme.sandbox.engine import rules
+from payme.sandbox.engine import fault_rules
 from payme.sandbox.engine.faults import Fault
 from payme.sandbox.scenarios import SCENARIOS
 
@@ -142,9 +142,9 @@ class TestFaults:
         ],
     )
     def test_a_listed_fault_is_the_line_that_sets_it(self, line: str) -> None:
-        rule = rules.from_text(line)
+        rule = fault_rules.from_text(line)
         fault = Fault(id=1, rule=rule, left=rule.times)
-        assert rules.from_text(described(fault.as_json())) == rule
+        assert fault_rules.from_text(described(fault.as_json())) == rule
 
     def test_a_bad_rule(self, sandbox: Sandbox) -> None:
         result = run("faults", "add", "receipts.pay after lose", "--url", sandbox.url)

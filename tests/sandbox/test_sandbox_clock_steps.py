@@ -59,10 +59,10 @@ def world(*, merchant: bool, progression: str, withdrawn_ms: int | None) -> Worl
         cancel_after_ms=HOUR,
         seed=7,
     )
-    sandbox._first_config = dataclasses.replace(
-        sandbox._first_config, cancel_paid_after_ms=withdrawn_ms
+    sandbox.first.first_config = dataclasses.replace(
+        sandbox.first.first_config, cancel_paid_after_ms=withdrawn_ms
     )
-    sandbox._configure(sandbox._first_config)
+    sandbox.first.play()
     return World(sandbox, Caller(sandbox), shop)
 
 
@@ -170,7 +170,7 @@ def test_a_ledger_that_is_looked_at_late_is_in_the_order_of_time() -> None:
 def test_a_receipt_that_is_looked_at_late_moved_at_its_own_times(progression: str) -> None:
     source = Clock()
     sandbox = Sandbox(clock=source, progression=progression, cancel_after_ms=HOUR)
-    sandbox._configure(dataclasses.replace(sandbox.config, cancel_paid_after_ms=3 * DAY))
+    sandbox.first.configure(cancel_paid_after_ms=3 * DAY)
     caller = Caller(sandbox)
     receipt = caller.paid()
     source.advance(40 * DAY)

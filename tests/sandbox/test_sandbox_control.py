@@ -13,7 +13,7 @@ from sandbox_tools import GOOD, Caller, connect
 
 from payme.sandbox import Sandbox, SandboxClock
 from payme.sandbox.control import PREFIX
-from payme.sandbox.engine.faults import Rule
+from payme.sandbox.engine.faults import FaultRule
 
 HOUR = 3_600_000
 JSON = {"Content-Type": "application/json"}
@@ -307,7 +307,7 @@ def test_exchanges_with_the_merchant_and_where_the_ledgers_differ() -> None:
 def test_a_stopped_store_is_said() -> None:
     with Sandbox() as sandbox:
         control = Control(sandbox)
-        sandbox._runner.close()
+        sandbox.works.runner.close()
         assert control.no("GET", "/ledger")[0] == 409
 
 
@@ -316,7 +316,9 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner),
     max_leaves=8,
 )
-NAMES = st.sampled_from([*Rule.__struct_fields__, "rule", "advance", "freeze", "resume", "name"])
+NAMES = st.sampled_from(
+    [*FaultRule.__struct_fields__, "rule", "advance", "freeze", "resume", "name"]
+)
 PATHS = ("/faults", "/faults/1", "/clock", "/receipts", "/cards", "/sms", "/ledger", "/exchanges")
 OTHERS = ("/scenario", "/scenarios", "/reset", "/")
 QUERIES = ("", "?count=1", "?count=-1", "?offset=%FF", "?%00=1", "?count=1&count=2")

@@ -5,7 +5,7 @@ import pytest
 from payme.errors.catalogue import Language
 from payme.sandbox.engine.standing import STANDINGS, table
 from payme.sandbox.engine.testcards import TEST_CARDS
-from payme.sandbox.web.words import translator
+from payme.sandbox.web.i18n import translator
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "en" / "sandbox.md").read_text(encoding="utf-8")

@@ -8,8 +8,8 @@ from sandbox_tools import GOOD, GOOD_TOO, HUMO, SLOW, Caller
 
 from payme.errors import catalogue
 from payme.sandbox import InvalidSetting, Sandbox, SandboxFault
-from payme.sandbox.engine import rules
-from payme.sandbox.engine.faults import ACTIONS, MAX_FAULTS, WHENS, Rule
+from payme.sandbox.engine import fault_rules
+from payme.sandbox.engine.faults import ACTIONS, MAX_FAULTS, WHENS, FaultRule
 
 LOST = "the connection was closed"
 
@@ -387,7 +387,7 @@ def test_a_bad_rule_is_refused_by_name(
 
 @given(
     st.dictionaries(
-        st.sampled_from([*Rule.__struct_fields__, "other"]),
+        st.sampled_from([*FaultRule.__struct_fields__, "other"]),
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
             lambda inner: (
@@ -400,10 +400,10 @@ def test_a_bad_rule_is_refused_by_name(
 )
 def test_whatever_is_given_is_a_rule_or_refused(given: dict[str, Any]) -> None:
     try:
-        rule = rules.rule(given)
+        rule = fault_rules.rule(given)
     except InvalidSetting:
         return
-    assert isinstance(rule, Rule)
+    assert isinstance(rule, FaultRule)
 
 
 class TestALineOfText:
@@ -447,7 +447,7 @@ class TestALineOfText:
         ],
     )
     def test_it_means_the_same_as_the_arguments(self, line: str, meant: dict[str, Any]) -> None:
-        assert rules.from_text(line) == rules.rule(meant)
+        assert fault_rules.from_text(line) == fault_rules.rule(meant)
 
     @pytest.mark.parametrize(
         ("line", "argument"),
@@ -474,14 +474,14 @@ class TestALineOfText:
     )
     def test_a_bad_one_is_refused_by_name(self, line: str, argument: str) -> None:
         with pytest.raises(InvalidSetting) as caught:
-            rules.from_text(line)
+            fault_rules.from_text(line)
         assert caught.value.argument == argument
 
     @given(st.text(max_size=60))
     def test_any_text_is_a_rule_or_refused(self, text: str) -> None:
         for line in (text, f"* after drop {text}"):
             try:
-                rules.from_text(line)
+                fault_rules.from_text(line)
             except InvalidSetting:
                 continue
 
@@ -503,7 +503,7 @@ def test_a_fault_shows_no_secret(sandbox: Sandbox) -> None:
 
 def test_a_fault_is_told_to_the_log(caller: Caller) -> None:
     told = []
-    caller.sandbox._service._listener = told.append
+    caller.sandbox.first.service._listener = told.append
     caller.sandbox.faults.add("receipts.*", when="before", action="rpc_error", code=-31630)
     caller.no("receipts.pay", id="a" * 24, token="x")
     (answer,) = told

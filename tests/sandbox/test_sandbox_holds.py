@@ -8,8 +8,8 @@ from sandbox_tools import GOOD, HUMO, Caller
 
 from payme.protocol.states import ReceiptState
 from payme.sandbox import Sandbox, SandboxClock
-from payme.sandbox.engine.lifecycle import HOLD_MS
 from payme.sandbox.engine.model import Receipt
+from payme.sandbox.engine.payments import HOLD_MS
 
 START = "2026-03-01T09:00:00+05:00"
 KINDS = ["at once", "in steps", "with a merchant"]

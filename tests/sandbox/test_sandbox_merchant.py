@@ -10,7 +10,7 @@ from merchant_tools import HALF_DAY, MESSAGE, No, Shop, basic
 from sandbox_tools import BROKEN, GOOD, POOR, SLOW, Caller, Clock
 
 from payme.sandbox import Sandbox, SandboxError
-from payme.sandbox.engine import lifecycle
+from payme.sandbox.engine import payments
 from payme.sandbox.errors import InvalidSetting
 
 MINUTE = 60_000
@@ -321,7 +321,7 @@ def test_a_failed_debit_cancels_the_transaction(
     caller: Caller, shop: Shop, number: str, code: int, delay: int
 ) -> None:
     answers = []
-    caller.sandbox._service._listener = answers.append
+    caller.sandbox.first.service._listener = answers.append
     receipt = caller.receipt()
     error = pay(caller, receipt, number)["error"]
     assert (error["code"], answers[-1].delay_ms) == (code, delay)
@@ -763,7 +763,7 @@ def test_a_hold_is_cancelled(caller: Caller, shop: Shop, clock: Clock) -> None:
 
 def test_a_hold_that_nobody_confirms_is_released(caller: Caller, shop: Shop, clock: Clock) -> None:
     receipt = hold(caller)
-    clock.advance(lifecycle.HOLD_MS)
+    clock.advance(payments.HOLD_MS)
     assert caller.state(receipt) == 50
     assert shop.of("CancelTransaction") == [{"id": receipt, "reason": 4}]
     assert (kinds(caller), caller.sandbox.merchant.difference()) == (["hold", "release"], [])
@@ -1152,7 +1152,7 @@ def test_a_reset_during_a_pause_keeps_the_repetition_from_being_sent(
                 sandbox.reset()
             return super().wait(0)
 
-    sandbox._desk._closing = Pause()
+    sandbox.works.driver._closing = Pause()
     shop.fail("CreateTransaction", "timeout")
     caller.no("receipts.pay", **params)
     assert shop.methods().count("CreateTransaction") == 1

@@ -22,15 +22,15 @@ from payme.sandbox.clock import system_ms
 SERVE = """
 import os, signal, sys
 from payme.sandbox import Sandbox
-from payme.sandbox.merchant import Desk
+from payme.sandbox.merchant_driver import MerchantDriver
 
 db, url, at_debit = sys.argv[1:]
-go_on = Desk._resume
-def die_at_debit(self, asking, heard):
-    if at_debit == "yes" and asking.ask is None:
+go_on = MerchantDriver._resume
+def die_at_debit(self, suspended, reply):
+    if at_debit == "yes" and suspended.asked is None:
         os.kill(os.getpid(), signal.SIGKILL)
-    return go_on(self, asking, heard)
-Desk._resume = die_at_debit
+    return go_on(self, suspended, reply)
+MerchantDriver._resume = die_at_debit
 with Sandbox(db=db, merchant_url=url, merchant_id="m", key="k", merchant_pauses=(0,)) as sandbox:
     print(sandbox.url, sandbox.add_card(), flush=True)
     sys.stdin.read()

@@ -10,7 +10,7 @@ from merchant_tools import HALF_DAY, Killed, Shop
 from sandbox_tools import BROKEN, GOOD, POOR, Caller, Clock
 
 from payme.sandbox import Sandbox
-from payme.sandbox.engine import lifecycle
+from payme.sandbox.engine import payments
 
 METHODS = [
     "CheckPerformTransaction",
@@ -42,7 +42,7 @@ class Payments(RuleBasedStateMachine):
     def open(self) -> None:
         path = Path(self.folder.name) / "state.db"
         sandbox = Sandbox(db=path, clock=self.clock, merchant=self.shop, merchant_pauses=(0,))
-        sandbox._runner._connection.execute("PRAGMA synchronous = OFF")
+        sandbox.works.runner._connection.execute("PRAGMA synchronous = OFF")
         self.caller = Caller(sandbox)
 
     def reopen(self) -> None:
@@ -96,7 +96,7 @@ class Payments(RuleBasedStateMachine):
     def deliver(self, can: bool) -> None:
         self.shop.can_cancel = can
 
-    @rule(ms=st.sampled_from([1000, MINUTE, HOUR, HALF_DAY, lifecycle.HOLD_MS]))
+    @rule(ms=st.sampled_from([1000, MINUTE, HOUR, HALF_DAY, payments.HOLD_MS]))
     def wait(self, ms: int) -> None:
         self.clock.advance(ms)
 

@@ -52,7 +52,7 @@ def locked_paths(sandbox: Sandbox) -> list[tuple[str, str]]:
     """Every path of the dashboard and of the control API, from the routes themselves."""
     from payme.sandbox import control
 
-    found = [*control.routes(sandbox), *routes(sandbox, sandbox._service)]
+    found = [*control.routes(sandbox), *routes(sandbox, sandbox.service)]
     return [
         (verb, route.path.replace("{id}", "1"))
         for route in found

@@ -3,7 +3,7 @@ from sandbox_tools import BLOCKED, BROKEN, EXPIRED, HUMO, POOR, SLOW, UNKNOWN_ID
 
 from payme.errors import catalogue
 from payme.sandbox import Sandbox
-from payme.sandbox.engine import lifecycle
+from payme.sandbox.engine import payments
 
 ITEM = {
     "title": "Olma",
@@ -183,7 +183,7 @@ def test_cards_that_fail_to_pay(
 ) -> None:
     receipt, token = caller.receipt(), caller.verified(number)
     answers = []
-    caller.sandbox._service._listener = answers.append
+    caller.sandbox.first.service._listener = answers.append
     error = caller.no("receipts.pay", id=receipt, token=token)
     entry = catalogue.lookup(error[0], "receipts.pay", error[1])
     assert entry is not None
@@ -232,7 +232,7 @@ def test_hold_and_confirm(caller: Caller, clock: Clock) -> None:
     assert (confirmed["state"], confirmed["pay_time"]) == (4, clock.now)
     assert kinds(caller, receipt) == ["hold", "capture"]
     assert caller.sandbox.debits(receipt) == 1
-    clock.advance(lifecycle.HOLD_MS)
+    clock.advance(payments.HOLD_MS)
     assert caller.state(receipt) == 4
     assert caller.no("receipts.confirm_hold", id=receipt)[0] == -31602
 
@@ -248,7 +248,7 @@ def test_hold_and_cancel(caller: Caller, clock: Clock) -> None:
 
 def test_a_hold_is_released_after_30_days(caller: Caller, clock: Clock) -> None:
     receipt = caller.held()
-    clock.advance(lifecycle.HOLD_MS - 1)
+    clock.advance(payments.HOLD_MS - 1)
     assert caller.state(receipt) == 5
     clock.advance(5)
     got = caller.ok("receipts.get", id=receipt)["receipt"]

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import json
 import signal
 import sqlite3
@@ -288,7 +289,7 @@ def test_a_locked_file_is_a_system_error_and_no_payment(path: Path) -> None:
     sandbox = Sandbox(db=path)
     caller = Caller(sandbox)
     receipt, token = caller.receipt(), caller.verified()
-    sandbox._runner._connection.execute("PRAGMA busy_timeout = 20")
+    sandbox.works.runner._connection.execute("PRAGMA busy_timeout = 20")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     answer = caller.call("receipts.pay", {"id": receipt, "token": token})
@@ -303,7 +304,7 @@ def test_a_locked_file_is_a_system_error_and_no_payment(path: Path) -> None:
 def test_a_full_disk_loses_nothing_that_was_answered(path: Path) -> None:
     sandbox = Sandbox(db=path)
     caller = Caller(sandbox)
-    connection = sandbox._runner._connection
+    connection = sandbox.works.runner._connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages + 4}")
     made, failed = [], 0
@@ -324,7 +325,7 @@ def test_a_full_disk_loses_nothing_that_was_answered(path: Path) -> None:
 
 def test_the_file_is_synced_at_every_commit(path: Path) -> None:
     sandbox = Sandbox(db=path)
-    connection = sandbox._runner._connection
+    connection = sandbox.works.runner._connection
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     sandbox.stop()
@@ -583,7 +584,7 @@ def test_a_path_that_leads_nowhere_is_refused(tmp_path: Path, name: str) -> None
 
 def test_a_full_disk_is_told(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     sandbox = Sandbox(db=path)
-    connection = sandbox._runner._connection
+    connection = sandbox.works.runner._connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages + 1}")
     Caller(sandbox).call("receipts.create", {"amount": 1, "account": {"a": "x" * 20_000}})
@@ -650,3 +651,12 @@ def test_lists_of_any_length_may_be_asked_for(sandbox: Sandbox) -> None:
     for amount in (BEYOND, 0, -1):
         with pytest.raises(InvalidSetting, match="amount"):
             sandbox.add_receipt(amount=amount)
+
+
+def test_a_sandbox_in_memory_that_nobody_stopped_closes_its_database() -> None:
+    sandbox = Sandbox()
+    connection = sandbox.works.runner._connection  # type: ignore[attr-defined]
+    del sandbox
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")

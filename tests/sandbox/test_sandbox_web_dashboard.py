@@ -18,9 +18,10 @@ from payme.sandbox.engine.ledgers import Difference
 from payme.sandbox.engine.model import EntryKind
 from payme.sandbox.engine.testcards import TEST_CARDS
 from payme.sandbox.web import dashboard
+from payme.sandbox.web.dashboard.frame import MISSING, NOTICES
+from payme.sandbox.web.i18n import WORDS, translator
 from payme.sandbox.web.pages import Pages, state_name
 from payme.sandbox.web.security import Guard, allowed_host
-from payme.sandbox.web.words import WORDS, translator
 
 PAGES = [
     "/",
@@ -73,7 +74,8 @@ def test_pages_let_nothing_in_from_outside(sandbox: Sandbox, browser: Browser, p
     assert page.headers["x-frame-options"] == "DENY"
     assert page.headers["cache-control"] == "no-store"
     assert not page.reader.inline
-    assert "//" not in page.body.removeprefix("<!DOCTYPE html>")
+    # The sandbox's own address is there to be copied; nothing is loaded from another.
+    assert "//" not in page.body.removeprefix("<!DOCTYPE html>").replace(browser.base, "")
     assert (
         browser.get("/dashboard/static/sandbox.css").headers["content-type"].startswith("text/css")
     )
@@ -156,7 +158,15 @@ def test_a_receipt_is_paid_with_a_button(sandbox: Sandbox, browser: Browser) -> 
 
 def test_a_refused_payment_says_so(sandbox: Sandbox, browser: Browser) -> None:
     page = browser.submit(receipt_page(browser, sandbox.add_receipt()), "/pay", card=POOR)
-    assert "The payment was refused" in page.text
+    assert page.status == 422
+    (banner,) = re.findall(r'<div class="notice bad" role="alert"[^>]*>(.*?)</div>', page.body)
+    for said in ("The payment was refused.", "Not enough money", "receipts.pay, -31630"):
+        assert said in banner
+    meaning = lookup(-31630, "receipts.pay", "Недостаточно средств на карте")
+    assert meaning is not None
+    assert meaning.remedy.en.replace("`", "") in banner
+    assert 'class="notice good"' not in page.body
+    assert f'<option value="{POOR}" selected>' in page.body
     assert "insufficient_funds" in page.text
     assert "0 created" in page.text
 
@@ -243,8 +253,10 @@ def test_traffic_shows_both_bodies_and_the_reason(sandbox: Sandbox, browser: Bro
 
 
 def test_the_answer_that_is_lost_is_the_next_one(sandbox: Sandbox, browser: Browser) -> None:
-    page = browser.submit(browser.get("/"), "/lose")
-    assert "will be lost" in page.text
+    page = browser.submit(browser.get("/"), "/lose", method="receipts.pay")
+    assert "its answer is lost" in page.text
+    api(sandbox, "receipts.check", id=sandbox.add_receipt())
+    assert [fault.left for fault in sandbox.faults.list()] == [1]
     receipt = sandbox.add_receipt()
     page = browser.submit(receipt_page(browser, receipt), "/pay", card=GOOD)
     assert "The answer was lost" in page.text
@@ -422,11 +434,13 @@ def spoken() -> set[str]:
         )
         if text is not None  # a name of a table, which is taken from there below
     }
-    named = {card.note for card in TEST_CARDS.values()} | set(dashboard._DONE.values())
+    named = {card.note for card in TEST_CARDS.values()} | {*MISSING.values()}
+    named |= {notice.text for notice in NOTICES.values()}
     kinds = {*get_args(EntryKind), *get_args(Difference.__annotations__["what"])}
     states = {state_name(state, lambda text: text).partition(" ")[2] for state in ReceiptState}
-    timeline = set(re.findall(r'say\("([^"]+)"\)', Path(dashboard.__file__).read_text("utf-8")))
-    return said | named | kinds | states | timeline
+    sources = [one.read_text("utf-8") for one in Path(dashboard.__file__).parent.glob("*.py")]
+    spoken = {text for one in sources for text in re.findall(r'say\("([^"]+)"\)', one)}
+    return said | named | kinds | states | spoken | {"shipping", "discount"}
 
 
 def test_every_word_is_there_in_uzbek_and_russian_and_none_is_left_over() -> None:

@@ -283,7 +283,7 @@ def test_a_broken_handler_is_a_system_error_and_leaves_nothing(
     caller: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receipt, token = caller.receipt(), caller.verified()
-    shapes = caller.sandbox._engine._shapes
+    shapes = caller.sandbox.works.engine._shapes
 
     def fail(_receipt: object) -> dict[str, Any]:
         raise ZeroDivisionError
@@ -299,5 +299,5 @@ def test_a_broken_listener_costs_no_answer(caller: Caller) -> None:
     def fail(_answer: object) -> None:
         raise ZeroDivisionError
 
-    caller.sandbox._service._listener = fail
+    caller.sandbox.first.service._listener = fail
     assert caller.receipt()

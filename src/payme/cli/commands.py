@@ -8,10 +8,20 @@ from typing import Any
 import click
 from rich.console import Console
 
-from payme.cli import charges, conformance, demo, doctor, recurring, remote, serve, trigger
+from payme.cli import (
+    charges,
+    conformance,
+    demo,
+    doctor,
+    merchant,
+    recurring,
+    remote,
+    serve,
+    trigger,
+)
 from payme.cli.remote import PASSWORD
 from payme.sandbox import InvalidSetting
-from payme.sandbox.engine import rules
+from payme.sandbox.engine import fault_rules
 from payme.sandbox.engine.durations import duration_ms, moment_ms
 from payme.sandbox.engine.progression import progression as read_progression
 from payme.sandbox.scenarios import SCENARIOS
@@ -73,6 +83,7 @@ payme.add_command(remote.faults)
 payme.add_command(remote.clock)
 payme.add_command(conformance.check_merchant)
 payme.add_command(trigger.trigger)
+payme.add_command(merchant.merchant)
 payme.add_command(charges.charges)
 payme.add_command(recurring.recurring)
 payme.add_command(demo.demo)
@@ -142,7 +153,7 @@ payme.add_command(doctor.doctor)
     "faults",
     multiple=True,
     metavar="RULE",
-    callback=_checked(rules.from_text),
+    callback=_checked(fault_rules.from_text),
     help="A fault, as described above; may be repeated.",
 )
 @click.option(

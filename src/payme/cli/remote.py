@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import click
 
-from payme.sandbox.engine.faults import Rule
+from payme.sandbox.engine.faults import FaultRule
 
 # Moving the clock waits for the merchant, who may be down.
 _TIMEOUT_S: Final = 60.0
@@ -156,7 +156,7 @@ def _credentials() -> dict[str, str]:
 
 def described(fault: dict[str, Any]) -> str:
     """Write a fault as the line that sets it, as far as it differs from the defaults."""
-    usual = Rule()
+    usual = FaultRule()
     words = [fault["method"], fault["when"], fault["action"]]
     for name, value in fault.items():
         if name in _WRITTEN and value != getattr(usual, name):

@@ -18,12 +18,16 @@ from payme.merchant.boxes import AsyncMerchants, Merchants
 from payme.merchant.entities import (
     AccountError,
     Event,
+    Method,
     Order,
     Reason,
     Receiver,
+    Refuse,
     Transaction,
     TransactionState,
 )
+from payme.merchant.expiry import Expired
+from payme.merchant.limits import Limits
 from payme.merchant.orders import Orders
 from payme.merchant.service import AsyncMerchant, Incoming, Merchant
 from payme.merchant.stores import AsyncStore, Store
@@ -37,14 +41,18 @@ __all__ = [
     "AsyncMerchants",
     "AsyncStore",
     "Event",
+    "Expired",
     "Incoming",
+    "Limits",
     "MemoryStore",
     "Merchant",
     "Merchants",
+    "Method",
     "Order",
     "Orders",
     "Reason",
     "Receiver",
+    "Refuse",
     "Store",
     "Text",
     "Transaction",

@@ -3,13 +3,15 @@
 Source: https://developer.help.paycom.uz/protokol-merchant-api/skhema-vzaimodeystviya
 """
 
+import asyncio
 import base64
 import binascii
 import hmac
+import inspect
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Final
+from typing import Any, Final
 
 from payme.errors import ConfigurationError
 
@@ -42,6 +44,8 @@ class Keys:
     """
 
     def __init__(self, keys: str | Sequence[str], login: str = LOGIN) -> None:
+        if not isinstance(keys, Iterable):
+            raise ConfigurationError(f"keys: got {type(keys).__name__}, expected one key or a list")
         given = [keys] if isinstance(keys, str) else list(keys)
         if not given:
             raise ConfigurationError("keys: got none, expected the key of the cash-box")
@@ -77,6 +81,83 @@ class Keys:
 
     def __repr__(self) -> str:
         return f"Keys(<{len(self._expected)}>)"
+
+
+GivenKeys = str | Sequence[str]
+
+KeySource = GivenKeys | Callable[[], GivenKeys]
+"""The keys, or a function that is asked for them when a request comes."""
+
+AsyncKeySource = KeySource | Callable[[], Awaitable[GivenKeys]]
+"""As `KeySource`; the function may be a coroutine."""
+
+
+class Keyring:
+    """The keys that are accepted now: always the same, or what a function says for each request.
+
+    Args:
+        source: The keys, or the function.
+        login: Login of the Basic scheme.
+
+    Raises:
+        ConfigurationError: The keys can't be right.
+    """
+
+    def __init__(self, source: AsyncKeySource, login: str = LOGIN) -> None:
+        self._login = login
+        self._source = source if callable(source) else None
+        self._given: GivenKeys | None = None if callable(source) else source
+        self._keys = None if callable(source) else Keys(source, login)
+
+    def now(self) -> Keys:
+        """Return the keys that are accepted, blocking.
+
+        Raises:
+            ConfigurationError: The function gives keys that can't be right, or is a coroutine.
+        """
+        if self._source is None:
+            return self._made(self._given)
+        given = self._source()
+        if inspect.isawaitable(given):
+            if inspect.iscoroutine(given):
+                given.close()
+            raise ConfigurationError(COROUTINE)
+        return self._made(given)
+
+    def shares(self, other: "Keyring") -> bool:
+        """Return whether keys that are known already are among another's."""
+        if self._keys is None or other._keys is None:
+            return False
+        return self._keys.shares(other._keys)
+
+    async def anow(self) -> Keys:
+        """Return the keys that are accepted; a function that blocks is called in a thread."""
+        if self._source is None:
+            return self._made(self._given)
+        waits = inspect.iscoroutinefunction(self._source)
+        given: Any = self._source() if waits else await asyncio.to_thread(self._source)
+        return self._made(await given if inspect.isawaitable(given) else given)
+
+    def _made(self, given: Any) -> Keys:
+        """Check keys when they are new; most requests come with those of the last one."""
+        kept = self._keys
+        if kept is not None and given == self._given:
+            return kept
+        made = Keys(given, self._login)
+        self._given = given if isinstance(given, str) else tuple(given)
+        self._keys = made
+        return made
+
+    def __repr__(self) -> str:
+        return f"Keyring({self._keys!r})"
+
+
+COROUTINE: Final = "keys: got a coroutine function; only AsyncMerchant awaits one"
+
+
+def is_coroutine(source: object) -> bool:
+    """Return whether keys come from a function that has to be awaited."""
+    return inspect.iscoroutinefunction(source)
 
 
 def _credentials(authorization: str | None) -> bytes:

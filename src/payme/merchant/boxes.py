@@ -1,16 +1,22 @@
 """Several cash-boxes at one address: the key of a request says whose it is."""
 
 import logging
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterable, Mapping
 from itertools import combinations
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from payme.errors import ConfigurationError
 from payme.merchant import wire
+from payme.merchant.auth import Keys
 from payme.merchant.entities import Transaction, box_name
+from payme.merchant.expiry import BATCH, Expired
 from payme.merchant.service import AsyncMerchant, Incoming, Merchant
 
 _LOG = logging.getLogger("payme.merchant")
+
+_NOBODY: Final = Keys(secrets.token_urlsafe())
+"""Stands for keys that can't be read, so that as much is compared."""
 
 AnyMerchant = TypeVar("AnyMerchant", Merchant, AsyncMerchant)
 
@@ -31,9 +37,13 @@ class _Boxes(Generic[AnyMerchant]):
                     "expected each cash-box to have keys of its own"
                 )
 
-    def _chosen(self, incoming: Incoming) -> AnyMerchant | None:
-        # Each is asked, so that the time taken does not tell which one it was.
-        admitting = [(box, one) for box, one in self._merchants.items() if one.admits(incoming)]
+    def _chosen(self, incoming: Incoming, keys: Mapping[str, Keys | None]) -> AnyMerchant | None:
+        # Each is compared, so that the time taken does not tell which one it was.
+        admitting = [
+            (box, one)
+            for box, one in self._merchants.items()
+            if one.admits(incoming, keys[box] or _NOBODY)
+        ]
         if len(admitting) > 1:
             # Keys may change while we run. Whose money it is nobody can say.
             boxes = " and ".join(repr(box) for box, _ in admitting)
@@ -45,12 +55,26 @@ class _Boxes(Generic[AnyMerchant]):
         return self._merchants[box]
 
 
+def _unread(box: str) -> None:
+    # The others go on: one whose keys can't be read is reached by nobody.
+    _LOG.exception("the keys of the cash-box %r can't be read", box)
+
+
 def _named(box: str, merchant: AnyMerchant, kind: type[AnyMerchant]) -> AnyMerchant:
     if not isinstance(merchant, kind):
         raise ConfigurationError(
             f"merchants: {box!r} is {type(merchant).__name__}, expected {kind.__name__}"
         )
     return merchant.named(box)
+
+
+def _together(done: Iterable[Expired]) -> Expired:
+    each = list(done)
+    return Expired(
+        sum(one.found for one in each),
+        sum(one.expired for one in each),
+        sum(one.failed for one in each),
+    )
 
 
 def _refused(incoming: Incoming) -> bytes:
@@ -89,12 +113,23 @@ class Merchants(_Boxes[Merchant]):
 
     def answer(self, incoming: Incoming) -> bytes:
         """Answer one request; see `Merchant.answer`."""
-        chosen = self._chosen(incoming)
+        chosen = self._chosen(incoming, {box: self._keys(box) for box in self._merchants})
         return _refused(incoming) if chosen is None else chosen.answer(incoming)
+
+    def _keys(self, box: str) -> Keys | None:
+        try:
+            return self._merchants[box].keys.now()
+        except Exception:  # noqa: BLE001 - from the shop's own function
+            _unread(box)
+            return None
 
     def transactions_of(self, order_id: str, box: str) -> list[Transaction]:
         """Read every transaction of an order of a cash-box; see `Merchant.transactions_of`."""
         return self[box].transactions_of(order_id)
+
+    def expire(self, *, batch: int = BATCH) -> Expired:
+        """Cancel what was never performed, in every cash-box; see `Merchant.expire`."""
+        return _together(one.expire(batch=batch) for one in self._merchants.values())
 
 
 class AsyncMerchants(_Boxes[AsyncMerchant]):
@@ -105,12 +140,23 @@ class AsyncMerchants(_Boxes[AsyncMerchant]):
 
     async def answer(self, incoming: Incoming) -> bytes:
         """Answer one request; see `Merchant.answer`."""
-        chosen = self._chosen(incoming)
+        chosen = self._chosen(incoming, {box: await self._keys(box) for box in self._merchants})
         return _refused(incoming) if chosen is None else await chosen.answer(incoming)
+
+    async def _keys(self, box: str) -> Keys | None:
+        try:
+            return await self._merchants[box].keys.anow()
+        except Exception:  # noqa: BLE001 - from the shop's own function
+            _unread(box)
+            return None
 
     async def transactions_of(self, order_id: str, box: str) -> list[Transaction]:
         """Read every transaction of an order of a cash-box; see `Merchant.transactions_of`."""
         return await self[box].transactions_of(order_id)
+
+    async def expire(self, *, batch: int = BATCH) -> Expired:
+        """Cancel what was never performed, in every cash-box; see `Merchant.expire`."""
+        return _together([await one.expire(batch=batch) for one in self._merchants.values()])
 
 
 BlockingEndpoint = Merchant | Merchants

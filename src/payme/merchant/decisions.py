@@ -26,10 +26,13 @@ from payme.merchant.entities import (
     CheckPerform,
     Create,
     Decision,
+    Event,
+    Method,
     Order,
     Perform,
     Reason,
     Refusal,
+    Refuse,
     Request,
     SetFiscalData,
     Statement,
@@ -76,6 +79,38 @@ CANNOT_PERFORM: Final = Refusal(
 UNKNOWN_RECEIPT: Final = Refusal(
     -32001, Text("Chek topilmadi.", "Чек не найден.", "The receipt was not found.")
 )
+
+
+HOOK_REFUSALS: Final[Mapping[Event, Refusal]] = {
+    "created": CANNOT_PERFORM,
+    "paid": CANNOT_PERFORM,
+    "cancelled": CANNOT_CANCEL,
+}
+"""What is answered when the merchant refuses in a hook; `released` is none that may."""
+
+FIND_REFUSALS: Final[Mapping[Method, Refusal]] = {
+    # The page of CheckPerformTransaction lists account errors, and no -31008.
+    "CheckPerformTransaction": Refusal(-31050, CANNOT_PERFORM.message),
+    "CreateTransaction": CANNOT_PERFORM,
+    "PerformTransaction": CANNOT_PERFORM,
+    "CancelTransaction": CANNOT_CANCEL,
+}
+"""What is answered when the merchant refuses in `find`."""
+
+
+def refused(refusal: Refusal, refuse: Refuse, field: str | None = None) -> Refusal:
+    """Make the answer of the merchant's own refusal.
+
+    Args:
+        refusal: What is answered where the merchant says no more.
+        refuse: What the merchant raised.
+        field: Account field to name unless the merchant has other data.
+
+    Returns:
+        The refusal, with the merchant's text and data.
+    """
+    data = field if refuse.data is None else refuse.data
+    return Refusal(refusal.code, refuse.message or refusal.message, data)
 
 
 def decide(
@@ -245,7 +280,9 @@ def _create(context: Context) -> Decision:
         if order.active_transaction and expired
         else ()
     )
-    return Decision(_created(created), (*freed, Write(created, exclusive=not order.cumulative)))
+    return Decision(
+        _created(created), (*freed, Write(created, "created", exclusive=not order.cumulative))
+    )
 
 
 def _repeat_create(context: Context) -> Decision:

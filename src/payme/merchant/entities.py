@@ -319,7 +319,12 @@ class Refusal(msgspec.Struct, frozen=True):
 
 Answer = dict[str, Any] | Refusal
 
-Event = Literal["paid", "cancelled", "released"]
+Event = Literal["created", "paid", "cancelled", "released"]
+
+Method = Literal[
+    "CheckPerformTransaction", "CreateTransaction", "PerformTransaction", "CancelTransaction"
+]
+"""A request whose answer depends on the order, so that the merchant's `find` is asked."""
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -327,8 +332,9 @@ class Write(msgspec.Struct, frozen=True):
 
     Attributes:
         transaction: As it is to be stored.
-        event: `paid` hands the goods over, `cancelled` takes a paid order back, `released` frees an
-            order whose attempt failed. None for what the merchant need not know.
+        event: `created` reserves the goods, `paid` hands them over, `cancelled` takes a paid order
+            back, `released` frees an order whose attempt failed. None for what the merchant need
+            not know.
         before: As it is stored now; None for a new one.
         exclusive: While the new one lives, its order takes no other. A cumulative account does.
     """
@@ -360,12 +366,46 @@ class AccountError(Exception):
     """
 
     def __init__(self, field: str, message: Text | None = None, code: int = -31050) -> None:
+        if exact.text(field) is None:
+            raise InvalidArgument("field", field, "the name of an account field")
         if code not in ACCOUNT_CODES:
             raise ValueError(f"code: got {code}, expected -31099 to -31050")
         if message is not None and not isinstance(message, Text):
             raise InvalidArgument("message", message, "a Text in three languages, or None")
         super().__init__(field)
         self.refusal = Refusal(code, message or NOT_FOUND, field)
+
+
+class Refuse(Exception):
+    """Raised by the merchant's code when what Payme asks can't be done.
+
+    In the hooks `created` and `paid` it is answered with -31008, and in `cancelled`, of a payment
+    that can't be taken back, with -31007. Nothing of the request is stored, and Payme does not
+    repeat it. What is no refusal but a failure, such as a database out of reach, is any other
+    exception: Payme gets -32400 and asks again.
+
+    Args:
+        message: Why, for people; by default that the operation can't be performed.
+        data: Whatever else Payme is to be sent; a JSON value.
+
+    Raises:
+        InvalidArgument: The message is no `Text`, or `data` is no JSON value.
+
+    Example:
+        >>> sold = Text("Oxirgisi sotildi.", "Последний продан.", "The last one was sold.")
+        >>> raise Refuse(sold)
+    """
+
+    def __init__(self, message: Text | None = None, data: object = None) -> None:
+        if message is not None and not isinstance(message, Text):
+            raise InvalidArgument("message", message, "a Text in three languages, or None")
+        try:
+            msgspec.json.encode(data)
+        except (TypeError, ValueError, RecursionError):
+            raise InvalidArgument("data", data, "a JSON value") from None
+        super().__init__(message or "")
+        self.message = message
+        self.data = data
 
 
 ACCOUNT_CODES: Final = range(-31099, -31049)

@@ -9,7 +9,7 @@ decided under the lock of its order, from what is read after the lock was taken.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
@@ -24,8 +24,11 @@ from payme.merchant.entities import (
     Create,
     Decision,
     Event,
+    Method,
     Order,
     Perform,
+    Refusal,
+    Refuse,
     Request,
     SetFiscalData,
     Statement,
@@ -45,6 +48,13 @@ class FindOrder(NamedTuple):
     """
 
     account: dict[str, Any]
+    method: Method
+
+
+class HasHook(NamedTuple):
+    """Step: ask whether the merchant has a hook for an event; nobody is waited for."""
+
+    event: Event
 
 
 class Notify(NamedTuple):
@@ -114,6 +124,21 @@ class ListTransactions(NamedTuple):
     read: Callable[[Iterable[Transaction]], Any]
 
 
+class ListWaiting(NamedTuple):
+    """Step: read transactions that wait, by Payme's time and then by id, ascending.
+
+    Attributes:
+        before: Payme's time in ms that all of them are older than.
+        after: Time and id of the last one that is known already.
+        limit: How many at most.
+        box: The cash-box whose transactions they are.
+    """
+
+    before: int
+    after: tuple[int, str]
+    limit: int
+
+
 RowStep = (
     ReadTransaction
     | LockTransaction
@@ -123,8 +148,9 @@ RowStep = (
     | Insert
     | Update
     | ListTransactions
+    | ListWaiting
 )
-Step = FindOrder | Notify | RowStep
+Step = FindOrder | HasHook | Notify | RowStep
 
 Steps = Generator[Step, Any, T]
 
@@ -149,9 +175,24 @@ class Work(NamedTuple):
 
 Flow = Generator[Work, Any, T]
 
+_METHODS: Final[dict[type, Method]] = {
+    CheckPerform: "CheckPerformTransaction",
+    Create: "CreateTransaction",
+    Perform: "PerformTransaction",
+    Cancel: "CancelTransaction",
+}
+
 
 class NoAnswerError(Exception):
     """One way to serve a request came to no answer; what it did is rolled back."""
+
+
+class RefusedError(Exception):
+    """The merchant refused in a hook; what was done until then is rolled back."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
 
 
 class UnstorableError(Exception):
@@ -186,6 +227,8 @@ def serve(
             answer: Answer | wire.StatementWriter = yield work._replace(box=box)
         except NoAnswerError:
             continue
+        except RefusedError as refused:
+            return refused.refusal
         return answer
     raise AssertionError("the last way always comes to an answer")
 
@@ -261,20 +304,22 @@ def _check(request: Check, now: int) -> Steps[Answer]:
 
 def _check_perform(request: CheckPerform, now: int) -> Steps[Answer]:
     try:
-        order = yield from _order(request.account)
+        order = yield from _order(request)
     except (AccountError, UnstorableError) as error:
         return error.refusal
     return decisions.decide(request, order, None, now).answer
 
 
-def _find(account: dict[str, Any]) -> Steps[Order | None]:
+def _find(request: CheckPerform | Create) -> Steps[Order | None]:
     """Ask the merchant, and blame an account that no database can be asked for, not the `find`."""
     try:
-        order: Order | None = yield FindOrder(account)
+        order: Order | None = yield FindOrder(request.account, _METHODS[type(request)])
     except AccountError:
         raise
+    except Refuse as refuse:
+        raise RefusedError(_refused_by_find(request, refuse)) from refuse
     except Exception as error:
-        if wire.is_storable(account):
+        if wire.is_storable(request.account):
             raise
         raise UnstorableError from error
     return order
@@ -284,12 +329,17 @@ def _create_at_once(request: Create, now: int, box: str) -> Steps[Answer]:
     """Create the transaction of an order that is free, and nothing else.
 
     Nothing is locked: of two that come here at one moment, the unique indexes let one in. Whoever
-    is not let in, and whoever may be a repetition, goes the whole way.
+    is not let in, and whoever may be a repetition, goes the whole way. So does who reserves goods:
+    hooks run in a transaction and under the order's lock.
     """
-    order: Order | None = yield FindOrder(request.account)
+    if (yield HasHook("created")):
+        raise NoAnswerError
+    order: Order | None = yield FindOrder(request.account, "CreateTransaction")
     decision = decisions.decide(request, order, None, now, box=box)
     for write in decision.writes:
         if (yield Insert(write.transaction, write.exclusive)):
+            # There is no hook; a store may have others to tell, after its commit.
+            yield Notify("created", write.transaction)
             return decision.answer
     raise NoAnswerError
 
@@ -306,13 +356,13 @@ def _decided_create(request: Create, now: int, box: str) -> Steps[Decision]:
     known: Transaction | None = yield LockTransaction(request.id)
     if known is not None:
         return decisions.decide(request, None, known, now)
-    found = yield from _find(request.account)
+    found = yield from _find(request)
     if found is None:
         return decisions.decide(request, None, None, now)
     yield LockOrder(found.id)
     # Somebody may have created a transaction, this very one included, while we waited for the lock.
     known = yield ReadTransaction(request.id)
-    order = yield from _order(request.account)
+    order = yield from _order(request)
     return decisions.decide(request, order, known, now, box=box)
 
 
@@ -324,25 +374,34 @@ def _change(
     known: Transaction | None = yield LockTransaction(request.id)
     order: Order | None = None
     if known is not None and decisions.asks_order(request, known, now):
-        order = yield from _order_of(known)
+        order = yield from _order_of(known, _METHODS[type(request)])
     decision = decisions.decide(request, order, known, now, refund_missing=refund_missing)
     return (yield from _stored(decision))
 
 
-def _order(account: dict[str, Any]) -> Steps[Order | None]:
-    order = yield from _find(account)
+def _refused_by_find(request: CheckPerform | Create, refuse: Refuse) -> Refusal:
+    asking = isinstance(request, CheckPerform)
+    refusal = decisions.FIND_REFUSALS[_METHODS[type(request)]]
+    return decisions.refused(refusal, refuse, next(iter(request.account), None) if asking else None)
+
+
+def _order(request: CheckPerform | Create) -> Steps[Order | None]:
+    order = yield from _find(request)
     if order is None:
         return None
     active: Transaction | None = yield ReadActive(order.id)
     return replace(order, active_transaction=active)
 
 
-def _order_of(transaction: Transaction) -> Steps[Order | None]:
+def _order_of(transaction: Transaction, method: Method) -> Steps[Order | None]:
     """Read the order of a stored transaction; one that can't be found any more is None."""
     try:
-        order: Order | None = yield FindOrder(transaction.account)
+        order: Order | None = yield FindOrder(transaction.account, method)
     except AccountError:
         return None
+    except Refuse as refuse:
+        refusal = decisions.FIND_REFUSALS[method]
+        raise RefusedError(decisions.refused(refusal, refuse)) from refuse
     return order
 
 
@@ -358,14 +417,26 @@ def _stored(decision: Decision) -> Steps[Answer]:
 def _store(write: Write) -> Steps[bool]:
     after = write.transaction
     if write.before is None:
-        inserted: bool = yield Insert(after, write.exclusive)
-        return inserted
-    if not (yield Update(write.before, after)):
+        if not (yield Insert(after, write.exclusive)):
+            return False
+    elif not (yield Update(write.before, after)):
         raise ChangedMeanwhileError(f"transaction {after.id} is not as it was read")
     # Stored first: should that fail, nobody was told.
-    if write.event is not None and (yield Notify(write.event, after)):
+    if write.event is not None and (yield from _told(write.event, after)):
         yield from _confirm(write)
     return True
+
+
+def _told(event: Event, transaction: Transaction) -> Steps[bool]:
+    try:
+        told: bool = yield Notify(event, transaction)
+    except Refuse as refuse:
+        refusal = decisions.HOOK_REFUSALS.get(event)
+        # An attempt that is over can't be kept alive by a refusal: in `released` it is a failure.
+        if refusal is None:
+            raise
+        raise RefusedError(decisions.refused(refusal, refuse)) from refuse
+    return told
 
 
 def _confirm(write: Write) -> Steps[None]:
@@ -392,3 +463,44 @@ def _written(rows: Iterable[Transaction]) -> wire.StatementWriter:
     for row in rows:
         writer.add(decisions.statement_row(row))
     return writer
+
+
+def overdue(now: int, after: tuple[int, str], limit: int, box: str = "") -> Flow[list[Transaction]]:
+    """Read transactions that waited longer than twelve hours and were not met since.
+
+    Args:
+        now: Time in ms since 1970 UTC.
+        after: Time and id of the last one that is known already.
+        limit: How many at most.
+        box: The cash-box whose transactions they are.
+    """
+
+    def steps() -> Steps[list[Transaction]]:
+        found: list[Transaction] = yield ListWaiting(now - decisions.EXPIRY_MS, after, limit)
+        return found
+
+    found: list[Transaction] = yield Work("read", steps(), box)
+    return found
+
+
+def time_out(transaction_id: str, now: int, box: str = "") -> Flow[bool]:
+    """Cancel a transaction that waited too long, as the next request about it would.
+
+    Args:
+        transaction_id: Payme's id.
+        now: Time in ms since 1970 UTC.
+        box: The cash-box that it came by.
+
+    Returns:
+        A flow whose value is False if somebody else met it meanwhile.
+    """
+
+    def steps() -> Steps[bool]:
+        known: Transaction | None = yield LockTransaction(transaction_id)
+        if decisions.stage(known, now) != "expired":
+            return False
+        yield from _stored(decisions.decide(Perform(transaction_id), None, known, now))
+        return True
+
+    done: bool = yield Work("transaction", steps(), box)
+    return done

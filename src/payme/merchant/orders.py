@@ -6,9 +6,11 @@ its own, and the store in memory has none.
 """
 
 import inspect
+from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeVar, cast, runtime_checkable
 
-from payme.merchant.entities import Event, Order, Transaction
+from payme.errors import ConfigurationError
+from payme.merchant.entities import Event, Method, Order, Transaction
 
 T = TypeVar("T")
 
@@ -21,8 +23,11 @@ class Orders(Protocol):
     exactly when the change is, and what it raises takes the change back. Neither commit nor roll
     back there. What can't be taken back, such as an e-mail, is written down and sent afterwards.
 
-    A fourth method, `released(transaction)`, may be there: it is called when an attempt to pay was
-    cancelled or timed out, and its order is free again.
+    Two more methods may be there. `created(transaction)` is called when an attempt to pay is
+    stored, before the card is debited: it reserves the goods. `released(transaction)` is called
+    when such an attempt was cancelled or timed out, and its order is free again.
+
+    `created`, `paid` and `cancelled` may raise `Refuse`: it is an answer, and not a failure.
 
     Example:
         >>> class ShopOrders:
@@ -40,7 +45,9 @@ class Orders(Protocol):
     def find(self, account: dict[str, Any]) -> Order | None:
         """Find what an account names.
 
-        It is called before and after the order is locked, and must lock no rows itself.
+        It is called before and after the order is locked, and must lock no rows itself. With a
+        second parameter `method` it is told which request asks: `CheckPerformTransaction`,
+        `CreateTransaction`, `PerformTransaction`, or `CancelTransaction` for a refund.
 
         Args:
             account: As the payer gave it, such as `{"order_id": "197"}`; any JSON values.
@@ -58,6 +65,9 @@ class Orders(Protocol):
 
         Args:
             transaction: As it is stored, performed.
+
+        Raises:
+            Refuse: The goods can't be handed over; Payme gets -31008 and gives the money back.
         """
         ...
 
@@ -66,6 +76,9 @@ class Orders(Protocol):
 
         Args:
             transaction: As it is stored, refunded.
+
+        Raises:
+            Refuse: The goods can't be taken back; Payme gets -31007, and the order stays paid.
         """
         ...
 
@@ -73,16 +86,64 @@ class Orders(Protocol):
 REQUIRED: Final = ("find", "paid", "cancelled")
 """Methods that every merchant has."""
 
-OPTIONAL: Final = "released"
-"""Most orders stay as they are when an attempt to pay them fails."""
+OPTIONAL: Final = ("created", "released")
+"""Most orders stay as they are when an attempt to pay them is made, and when it fails."""
 
 
-def find(orders: Any, *arguments: Any) -> Order | None:
-    """Call the merchant's `find`.
+class Shop:
+    """The merchant's side, as a store calls it.
 
     Args:
-        orders: The merchant's side.
+        orders: The merchant's `Orders`.
+        given: Names of what the store hands over before the account.
+
+    Raises:
+        ConfigurationError: `find` can't be called like that.
+    """
+
+    def __init__(self, orders: Any, *given: str) -> None:
+        self.orders = orders
+        self._tells_method = _takes_method(orders.find, (*given, "account"))
+
+    def find(self, *arguments: Any, method: Method) -> Any:
+        """Call `find`, which may be a coroutine, and say which request asks if it wants to know."""
+        if self._tells_method:
+            return self.orders.find(*arguments, method=method)
+        return self.orders.find(*arguments)
+
+
+def _takes_method(find: Callable[..., object], given: tuple[str, ...]) -> bool:
+    """Return whether `find` has a parameter `method`; refuse one that can't be called at all."""
+    try:
+        signature = inspect.signature(find)
+    except (TypeError, ValueError):
+        # Functions written in C may have none.
+        return False
+    # Only a parameter of that name counts: `**options` may be handed on to a function without it.
+    ways: list[dict[str, str]] = [{}]
+    if "method" in signature.parameters:
+        ways.insert(0, {"method": ""})
+    reason = ""
+    for way in ways:
+        try:
+            signature.bind(*given, **way)
+        except TypeError as error:
+            reason = str(error)
+        else:
+            return bool(way)
+    names = ", ".join(given)
+    raise ConfigurationError(
+        f"find: got find{signature}: {reason}; expected find({names}) or find({names}, method)"
+    )
+
+
+def find(shop: Shop, *arguments: Any, method: Method) -> Order | None:
+    """Call the merchant's `find`, blocking.
+
+    Args:
+        shop: The merchant's side.
         arguments: What the store hands over, the account last.
+        method: The request that asks.
 
     Returns:
         The order, or None if there is none.
@@ -90,7 +151,7 @@ def find(orders: Any, *arguments: Any) -> Order | None:
     Raises:
         TypeError: The method is a coroutine.
     """
-    found: Order | None = _value(orders.find(*arguments))
+    found: Order | None = _value(shop.find(*arguments, method=method))
     return found
 
 
@@ -122,6 +183,11 @@ async def anotify(orders: Any, event: Event, *arguments: Any) -> bool:
         return False
     await hook(*arguments)
     return True
+
+
+def has_hook(orders: Any, event: Event) -> bool:
+    """Return whether the merchant has a hook for an event."""
+    return _hook(orders, event) is not None
 
 
 def _hook(orders: Any, event: Event) -> Any:

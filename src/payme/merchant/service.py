@@ -6,13 +6,25 @@ The answer always goes out with HTTP 200: any other status Payme reads as -32400
 import copy
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, NamedTuple, Self
 
 from payme.errors import ConfigurationError
-from payme.merchant import flows, wire
-from payme.merchant.auth import LOGIN, AllowList, Keys
+from payme.flow import arun, run
+from payme.merchant import expiry, flows, wire
+from payme.merchant.auth import (
+    COROUTINE,
+    LOGIN,
+    AllowList,
+    AsyncKeySource,
+    Keyring,
+    Keys,
+    KeySource,
+    is_coroutine,
+)
 from payme.merchant.entities import Answer, Refusal, Request, Transaction, box_name
+from payme.merchant.expiry import Expired
+from payme.merchant.served import Served, Watch, watched
 from payme.merchant.stores import AsyncStore, Store
 from payme.merchant.wire import Parsed
 
@@ -49,16 +61,18 @@ class _Endpoint:
 
     def __init__(
         self,
-        keys: str | Sequence[str],
+        keys: AsyncKeySource,
         *,
         login: str,
         allow: AllowList | None,
         clock: Callable[[], int],
         refund_missing: bool,
+        telemetry: Watch | None,
         box: str,
     ) -> None:
         self._box = box_name(box)
-        self._keys = Keys(keys, login)
+        self._keyring = Keyring(keys, login)
+        self._watch = telemetry
         self._allow = allow
         self._clock = clock
         self._refund_missing = refund_missing
@@ -68,24 +82,41 @@ class _Endpoint:
             request, self._clock(), refund_missing=self._refund_missing, box=self._box
         )
 
-    def _open(self, incoming: Incoming) -> Parsed:
-        """Read a request, and put the refusal in its place if it may not be served."""
-        if incoming.method != "POST":
-            return Parsed(None, wire.NOT_POST)
-        parsed = wire.parse(incoming.body)
-        if not self.admits(incoming):
-            return Parsed(parsed.id, wire.ACCESS_DENIED)
-        return parsed
+    def _open(self, incoming: Incoming) -> tuple[Parsed, Served]:
+        """Read a request, whoever sent it."""
+        post = incoming.method == "POST"
+        parsed = wire.parse(incoming.body) if post else Parsed(None, wire.NOT_POST)
+        return parsed, Served(parsed.method, self._box)
 
-    def admits(self, incoming: Incoming) -> bool:
-        """Return whether a request comes with a key of this cash-box, from where it may."""
-        # Both are asked, so that the time taken does not tell which one refused.
-        known = self._allow is None or self._allow.admit(incoming.peer, incoming.forwarded_for)
-        return self._keys.admit(incoming.authorization) and known
+    def _refusal(
+        self, incoming: Incoming, keys: Keys, parsed: Parsed, served: Served
+    ) -> Refusal | None:
+        """Return why a request may not be served, if so."""
+        admitted = self.admits(incoming, keys)
+        if parsed.request is wire.NOT_POST:
+            return wire.NOT_POST
+        if not admitted:
+            return wire.ACCESS_DENIED
+        served.admit(parsed.request)
+        return parsed.request if isinstance(parsed.request, Refusal) else None
 
     def shares_key(self, other: "_Endpoint") -> bool:
-        """Return whether a request may be for this endpoint and for another one."""
-        return self._keys.shares(other._keys)
+        """Return whether a request may be for this endpoint and for another one.
+
+        Keys that a function gives are known at the request, and compared then.
+        """
+        return self.keys.shares(other.keys)
+
+    @property
+    def keys(self) -> Keyring:
+        """The keys that are accepted."""
+        return self._keyring
+
+    def admits(self, incoming: Incoming, keys: Keys) -> bool:
+        """Return whether a request comes with one of some keys, and from where it may."""
+        # Both are asked, so that the time taken does not tell which one refused.
+        known = self._allow is None or self._allow.admit(incoming.peer, incoming.forwarded_for)
+        return keys.admit(incoming.authorization) and known
 
     def named(self, box: str) -> Self:
         """Make the same endpoint for a cash-box.
@@ -105,10 +136,18 @@ class _Endpoint:
         named._box = box_name(box)
         return named
 
-    def _broken(self, parsed: Parsed) -> bytes:
+    def _broken(self, parsed: Parsed, served: Served, error: Exception) -> bytes:
         # The traceback names the merchant's code; the request is left out, it holds the account.
-        _LOG.exception("the Merchant API could not answer %s", type(parsed.request).__name__)
-        return wire.encode(parsed.id, wire.SYSTEM_ERROR)
+        _LOG.exception("the Merchant API could not answer %s", parsed.method)
+        served.failure = type(error).__name__
+        return _encoded(parsed, wire.SYSTEM_ERROR, served)
+
+
+def _encoded(parsed: Parsed, answer: Answer | wire.StatementWriter, served: Served) -> bytes:
+    body = wire.encode(parsed.id, answer)
+    # Only now: what can't be encoded is no answer.
+    served.code = answer.code if isinstance(answer, Refusal) else 0
+    return body
 
 
 class Merchant(_Endpoint):
@@ -116,18 +155,22 @@ class Merchant(_Endpoint):
 
     Args:
         store: Where transactions are kept.
-        keys: Keys of the cash-box that are accepted.
+        keys: Keys of the cash-box that are accepted, several while one is being changed; or a
+            function that gives them, which is asked at each request. Keep what it gives for a
+            while where it takes long: it is asked before anybody has shown a key.
         login: Login of the Basic scheme.
         allow: Addresses that may call; None for any.
         clock: Tells the time in ms since 1970 UTC.
         refund_missing: Refund a payment whose order `find` does not find any more, or finds another
             one. By default that is refused with -31007: nobody can say whether it may be taken
             back.
+        telemetry: Watches each request, such as `payme.telemetry.Telemetry()`; None for nobody.
         box: Id of the cash-box (merchant id), by which its transactions are kept apart from those
             of others in the same store. Empty for a shop with one cash-box; `Merchants` names each.
 
     Raises:
-        ConfigurationError: No key or one that can't be right, or a wrong name of the cash-box.
+        ConfigurationError: No key or one that can't be right, a function that is a coroutine, or a
+            wrong name of the cash-box.
 
     Source: https://developer.help.paycom.uz/protokol-merchant-api/
 
@@ -139,16 +182,25 @@ class Merchant(_Endpoint):
     def __init__(
         self,
         store: Store,
-        keys: str | Sequence[str],
+        keys: KeySource,
         *,
         login: str = LOGIN,
         allow: AllowList | None = None,
         clock: Callable[[], int] = now_ms,
         refund_missing: bool = False,
+        telemetry: Watch | None = None,
         box: str = "",
     ) -> None:
+        if is_coroutine(keys):
+            raise ConfigurationError(COROUTINE)
         super().__init__(
-            keys, login=login, allow=allow, clock=clock, refund_missing=refund_missing, box=box
+            keys,
+            login=login,
+            allow=allow,
+            clock=clock,
+            refund_missing=refund_missing,
+            telemetry=telemetry,
+            box=box,
         )
         self._store = store
 
@@ -170,6 +222,28 @@ class Merchant(_Endpoint):
         """
         return self._store.run(flows.of_order(order_id, self._box))
 
+    def expire(self, *, batch: int = expiry.BATCH) -> Expired:
+        """Cancel what was never performed within twelve hours; run it every few minutes.
+
+        Without it that happens when Payme next asks about the transaction, or the order is paid
+        again. Each one is cancelled under its order's lock with reason 4 (timeout), and `released`
+        is called, so that goods are free again. Safe beside Payme's requests and other sweeps.
+
+        Args:
+            batch: How many are read at a time; each is cancelled in a transaction of its own.
+
+        Returns:
+            What was done, in numbers. One whose hook raises is logged, stays, and stops no other.
+
+        Raises:
+            InvalidArgument: `batch` is no positive number.
+
+        Example:
+            >>> merchant.expire()
+            Expired(found=3, expired=2, failed=1)
+        """
+        return run(expiry.sweep(self._clock(), batch, self._box), self._store.run)
+
     def answer(self, incoming: Incoming) -> bytes:
         """Answer one request.
 
@@ -179,32 +253,46 @@ class Merchant(_Endpoint):
         Returns:
             The body, to be sent with HTTP 200 and `CONTENT_TYPE`.
         """
-        parsed = self._open(incoming)
-        if isinstance(parsed.request, Refusal):
-            return wire.encode(parsed.id, parsed.request)
-        try:
-            answer = self._store.run(self._flow(parsed.request))
-            return wire.encode(parsed.id, answer)
-        except Exception:  # noqa: BLE001 - Payme always gets an answer of the protocol
-            return self._broken(parsed)
+        parsed, served = self._open(incoming)
+        with watched(served, self._watch):
+            try:
+                keys = self._keyring.now()
+                answer: Answer | wire.StatementWriter | None = self._refusal(
+                    incoming, keys, parsed, served
+                )
+                if answer is None:
+                    answer = self._store.run(self._flow(parsed.asked))
+                return _encoded(parsed, answer, served)
+            except Exception as error:  # noqa: BLE001 - Payme always gets an answer
+                return self._broken(parsed, served, error)
 
 
 class AsyncMerchant(_Endpoint):
-    """The merchant's endpoint under asyncio; arguments as for `Merchant`."""
+    """The merchant's endpoint under asyncio; arguments as for `Merchant`.
+
+    A function that gives the keys may be a coroutine; one that is not is called in a thread.
+    """
 
     def __init__(
         self,
         store: AsyncStore,
-        keys: str | Sequence[str],
+        keys: AsyncKeySource,
         *,
         login: str = LOGIN,
         allow: AllowList | None = None,
         clock: Callable[[], int] = now_ms,
         refund_missing: bool = False,
+        telemetry: Watch | None = None,
         box: str = "",
     ) -> None:
         super().__init__(
-            keys, login=login, allow=allow, clock=clock, refund_missing=refund_missing, box=box
+            keys,
+            login=login,
+            allow=allow,
+            clock=clock,
+            refund_missing=refund_missing,
+            telemetry=telemetry,
+            box=box,
         )
         self._store = store
 
@@ -212,13 +300,21 @@ class AsyncMerchant(_Endpoint):
         """Read every transaction of an order; see `Merchant.transactions_of`."""
         return await self._store.run(flows.of_order(order_id, self._box))
 
+    async def expire(self, *, batch: int = expiry.BATCH) -> Expired:
+        """Cancel what was never performed within twelve hours; see `Merchant.expire`."""
+        return await arun(expiry.sweep(self._clock(), batch, self._box), self._store.run)
+
     async def answer(self, incoming: Incoming) -> bytes:
         """Answer one request; see `Merchant.answer`."""
-        parsed = self._open(incoming)
-        if isinstance(parsed.request, Refusal):
-            return wire.encode(parsed.id, parsed.request)
-        try:
-            answer = await self._store.run(self._flow(parsed.request))
-            return wire.encode(parsed.id, answer)
-        except Exception:  # noqa: BLE001 - Payme always gets an answer of the protocol
-            return self._broken(parsed)
+        parsed, served = self._open(incoming)
+        with watched(served, self._watch):
+            try:
+                keys = await self._keyring.anow()
+                answer: Answer | wire.StatementWriter | None = self._refusal(
+                    incoming, keys, parsed, served
+                )
+                if answer is None:
+                    answer = await self._store.run(self._flow(parsed.asked))
+                return _encoded(parsed, answer, served)
+            except Exception as error:  # noqa: BLE001 - Payme always gets an answer
+                return self._broken(parsed, served, error)

@@ -58,16 +58,28 @@ _BIGGEST: Final = 2**63 - 1
 CallId = int | float | str | None
 
 
+OTHER: Final = "_OTHER"
+"""Stands for a method that is not Payme's, whose name anybody may have made up."""
+
+
 class Parsed(NamedTuple):
     """A request, or why it is none.
 
     Attributes:
         id: To be echoed.
         request: What Payme asks, or the refusal to answer.
+        method: Name of the method; `OTHER` for one that is not in the protocol.
     """
 
     id: CallId
     request: Request | Refusal
+    method: str = OTHER
+
+    @property
+    def asked(self) -> Request:
+        """The request, of which is known that it is no refusal."""
+        assert not isinstance(self.request, Refusal)  # noqa: S101
+        return self.request
 
 
 _ERRORS: Final = (msgspec.DecodeError, RecursionError, UnicodeError)
@@ -92,9 +104,11 @@ def parse(body: bytes) -> Parsed:
         return Parsed(None, NOT_RPC)
     members = cast("dict[str, Any]", document)
     call_id = members.get("id")
+    method = members.get("method")
     return Parsed(
         call_id if isinstance(call_id, int | float | str) else None,
-        _request(members.get("method"), members.get("params")),
+        _request(method, members.get("params")),
+        method if isinstance(method, str) and method in _METHODS else OTHER,
     )
 
 
@@ -107,7 +121,8 @@ def _request(method: Any, params: Any) -> Request | Refusal:
     try:
         request = msgspec.convert(params, kind)
     except (msgspec.ValidationError, RecursionError) as error:
-        return _bad_params(kind, str(error))
+        named = cast("dict[str, Any]", params).get("id")
+        return _bad_params(kind, str(error)) if is_storable(named) else UNSTORABLE
     return request if _fits_columns(request) else UNSTORABLE
 
 

@@ -124,20 +124,28 @@ def flag(name: str, given: object) -> bool:
 
 def count(given: object) -> int:
     """Check the size of a page: 1 to 50."""
-    return _within("count", given, 1, MAX_PAGE)
+    return within("count", given, 1, MAX_PAGE)
 
 
 def offset(given: object) -> int:
     """Check how many receipts to skip: 0 or more."""
-    return _within("offset", given, 0, exact.MAX_INT)
+    return within("offset", given, 0, exact.MAX_INT)
 
 
 def attempts(given: object) -> int:
     """Check how often a request is sent at most: 1 or more."""
-    return _within("max_attempts", given, 1, exact.MAX_INT)
+    return within("max_attempts", given, 1, exact.MAX_INT)
 
 
-def _within(name: str, given: object, least: int, most: int) -> int:
+def within(name: str, given: object, least: int, most: int) -> int:
+    """Check a whole number that has limits.
+
+    Args:
+        name: Name of the argument, for the error.
+        given: The number.
+        least: The smallest that is right.
+        most: The largest that is right.
+    """
     number = exact.whole(given)
     if number is None or not least <= number <= most:
         span = f", {least} or more" if most == exact.MAX_INT else f" from {least} to {most}"
@@ -198,7 +206,7 @@ def account(given: object) -> dict[str, str | int]:
     fields = dict(cast("Mapping[Any, Any]", given))
     if not fields:
         raise InvalidArgument("account", fields, expected)
-    return {_field(name, expected): _field_value(name, member) for name, member in fields.items()}
+    return {_field(name, expected): account_value(name, member) for name, member in fields.items()}
 
 
 def _field(given: object, expected: str) -> str:
@@ -208,7 +216,13 @@ def _field(given: object, expected: str) -> str:
     return name
 
 
-def _field_value(name: str, given: object) -> str | int:
+def account_value(name: str, given: object) -> str | int:
+    """Check the value of an account field: text on one line, or a whole number.
+
+    Args:
+        name: Name of the field, for the error.
+        given: The value.
+    """
     plain, number = exact.text(given), exact.whole(given)
     if plain and not _CONTROL.search(plain):
         return plain

@@ -91,7 +91,7 @@ class Limits(NamedTuple):
     max_idle: float = 2.0
 
 
-def _unnoted(call: Call[Any], started: float, came: object) -> None:
+def _unnoted(call: Call[Any], started: float, came: object, attempts: int) -> None:
     """Note nothing."""
 
 
@@ -102,13 +102,14 @@ class Runtime(NamedTuple):
         clock: Monotonic seconds.
         new_id: A new JSON-RPC id.
         uniform: A random number between two, for the jitter of pauses.
-        note: Is told of each call when it ends: the call, when it started, and its value or error.
+        note: Is told of each call when it ends: the call, when it started, its value
+            or error, and how often it was sent.
     """
 
     clock: Callable[[], float]
     new_id: Callable[[], int | None]
     uniform: Callable[[float, float], float]
-    note: Callable[[Call[Any], float, object], None] = _unnoted
+    note: Callable[[Call[Any], float, object, int], None] = _unnoted
 
 
 class Session(NamedTuple):
@@ -206,15 +207,15 @@ def exchange(call: Call[T], session: Session, read: Read[T] = outcome.read_answe
             pause = _backoff(attempt, runtime.uniform)
             late = runtime.clock() + pause >= started + limits.timeout
             if late or attempt >= limits.max_attempts or not outcome.may_resend(call.effect, error):
-                runtime.note(call, started, error)
+                runtime.note(call, started, error, attempt)
                 raise
         except BaseException as interruption:
             if request.sent and call.effect is not Effect.READ:
                 outcome.interrupt(call, request_id, interruption)
-                runtime.note(call, started, interruption)
+                runtime.note(call, started, interruption, attempt)
             raise
         else:
-            runtime.note(call, started, value)
+            runtime.note(call, started, value, attempt)
             return value
         yield Sleep(pause)
     raise AssertionError  # pragma: no cover - `count` has no end

@@ -11,13 +11,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from payme.sandbox.cash_box import CashBox
     from payme.sandbox.clock import SandboxClock
     from payme.sandbox.engine import LedgerEntry, Sms
     from payme.sandbox.engine.faults import Fault
-    from payme.sandbox.errors import InvalidSetting, SandboxError, SandboxFault
+    from payme.sandbox.errors import InvalidSetting, SandboxError, SandboxFault, UnknownArgument
     from payme.sandbox.sandbox import Sandbox
 
 __all__ = [
+    "CashBox",
     "Fault",
     "InvalidSetting",
     "LedgerEntry",
@@ -26,10 +28,12 @@ __all__ = [
     "SandboxError",
     "SandboxFault",
     "Sms",
+    "UnknownArgument",
 ]
 
 # Lazy, so that the engine can be imported where the server's libraries are not installed.
 _HOMES = {
+    "CashBox": "payme.sandbox.cash_box",
     "Fault": "payme.sandbox.engine.faults",
     "InvalidSetting": "payme.sandbox.errors",
     "LedgerEntry": "payme.sandbox.engine",
@@ -38,6 +42,7 @@ _HOMES = {
     "SandboxError": "payme.sandbox.errors",
     "SandboxFault": "payme.sandbox.errors",
     "Sms": "payme.sandbox.engine",
+    "UnknownArgument": "payme.sandbox.errors",
 }
 
 

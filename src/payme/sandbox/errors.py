@@ -1,6 +1,7 @@
 """What the sandbox raises in the program that runs it."""
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, Literal
 
 from payme import redact
 
@@ -16,6 +17,22 @@ class StorageError(SandboxError):
 
     def __init__(self, reason: object) -> None:
         super().__init__(f"the sandbox's database failed: {reason}")
+
+
+Silence = Literal["unreachable", "timeout", "lost"]
+"""Why a merchant did not answer: no connection, none in time, or the connection broke before."""
+
+
+class Unanswered(Exception):
+    """The merchant did not answer a request.
+
+    Attributes:
+        outcome: Why.
+    """
+
+    def __init__(self, outcome: Silence) -> None:
+        super().__init__(outcome)
+        self.outcome: Silence = outcome
 
 
 class SandboxFault(Exception):
@@ -53,13 +70,30 @@ class InvalidSetting(ValueError):
         super().__init__(f"{self.argument} is {self.given}: expected {expected}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (self.argument, self.given, self.expected)
+        return _rebuilt, (type(self), self.__dict__, self.args)
 
 
-def _rebuilt(argument: str, shown: str, expected: str) -> InvalidSetting:
-    error = InvalidSetting(argument, None, expected)
-    error.given = shown
-    error.args = (f"{argument} is {shown}: expected {expected}",)
+class UnknownArgument(InvalidSetting):
+    """An argument that there is not.
+
+    Attributes:
+        argument: Its name.
+        given: What was given for it, shortened and without secrets.
+        expected: The names that there are.
+    """
+
+    def __init__(self, argument: str, given: Any, known: Iterable[str]) -> None:
+        super().__init__(argument, given, f"one of {', '.join(known)}")
+        self.args = (f"unknown argument {self.argument!r}; expected {self.expected}",)
+
+
+def _rebuilt(
+    kind: type[InvalidSetting], members: dict[str, Any], args: tuple[Any, ...]
+) -> InvalidSetting:
+    # Not by the constructor: it would shorten and quote once more what was shown already.
+    error = kind.__new__(kind)
+    error.__dict__ |= members
+    error.args = args
     return error
 
 

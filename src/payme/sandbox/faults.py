@@ -5,9 +5,9 @@ from random import Random
 from threading import Lock
 from typing import Any
 
-from payme.sandbox.engine import faults, rules
+from payme.sandbox.engine import fault_rules, faults
 from payme.sandbox.engine.durations import Duration
-from payme.sandbox.engine.faults import Action, Facts, Fault, When
+from payme.sandbox.engine.faults import Action, Fault, FaultContext, When
 
 
 class Faults:
@@ -106,13 +106,13 @@ class Faults:
 
     def add_json(self, given: Mapping[str, Any]) -> Fault:
         """Set a fault that is given as a JSON object; see `add`."""
-        rule = rules.rule({"method": "receipts.*", **given})
+        rule = fault_rules.rule({"method": "receipts.*", **given})
         with self._lock:
             return self._faults.add(rule)
 
     def add_text(self, line: str) -> Fault:
         """Set a fault that is given as a line, such as `receipts.pay after drop times=1`."""
-        rule = rules.from_text(line)
+        rule = fault_rules.from_text(line)
         with self._lock:
             return self._faults.add(rule)
 
@@ -137,7 +137,7 @@ class Faults:
             self._faults = faults.Faults(self._rng)
             self._rng.seed(self._seed)
 
-    def choose(self, call: Facts) -> Fault | None:
+    def choose(self, call: FaultContext) -> Fault | None:
         """Pick the fault that strikes a call, and count it down."""
         with self._lock:
             return self._faults.choose(call)

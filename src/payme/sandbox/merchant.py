@@ -1,277 +1,37 @@
-"""Payme's calls to the merchant: how they are driven, and what came of them.
+"""The merchant's side of a cash-box: what it was asked, what it said, where it differs."""
 
-The engine says what to ask and what follows from the answer (`engine.billing`); here the requests
-are sent and the flows are driven. Nothing of the store is held while the merchant thinks: it may
-call the sandbox from within its handler.
-"""
-
-import asyncio
-import contextlib
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from threading import Event, RLock, Thread
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final
 
-from payme.flow import run
-from payme.protocol.merchant_headers import HEADERS
-from payme.sandbox.carriers import Carrier, Unanswered
-from payme.sandbox.clock import SandboxClock
-from payme.sandbox.engine import Answer, Engine, Receipt, asks, billing, ledgers
-from payme.sandbox.engine import faults as engine_faults
-from payme.sandbox.engine.asks import Ask, Heard, MerchantRequest, credentials
-from payme.sandbox.engine.call import Call
-from payme.sandbox.engine.core import Asking
-from payme.sandbox.engine.faults import Facts, Fault, Step, Wait
+from payme.sandbox.engine import Receipt, flows, ledgers
 from payme.sandbox.engine.ledgers import Difference
+from payme.sandbox.engine.merchant_calls import MerchantReply
 from payme.sandbox.engine.model import Exchange, MerchantTransaction
 from payme.sandbox.engine.refusals import Refused
-from payme.sandbox.errors import InvalidSetting, SandboxError
-from payme.sandbox.faults import Faults
-from payme.sandbox.runner import Runner
+from payme.sandbox.errors import SandboxError
+from payme.sandbox.merchant_driver import NO_MERCHANT, MerchantDriver
 from payme.sandbox.store import SqliteState
 
-T = TypeVar("T")
-
-_POLL_S: Final = 0.1
-_THREADS: Final = 32
 _PAGE: Final = 500
-_NO_MERCHANT: Final = "the sandbox has no merchant to ask: give it merchant_url"
-
-
-class Desk:
-    """Drives flows: sends what they ask, commits between, and takes up what was left.
-
-    Args:
-        engine: Decides.
-        runner: Stores.
-        clock: Tells the time in ms.
-        carrier: Carries requests; None when there is no merchant.
-        faults: What goes wrong on the way to the merchant and back.
-        timeout: Longest time that a request may take, in seconds.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        runner: Runner,
-        clock: SandboxClock,
-        carrier: Carrier | None,
-        faults: Faults,
-        timeout: float,
-    ) -> None:
-        self.engine = engine
-        self.runner = runner
-        self._password: str | None = None
-        self._clock = clock
-        self._carrier = carrier
-        self._faults = faults
-        self._timeout_ms = timeout * 1000
-        self._closing = Event()
-        # Reentrant: a merchant in this process may look at the sandbox while it is asked.
-        self._passing = RLock()
-        self._pool = ThreadPoolExecutor(_THREADS, "payme-sandbox-merchant")
-        self._worker: Thread | None = None
-
-    def drive(self, step: Any) -> Any:
-        """Drive a flow to its end.
-
-        Args:
-            step: What the engine returned; anything but an `Asking` is the end already.
-
-        Returns:
-            The outcome.
-
-        Raises:
-            SandboxError: If the sandbox is stopped first. What is committed is taken up again when
-                it is started on the same file.
-        """
-        while isinstance(step, Asking):
-            try:
-                heard = None if step.ask is None else self._hear(step, step.ask)
-                step = self._resume(step, heard)
-            except BaseException:
-                step.flow.close()
-                raise
-        return step
-
-    async def adrive(self, step: Asking) -> Answer:
-        """Drive a flow from an event loop."""
-        loop = asyncio.get_running_loop()
-        return cast("Answer", await loop.run_in_executor(self._pool, self.drive, step))
-
-    def flow(self, start: Callable[[Call], billing.Flow[T]]) -> T | Refused:
-        """Begin a flow and drive it to its end."""
-
-        def job(state: SqliteState) -> Any:
-            return self.engine.begin(start, state, self._clock())
-
-        return cast("T | Refused", self.drive(self.runner.run(job)))
-
-    def use_password(self, password: str | None) -> None:
-        """Ask the merchant with another password from now on; None for the configured one."""
-        self._password = password
-
-    def start(self) -> None:
-        """Take up by itself, from now on, what is due."""
-        if self._carrier is not None and self._worker is None:
-            self._worker = Thread(target=self._work, name="payme-sandbox-due", daemon=True)
-            self._worker.start()
-
-    def close(self) -> None:
-        """Give up what is under way. It is stored as far as it came."""
-        self._closing.set()
-        inline = self._carrier is not None and self._carrier.inline
-        if self._carrier is not None:
-            self._carrier.close()
-        if self._worker is not None:
-            self._worker.join()
-        # A merchant in this process can't be interrupted, and is not waited for.
-        self._pool.shutdown(wait=not inline, cancel_futures=True)
-
-    def run_due(self) -> None:
-        """Take every step that is due by the clock. Returns when it is done."""
-        with self._passing:
-            self._pass()
-
-    def clock_moved(self) -> None:
-        """Take what has become due before whoever moved the clock goes on.
-
-        An event loop is not held up if the sandbox does so by itself in a moment.
-        """
-        if self._worker is None or not _in_event_loop():
-            self.run_due()
-
-    def next_due(self, after: int, until: int) -> int | None:
-        """Find the first moment after another at which the clock must stop; None for none.
-
-        Without a merchant it need not: what is due is done at its own time when somebody looks.
-        """
-        if self._carrier is None or self._closing.is_set():
-            return None
-        if self._worker is not None and _in_event_loop():
-            return None
-        return self.runner.run(lambda state: self.engine.next_due(state, after, until))
-
-    def catch_up(self) -> None:
-        """Take every step that is due, unless the sandbox is at it or does so by itself."""
-        if self._worker is None and self._passing.acquire(blocking=False):
-            try:
-                self._pass()
-            finally:
-                self._passing.release()
-
-    def _pass(self) -> None:
-        if self._carrier is None or self._closing.is_set():
-            return
-        due = self.runner.run(lambda state: self.engine.overdue(state, self._clock()))
-        if self._carrier.inline:
-            for receipt_id in due:
-                self._take_up(receipt_id)
-        elif due:
-            with ThreadPoolExecutor(min(len(due), _THREADS)) as pool:
-                list(pool.map(self._take_up, due))
-
-    def _take_up(self, receipt_id: str) -> None:
-        self.flow(lambda call: billing.take_up(call, receipt_id))
-
-    def _work(self) -> None:
-        while not self._closing.wait(_POLL_S):
-            # A locked file or a stop: what is due stays due.
-            with contextlib.suppress(Exception):
-                self.run_due()
-
-    def _resume(self, asking: Asking, heard: Heard | None) -> Any:
-        def job(state: SqliteState) -> Any:
-            return self.engine.resume(asking, heard, state, self._clock())
-
-        return self.runner.run(job)
-
-    def _hear(self, asking: Asking, ask: Ask) -> Heard | None:
-        if self._closing.wait(ask.pause_ms / 1000):
-            raise SandboxError("the sandbox is closed")
-        if self.engine.has_forgotten(asking):
-            return None
-        began = time.perf_counter()
-        heard = self._send(ask.request)
-        return heard._replace(elapsed_ms=round((time.perf_counter() - began) * 1000))
-
-    def _send(self, request: MerchantRequest) -> Heard:
-        if self._carrier is None:
-            raise SandboxError(_NO_MERCHANT)
-        body = request.body()
-        fault, facts = self._fault(body)
-        try:
-            if fault is None:
-                return asks.read(request, *self._carrier.send(body, self._headers()))
-            return asks.read(request, *self._disturbed(self._carrier, body, fault, facts))
-        except Unanswered as none:
-            return asks.silence(none.outcome, "" if fault is None else str(fault))
-
-    def _fault(self, body: bytes) -> tuple[Fault | None, Facts]:
-        if not self._faults.active:
-            return None, Facts()
-        facts = self.runner.run(lambda state: engine_faults.facts(body, state, of_merchant=True))
-        return self._faults.choose(facts), facts
-
-    def _disturbed(
-        self, carrier: Carrier, body: bytes, fault: Fault, facts: Facts
-    ) -> tuple[int, bytes]:
-        """Send a request that a fault strikes. Returns what comes back of it."""
-        waited_ms = 0
-
-        def perform(step: Step) -> Answer | None:
-            nonlocal waited_ms
-            if isinstance(step, Wait):
-                waited_ms += step.delay_ms
-                self._wait(carrier, step.delay_ms)
-                # At the end of time the clock stays where it is.
-                with contextlib.suppress(InvalidSetting):
-                    self._clock.shift(step.advance_ms)
-                return None
-            status, answer = carrier.send(body, self._headers())
-            return Answer(answer, status=status)
-
-        answer = run(engine_faults.play(fault, facts), perform)
-        late_ms = answer.delay_ms + answer.pause_ms
-        self._wait(carrier, late_ms)
-        if waited_ms + late_ms >= self._timeout_ms:
-            raise Unanswered("timeout")
-        if answer.arrives != "whole":
-            raise Unanswered("lost")
-        return answer.status, answer.body
-
-    def _wait(self, carrier: Carrier, ms: int) -> None:
-        # A caller in this process is not kept waiting, and longer than its patience nobody is.
-        if not carrier.inline and self._closing.wait(min(ms, self._timeout_ms) / 1000):
-            raise SandboxError("the sandbox is closed")
-
-    def _headers(self) -> dict[str, str]:
-        password = self._password or self.engine.config.merchant_key
-        return {
-            **HEADERS,
-            "Authorization": f"Basic {credentials(password)}",
-        }
 
 
 class Merchant:
-    """The merchant's side of a sandbox: what it was asked, what it said, where it differs.
+    """The merchant's side of a cash-box: what it was asked, what it said, where it differs.
 
     Args:
-        desk: Drives the calls.
+        driver: Drives the calls.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, driver: MerchantDriver) -> None:
+        self._driver = driver
 
     def __repr__(self) -> str:
-        return f"Merchant(asked={self._desk.engine.config.merchant})"
+        return f"Merchant(asked={self._driver.engine.config.merchant})"
 
     @property
     def asked(self) -> bool:
         """Whether there is a merchant that the sandbox asks."""
-        return self._desk.engine.config.merchant
+        return self._driver.engine.config.merchant
 
     def exchanges(self, receipt_id: str | None = None) -> list[Exchange]:
         """List what the merchant was asked and what it answered, without secrets.
@@ -280,11 +40,11 @@ class Merchant:
             receipt_id: Only those about this receipt. CheckPerformTransaction is about none: it is
                 asked before there is one.
         """
-        return self._desk.runner.run(lambda state: state.exchanges(receipt_id))
+        return self._driver.runner.run(lambda state: state.exchanges(receipt_id))
 
     def last_exchanges(self, count: int = 50) -> list[Exchange]:
         """List the last exchanges, the newest first."""
-        return self._desk.runner.run(lambda state: state.last_exchanges(count))
+        return self._driver.runner.run(lambda state: state.last_exchanges(count))
 
     def ledger(self, count: int = 1000) -> list[MerchantTransaction]:
         """List what the merchant last said about each transaction, by receipt id.
@@ -292,11 +52,11 @@ class Merchant:
         Args:
             count: How many at most; of more, the newest.
         """
-        return self._desk.runner.run(lambda state: state.last_transactions(count))[::-1]
+        return self._driver.runner.run(lambda state: state.last_transactions(count))[::-1]
 
     def transaction(self, receipt_id: str) -> MerchantTransaction | None:
         """Find what the merchant last said about a receipt's transaction."""
-        return self._desk.runner.run(lambda state: state.get_transaction(receipt_id))
+        return self._driver.runner.run(lambda state: state.get_transaction(receipt_id))
 
     def difference(self) -> list[Difference]:
         """Compare Payme's ledger with what the merchant answered.
@@ -305,7 +65,7 @@ class Merchant:
             One row for each matter in which they disagree, or in which the merchant's last word is
             missing. What is still under way shows as well.
         """
-        self._desk.catch_up()
+        self._driver.catch_up()
         rows: list[Difference] = []
         for receipt, transaction in self._pairs():
             rows += ledgers.difference(receipt, transaction)
@@ -319,25 +79,25 @@ class Merchant:
         Raises:
             SandboxError: If GetStatement is not answered as it must be.
         """
-        self._desk.catch_up()
+        self._driver.catch_up()
         for transaction in [transaction for _, transaction in self._pairs()]:
             self.check(transaction.receipt_id)
         rows = self.difference()
         ours = {receipt.id: receipt for receipt, known in self._pairs() if known.state is not None}
-        times = [receipt.billing.time for receipt in ours.values() if receipt.billing is not None]
+        times = [receipt.payment.time for receipt in ours.values()]
         if not times:
             return rows
-        heard = self.statement(min(times), max(times))
-        if heard.result is None:
-            raise SandboxError(f"GetStatement was not answered: {heard.outcome}")
-        found = ledgers.compare_statement(ours, heard.result["transactions"])
+        reply = self.statement(min(times), max(times))
+        if reply.result is None:
+            raise SandboxError(f"GetStatement was not answered: {reply.outcome}")
+        found = ledgers.compare_statement(ours, reply.result["transactions"])
         return rows + [row for row in found if row not in rows]
 
-    def check(self, receipt_id: str) -> Heard:
+    def check(self, receipt_id: str) -> MerchantReply:
         """Ask CheckTransaction."""
         return self._ask("CheckTransaction", {"id": receipt_id}, receipt_id)
 
-    def statement(self, from_: int, to: int) -> Heard:
+    def statement(self, from_: int, to: int) -> MerchantReply:
         """Ask GetStatement.
 
         Args:
@@ -346,16 +106,16 @@ class Merchant:
         """
         return self._ask("GetStatement", {"from": from_, "to": to})
 
-    def change_password(self, password: str) -> Heard:
+    def change_password(self, password: str) -> MerchantReply:
         """Ask ChangePassword; if the merchant agrees, it is asked with the new one from then on.
 
         Payme's templates have the method, its pages no longer do.
         """
-        self._desk.engine.keep_secret(password)
-        heard = self._ask("ChangePassword", {"password": password})
-        if heard.agreed:
-            self._desk.use_password(password)
-        return heard
+        self._driver.engine.keep_secret(password)
+        reply = self._ask("ChangePassword", {"password": password})
+        if reply.agreed:
+            self._driver.use_password(password)
+        return reply
 
     def retry(self, receipt_id: str) -> Receipt:
         """Take up a payment before its time, or one that was left to a person (state 20).
@@ -367,7 +127,7 @@ class Merchant:
             SandboxError: If there is no such receipt.
         """
         self._require()
-        receipt = self._desk.flow(lambda call: billing.resume(call, receipt_id))
+        receipt = self._driver.flow(lambda call: flows.resume(call, receipt_id))
         if isinstance(receipt, Refused):
             raise SandboxError(receipt.message)
         return receipt
@@ -377,35 +137,27 @@ class Merchant:
 
         A sandbox that was started does this by itself within a tenth of a second.
         """
-        self._desk.run_due()
+        self._driver.run_due()
 
-    def _ask(self, method: str, params: dict[str, Any], receipt_id: str = "") -> Heard:
+    def _ask(self, method: str, params: dict[str, Any], receipt_id: str = "") -> MerchantReply:
         self._require()
-        heard = self._desk.flow(lambda call: billing.inquire(call, method, params, receipt_id))
-        if isinstance(heard, Refused):
-            raise SandboxError(heard.message)
-        return heard
+        reply = self._driver.flow(lambda call: flows.inquire(call, method, params, receipt_id))
+        if isinstance(reply, Refused):
+            raise SandboxError(reply.message)
+        return reply
 
     def _require(self) -> None:
         if not self.asked:
-            raise SandboxError(_NO_MERCHANT)
+            raise SandboxError(NO_MERCHANT)
 
     def _pairs(self) -> list[tuple[Receipt, MerchantTransaction]]:
         """Read both ledgers, page by page: no call of the API waits for all of it."""
         pairs: list[tuple[Receipt, MerchantTransaction]] = []
         after: str | None = ""
         while after is not None:
-            page, after = self._desk.runner.run(partial(_page, after))
+            page, after = self._driver.runner.run(partial(_page, after))
             pairs += page
         return pairs
-
-
-def _in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _page(

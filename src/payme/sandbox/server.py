@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Generator
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 import h11
 import uvicorn
@@ -22,9 +22,7 @@ from payme.sandbox.engine import Answer, Reason
 from payme.sandbox.engine.wire import MAX_BODY
 from payme.sandbox.errors import SandboxError
 from payme.sandbox.service import Service
-
-if TYPE_CHECKING:
-    from payme.sandbox.sandbox import Sandbox
+from payme.sandbox.simulator import Simulator
 
 HangUp = Callable[[Scope], None]
 """Closes the connection that a request came in on."""
@@ -128,15 +126,13 @@ class HttpServer:
     """Runs the sandbox on a socket.
 
     Args:
-        sandbox: The sandbox, for whoever looks into it or changes it.
-        service: Serves the calls.
+        sandbox: Serves the calls, and is looked into and changed.
         host: Address to bind.
         port: Port to bind, 0 for a free one.
     """
 
-    def __init__(self, sandbox: "Sandbox", service: Service, host: str, port: int) -> None:
+    def __init__(self, sandbox: Simulator, host: str, port: int) -> None:
         self._sandbox = sandbox
-        self._service = service
         self._socket = _bind(host, port)
         self.host, self.port = self._socket.getsockname()[:2]
         self._ready = Event()
@@ -176,7 +172,7 @@ class HttpServer:
         def hang_up(scope: Scope) -> None:
             server.hang_up(scope)
 
-        app = application(self._sandbox, self._service, stopping, hang_up)
+        app = application(self._sandbox, stopping, hang_up)
         server = _Server(_config(app), stopping, self._ready)
         self._stopping = stopping
         await server.serve(sockets=[self._socket])
@@ -228,20 +224,17 @@ class _Server(uvicorn.Server):
                 connection.transport.close()
 
 
-def application(
-    sandbox: "Sandbox", service: Service, stopping: asyncio.Event, hang_up: HangUp
-) -> ASGIApp:
+def application(sandbox: Simulator, stopping: asyncio.Event, hang_up: HangUp) -> ASGIApp:
     """Make the ASGI application.
 
     Args:
-        sandbox: The sandbox, for whoever looks into it or changes it.
-        service: Serves the calls.
+        sandbox: Serves the calls, and is looked into and changed.
         stopping: Set when the server goes down.
         hang_up: Closes a connection, for the faults that do.
     """
-    api = Api(service, stopping, hang_up, lambda: sandbox.config.cors)
+    api = Api(sandbox.service, stopping, hang_up, lambda: sandbox.config.cors)
     pages = Starlette(
-        routes=[*control.routes(sandbox), *web.routes(sandbox, service)],
+        routes=[*control.routes(sandbox), *web.routes(sandbox, sandbox.service)],
         exception_handlers={404: _not_found, SandboxError: _broken},
     )
 

@@ -3,30 +3,31 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from time import perf_counter
+from typing import Any, Final
 
 from payme.flow import arun, run
 from payme.sandbox.clock import SandboxClock
 from payme.sandbox.engine import Answer, Engine, Reason
 from payme.sandbox.engine import faults as engine_faults
-from payme.sandbox.engine.core import Asking, refuse
-from payme.sandbox.engine.faults import Facts, Step, Steps, Wait
+from payme.sandbox.engine.core import Suspended, refuse
+from payme.sandbox.engine.faults import FaultContext, FaultStep, FaultSteps, Wait
 from payme.sandbox.errors import InvalidSetting, SandboxError
 from payme.sandbox.faults import Faults
-from payme.sandbox.merchant import Desk
+from payme.sandbox.merchant_driver import MerchantDriver
 from payme.sandbox.runner import Job, Runner
+from payme.sandbox.settings import Listener
 from payme.sandbox.store import SqliteState
 from payme.sandbox.traffic import Traffic
 
 _LOG: Final = logging.getLogger("payme.sandbox")
 
-Listener = Callable[[Answer], None]
 Sleep = Callable[[float], Awaitable[object]]
 
 
-class Service:
-    """Serves calls, whatever brought them.
+class BoxService:
+    """Serves the calls to one cash-box, whatever brought them.
 
     Args:
         engine: Decides.
@@ -35,7 +36,7 @@ class Service:
         faults: What goes wrong on the way to the engine and back.
         listener: Told of every answer.
         traffic: Where every call is recorded.
-        desk: Asks the merchant.
+        driver: Asks the merchant.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Service:
         listener: Listener | None = None,
         *,
         traffic: Traffic | None = None,
-        desk: Desk,
+        driver: MerchantDriver,
     ) -> None:
         self._engine = engine
         self._runner = runner
@@ -55,7 +56,7 @@ class Service:
         self._faults = faults
         self._listener = listener
         self._traffic = traffic
-        self._desk = desk
+        self._driver = driver
 
     def call(self, body: bytes, x_auth: str | None) -> Answer:
         """Serve one call from a thread, without waiting for what only passes time.
@@ -64,11 +65,12 @@ class Service:
             body: Body of the request.
             x_auth: Value of the X-Auth header, None when there is none.
         """
+        began = perf_counter()
         if self._faults.active:
             answer = self._disturbed(body, x_auth)
         else:
             answer = self._served(body, x_auth)
-        return self._told(answer, body, x_auth)
+        return self._told(answer, body, x_auth, began)
 
     async def acall(
         self,
@@ -86,40 +88,41 @@ class Service:
             sleep: Waits for a number of seconds.
             page: Whether a web page of another origin asks.
         """
+        began = perf_counter()
         if self._faults.active:
             answer = await self._adisturbed(body, x_auth, sleep, page=page)
         else:
             answer = await self._aserved(body, x_auth, page=page)
-        return self._told(answer, body, x_auth)
+        return self._told(answer, body, x_auth, began)
 
     def turn_away(self, reason: Reason) -> Answer:
         """Answer a request whose body is not for the engine."""
-        return self._told(refuse(reason), b"", None)
+        return self._told(refuse(reason), b"", None, perf_counter())
 
     def _served(self, body: bytes, x_auth: str | None) -> Answer:
         try:
             step = self._runner.run(self._job(body, x_auth))
-            return self._desk.drive(step) if isinstance(step, Asking) else step
+            return self._driver.drive(step) if isinstance(step, Suspended) else step
         except Exception as error:  # noqa: BLE001 - a caller always gets an answer of the protocol
             return _failed(error, body)
 
     async def _aserved(self, body: bytes, x_auth: str | None, *, page: bool) -> Answer:
         try:
             step = await self._runner.arun(self._job(body, x_auth, page=page))
-            return await self._desk.adrive(step) if isinstance(step, Asking) else step
+            return await self._driver.adrive(step) if isinstance(step, Suspended) else step
         except Exception as error:  # noqa: BLE001
             return _failed(error, body)
 
     def _disturbed(self, body: bytes, x_auth: str | None) -> Answer:
         try:
-            steps = self._steps(self._runner.run(_facts(body)))
+            steps = self._steps(self._runner.run(_context(body)))
         except Exception:  # noqa: BLE001
             steps = None
         if steps is None:
             return self._served(body, x_auth)
         waits: list[int] = []
 
-        def perform(step: Step) -> Answer | None:
+        def perform(step: FaultStep) -> Answer | None:
             if not isinstance(step, Wait):
                 return self._served(body, x_auth)
             # A caller without a socket is not kept waiting, but may ask how long it would be.
@@ -134,13 +137,13 @@ class Service:
         self, body: bytes, x_auth: str | None, sleep: Sleep, *, page: bool
     ) -> Answer:
         try:
-            steps = self._steps(await self._runner.arun(_facts(body)))
+            steps = self._steps(await self._runner.arun(_context(body)))
         except Exception:  # noqa: BLE001
             steps = None
         if steps is None:
             return await self._aserved(body, x_auth, page=page)
 
-        async def perform(step: Step) -> Answer | None:
+        async def perform(step: FaultStep) -> Answer | None:
             if not isinstance(step, Wait):
                 return await self._aserved(body, x_auth, page=page)
             await sleep(step.delay_ms / 1000)
@@ -149,7 +152,7 @@ class Service:
 
         return await arun(steps, perform)
 
-    def _steps(self, call: Facts) -> Steps | None:
+    def _steps(self, call: FaultContext) -> FaultSteps | None:
         fault = self._faults.choose(call)
         return None if fault is None else engine_faults.play(fault, call)
 
@@ -158,21 +161,69 @@ class Service:
         with contextlib.suppress(InvalidSetting):
             self._clock.shift(ms)
 
-    def _job(self, body: bytes, x_auth: str | None, *, page: bool = False) -> Job[Answer | Asking]:
+    def _job(
+        self, body: bytes, x_auth: str | None, *, page: bool = False
+    ) -> Job[Answer | Suspended]:
         # The clock is read inside the job: calls are served in the order of their times.
-        def job(state: SqliteState) -> Answer | Asking:
+        def job(state: SqliteState) -> Answer | Suspended:
             return self._engine.answer(body, x_auth, state, self._clock(), page=page)
 
         return job
 
-    def _told(self, answer: Answer, body: bytes, x_auth: str | None) -> Answer:
+    def _told(self, answer: Answer, body: bytes, x_auth: str | None, began: float) -> Answer:
         if self._traffic is not None:
-            self._traffic.record(self._clock(), body, x_auth, answer)
+            # Who names no cash-box of this sandbox is answered by the first one.
+            named = answer.reason is not Reason.UNKNOWN_CASH_BOX
+            cash_box = self._engine.config.merchant_id if named else ""
+            elapsed_ms = (perf_counter() - began) * 1000
+            self._traffic.record(self._clock(), body, x_auth, answer, elapsed_ms, cash_box)
         if self._listener is not None:
             # The money has moved by now: a fault of whoever listens must not cost the answer.
             with contextlib.suppress(Exception):
                 self._listener(answer)
         return answer
+
+
+class Service:
+    """Serves the calls to every cash-box: `X-Auth` says whose they are.
+
+    Args:
+        first: Serves the first cash-box, and whoever names none.
+        merchant_id: Id of the first cash-box.
+    """
+
+    def __init__(self, first: BoxService, merchant_id: str) -> None:
+        self._first = first
+        # Read without a lock by every call, and only ever replaced whole.
+        self._boxes: Mapping[str, BoxService] = {merchant_id: first}
+
+    def add(self, box: BoxService, merchant_id: str) -> None:
+        """Serve another cash-box from now on."""
+        self._boxes = {**self._boxes, merchant_id: box}
+
+    def call(self, body: bytes, x_auth: str | None) -> Answer:
+        """Serve one call from a thread; see `BoxService.call`."""
+        return self._named(x_auth).call(body, x_auth)
+
+    def acall(
+        self,
+        body: bytes,
+        x_auth: str | None,
+        sleep: Sleep = asyncio.sleep,
+        *,
+        page: bool = False,
+    ) -> Coroutine[Any, Any, Answer]:
+        """Serve one call from an event loop; see `BoxService.acall`."""
+        return self._named(x_auth).acall(body, x_auth, sleep, page=page)
+
+    def turn_away(self, reason: Reason) -> Answer:
+        """Answer a request whose body is not for the engine."""
+        return self._first.turn_away(reason)
+
+    def _named(self, x_auth: str | None) -> BoxService:
+        if x_auth is None or len(self._boxes) == 1:
+            return self._first
+        return self._boxes.get(x_auth.partition(":")[0], self._first)
 
 
 def _failed(error: Exception, body: bytes) -> Answer:
@@ -183,5 +234,5 @@ def _failed(error: Exception, body: bytes) -> Answer:
     return refuse(Reason.SYSTEM_ERROR, body, remark)
 
 
-def _facts(body: bytes) -> Job[Facts]:
-    return lambda state: engine_faults.facts(body, state)
+def _context(body: bytes) -> Job[FaultContext]:
+    return lambda state: engine_faults.context(body, state)

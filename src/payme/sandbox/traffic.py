@@ -8,8 +8,8 @@ import itertools
 import json
 import re
 from collections import deque
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Final, Literal, NamedTuple, cast
 
@@ -17,7 +17,9 @@ import msgspec
 
 from payme import redact
 from payme.errors.catalogue import Language, lookup
+from payme.money import format_som
 from payme.sandbox.engine import Answer, masking
+from payme.sandbox.engine.methods import METHODS
 
 Credential = Literal["none", "id", "id:key"]
 
@@ -28,6 +30,7 @@ MAX_KEPT: Final = 16 * 1024
 """Longest body that is remembered, in bytes: a ring of pages of receipts must not fill memory."""
 
 _MAX_SHOWN: Final = 2000
+_EXACT: Final = 2**53
 
 _DIGITS: Final = re.compile(r"[0-9]{4,}")
 
@@ -46,6 +49,10 @@ class Recorded(NamedTuple):
     """None when it was too long to keep."""
     answer: Answer
     """Without its body, which may be too long to keep."""
+    elapsed_ms: float = 0.0
+    """How long it was served, in ms of real time."""
+    cash_box: str = ""
+    """Id of the cash-box that was called; empty when the call named none of this sandbox."""
 
     def __repr__(self) -> str:
         return f"Recorded({self.number}, {self.answer.method!r})"
@@ -58,7 +65,8 @@ class Entry:
     Attributes:
         number: Place in the order of calls, from 1.
         at: When it was answered, in ms.
-        method: Name of the method; empty when the call did not name one that exists.
+        method: Name of the method, also when its credentials were refused; empty when the call did
+            not name one that exists.
         receipt_id: The receipt that it was about; empty when there was none.
         credential: What the X-Auth header carried.
         code: `error.code`; None for a result.
@@ -70,6 +78,11 @@ class Entry:
         remarks: What a developer should know about the call although the answer does not say it.
         request: Body of the request, redacted.
         response: Body of the answer, redacted.
+        amount: Amount of the receipt that was made or answered, in tiyin; None when there was none.
+        account: Account of that receipt, masked.
+        took_ms: How long the caller waited for the answer, in ms: served, and held back.
+        cash_box: Id of the cash-box that was called; empty when the call named none of this
+            sandbox.
     """
 
     number: int
@@ -86,6 +99,10 @@ class Entry:
     remarks: tuple[str, ...]
     request: str
     response: str
+    amount: int | None = None
+    account: Mapping[str, object] = field(default_factory=dict[str, object])
+    took_ms: float = 0.0
+    cash_box: str = ""
 
     @property
     def refused(self) -> bool:
@@ -111,7 +128,15 @@ class Traffic:
     def __repr__(self) -> str:
         return f"Traffic({len(self._ring)} calls)"
 
-    def record(self, at: int, request: bytes, x_auth: str | None, answer: Answer) -> None:
+    def record(
+        self,
+        at: int,
+        request: bytes,
+        x_auth: str | None,
+        answer: Answer,
+        elapsed_ms: float = 0.0,
+        cash_box: str = "",
+    ) -> None:
         """Remember a call.
 
         Args:
@@ -119,6 +144,8 @@ class Traffic:
             request: Body of the request.
             x_auth: Value of the X-Auth header; only its form is remembered.
             answer: The answer.
+            elapsed_ms: How long it was served, in ms of real time.
+            cash_box: Id of the cash-box that was called.
         """
         body = answer.body
         with self._lock:
@@ -130,6 +157,8 @@ class Traffic:
                     request if len(request) <= MAX_KEPT else None,
                     body if len(body) <= MAX_KEPT else None,
                     Answer(b"", *answer[1:]),
+                    elapsed_ms,
+                    cash_box,
                 )
             )
 
@@ -144,6 +173,8 @@ class Traffic:
         *,
         receipt_id: str = "",
         refused: bool = False,
+        search: str = "",
+        cash_box: str = "",
         language: Language = "en",
     ) -> list[Entry]:
         """List the calls, the newest first, without secrets.
@@ -152,6 +183,9 @@ class Traffic:
             count: How many at most.
             receipt_id: Only the calls about this receipt; empty for all.
             refused: Only the calls that were refused or struck by a fault.
+            search: Only the calls with this text in their number, method, receipt, code, reason,
+                fault, amount or account, as they are shown; without case. Bodies are not searched.
+            cash_box: Only the calls to the cash-box with this id; empty for all.
             language: Language of the remedies.
         """
         # Chosen before they are redacted, which takes a thousand times as long.
@@ -159,9 +193,21 @@ class Traffic:
             call
             for call in reversed(self.recorded())
             if (not receipt_id or call.answer.receipt_id == receipt_id)
+            and (not cash_box or call.cash_box == cash_box)
             and (not refused or call.answer.code is not None or call.answer.fault)
+            and (not search or search.casefold() in _searched(call))
         )
         return [self._shown(call, language) for call in itertools.islice(found, count)]
+
+    def entry(self, number: int, *, language: Language = "en") -> Entry | None:
+        """Find one call by its number; None when there is none, or it was forgotten.
+
+        Args:
+            number: Its place in the order of calls.
+            language: Language of the remedy.
+        """
+        found = (call for call in self.recorded() if call.number == number)
+        return next((self._shown(call, language) for call in found), None)
 
     def clear(self) -> None:
         """Forget every call."""
@@ -170,12 +216,13 @@ class Traffic:
 
     def _shown(self, call: Recorded, language: Language) -> Entry:
         answer = call.answer
-        response = _parsed(call.response)
+        request, response = _parsed(call.request), _parsed(call.response)
+        subject = _subject(request, response)
         message = redact.scrub(_message(response), self._secrets)
         return Entry(
             number=call.number,
             at=call.at,
-            method=answer.method,
+            method=answer.method or _asked(request),
             receipt_id=answer.receipt_id,
             credential=call.credential,
             code=answer.code,
@@ -185,8 +232,12 @@ class Traffic:
             fault=answer.fault,
             delay_ms=answer.delay_ms,
             remarks=tuple(redact.scrub(one, self._secrets) for one in answer.remarks),
-            request=self._text(call.request, _parsed(call.request)),
+            request=self._text(call.request, request),
             response=self._text(call.response, response),
+            amount=subject.amount,
+            account=subject.account,
+            took_ms=round(call.elapsed_ms + answer.delay_ms + answer.pause_ms, 1),
+            cash_box=call.cash_box,
         )
 
     def _text(self, body: bytes | None, parsed: Any) -> str:
@@ -200,6 +251,56 @@ class Traffic:
             return _DIGITS.sub("<digits>", text)[:_MAX_SHOWN]
         except RecursionError:
             return "(nested too deeply to show)"
+
+
+class _Subject(NamedTuple):
+    """The receipt that a call made or was answered with, as anybody may see it."""
+
+    amount: int | None
+    account: Mapping[str, object]
+
+
+def _subject(request: Any, response: Any) -> _Subject:
+    receipt = _member(_member(response, "result"), "receipt")
+    params = _member(request, "params")
+    amount = _member(receipt, "amount") if receipt else _member(params, "amount")
+    whole = isinstance(amount, int) and not isinstance(amount, bool) and abs(amount) <= _EXACT
+    return _Subject(amount if whole else None, _account(_member(params, "account"), receipt))
+
+
+def _account(sent: Any, receipt: Any) -> dict[str, object]:
+    """Take the account that was sent, else the one that the receipt shows."""
+    if not isinstance(sent, dict):
+        rows = _member(receipt, "account")
+        fields = cast("list[Any]", rows) if isinstance(rows, list) else []
+        sent = {str(_member(row, "name")): _member(row, "value") for row in fields}
+    members = cast("dict[str, Any]", sent)
+    return {redact.scrub(name): redact.account_value(one) for name, one in members.items()}
+
+
+def _asked(request: Any) -> str:
+    """Find the method that a call named although it was refused before that counted."""
+    method = _member(request, "method")
+    return method if isinstance(method, str) and method in METHODS else ""
+
+
+def _searched(call: Recorded) -> str:
+    """Write what a search goes through. Bodies are left out: their words were not masked yet."""
+    answer, request = call.answer, _parsed(call.request)
+    subject = _subject(request, _parsed(call.response))
+    sums = [] if subject.amount is None else [str(subject.amount), format_som(subject.amount)]
+    fields = [f"{name} {value}" for name, value in subject.account.items()]
+    words = [
+        f"#{call.number}",
+        answer.method or _asked(request),
+        answer.receipt_id,
+        "" if answer.code is None else str(answer.code),
+        answer.reason or "",
+        answer.fault,
+        *sums,
+        *fields,
+    ]
+    return "\n".join(words).casefold()
 
 
 def _parsed(body: bytes | None) -> Any:

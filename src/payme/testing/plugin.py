@@ -171,12 +171,12 @@ def _marked(node: Any) -> dict[str, Any]:
 
 
 def _require_known(options: Mapping[str, Any]) -> None:
-    from inspect import signature
+    from dataclasses import fields
 
-    from payme.sandbox.sandbox import Sandbox
+    from payme.sandbox.settings import Settings
 
-    known = signature(Sandbox).parameters
-    if wrong := sorted(options.keys() - known.keys()):
+    known = [one.name for one in fields(Settings)]
+    if wrong := sorted(options.keys() - {*known}):
         raise pytest.UsageError(
             f"the sandbox has no option {', '.join(wrong)}; it has {', '.join(known)}"
         )

@@ -18,13 +18,23 @@ from payme.merchant.django.configuration import configured
 RIGHT = {"KEYS": ["Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"], "ORDERS": "shopfront.orders.Orders"}
 
 
+async def coroutine():
+    return RIGHT["KEYS"]
+
+
 def found(payme):
     with override_settings(PAYME=payme):
         return {message.id: message.msg for message in checks.run_checks()}
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"ALLOWED_ADDRESSES": PAYME_ADDRESSES, "TRUSTED_PROXIES": ["10.0.0.0/8"]}]
+    "more",
+    [
+        {},
+        {"KEYS": list},
+        {"TELEMETRY": True},
+        {"ALLOWED_ADDRESSES": PAYME_ADDRESSES, "TRUSTED_PROXIES": ["10.0.0.0/8"]},
+    ],
 )
 def test_right_settings_pass(more):
     assert found({**RIGHT, **more}) == {}
@@ -39,6 +49,8 @@ def test_right_settings_pass(more):
         ({"KEYS": [" " * 36]}, "payme.E002", "empty"),
         ({"KEYS": None}, "payme.E002", "none"),
         ({"KEYS": 7}, "payme.E002", "list"),
+        ({"KEYS": coroutine}, "payme.E002", "coroutine"),
+        ({"TELEMETRY": "yes"}, "payme.E008", "True or False"),
         ({"ORDERS": ""}, "payme.E003", "dotted path"),
         ({"ORDERS": "shopfront.nowhere.Orders"}, "payme.E003", "nowhere"),
         ({"ORDERS": "shopfront.orders.WithoutHooks"}, "payme.E003", "cancelled, paid"),

@@ -42,8 +42,8 @@ def state_of(name):
 def note(name, what):
     """The statements that write down an event of an order."""
     yield sa.insert(events).values(event=what, order_id=name)
-    if what != "released":
-        after = {"paid": "paid", "cancelled": "closed"}[what]
+    after = {"paid": "paid", "cancelled": "closed"}.get(what)
+    if after is not None:
         yield sa.update(orders).where(orders.c.id == name).values(state=after)
 
 

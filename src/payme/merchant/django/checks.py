@@ -17,6 +17,8 @@ _READERS: Sequence[tuple[str, Reader]] = (
     ("payme.E003", configuration.orders),
     ("payme.E004", configuration.allow_list),
     ("payme.E006", configuration.refund_missing),
+    ("payme.E007", configuration.limits),
+    ("payme.E008", configuration.telemetry),
 )
 
 

@@ -2,12 +2,18 @@
 
 | key | meaning | default |
 |---|---|---|
-| `KEYS` | keys of the cash-box that are accepted, a list | none: required |
-| `ORDERS` | dotted path of the class that implements `Orders` | none: required |
+| `KEYS` | keys of the cash-box that are accepted, a list; or a function that gives it | required |
+| `ORDERS` | dotted path of the class that implements `Orders` | none: this or `ORDER` |
+| `ORDER` | a model whose rows are the orders, see `mapping` | none: this or `ORDERS` |
 | `LOGIN` | login of the Basic scheme | `Paycom` |
 | `ALLOWED_ADDRESSES` | who may call; `payme.merchant.auth.PAYME_ADDRESSES` is Payme | any |
 | `TRUSTED_PROXIES` | whose `X-Forwarded-For` is believed | nobody |
 | `REFUND_MISSING` | refund a payment whose order is not found any more | False |
+| `TELEMETRY` | spans and metrics of OpenTelemetry; needs `payme-uz[otel]` | False |
+| `REQUEST_TIMEOUT` | seconds for a whole request | 10 |
+| `LOCK_TIMEOUT` | seconds that a statement waits for a lock | 5 |
+| `STATEMENT_TIMEOUT` | seconds for a statement | 5 |
+| `AT_ONCE` | how many requests of a process use the database at a time | any number |
 | `BOX` | id of the cash-box (merchant id), for a project that had or will have several | empty |
 | `BOXES` | instead of `KEYS`: a dict from the ids of cash-boxes to such dicts | one cash-box |
 
@@ -23,22 +29,30 @@ from typing import Any, Final, cast
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from payme.errors import ConfigurationError
-from payme.merchant.auth import LOGIN, AllowList, Keys
+from payme.errors import ConfigurationError, InvalidArgument
+from payme.merchant.auth import COROUTINE, LOGIN, AllowList, Keys, KeySource, is_coroutine
 from payme.merchant.boxes import BlockingEndpoint, Merchants
 from payme.merchant.entities import box_name
-from payme.merchant.orders import REQUIRED, Orders
+from payme.merchant.limits import Limits
+from payme.merchant.orders import OPTIONAL, REQUIRED, Orders, Shop
+from payme.merchant.served import Watch
 from payme.merchant.service import Merchant
 
 _KNOWN: Final = {
     "KEYS",
     "ORDERS",
+    "ORDER",
     "LOGIN",
     "ALLOWED_ADDRESSES",
     "TRUSTED_PROXIES",
     "REFUND_MISSING",
     "BOX",
     "BOXES",
+    "TELEMETRY",
+    "REQUEST_TIMEOUT",
+    "LOCK_TIMEOUT",
+    "STATEMENT_TIMEOUT",
+    "AT_ONCE",
 }
 _ONE_BOX: Final = ("KEYS", "BOX")
 """What each cash-box says for itself, and nothing says for all."""
@@ -64,12 +78,13 @@ def _merchant(given: Mapping[str, Any]) -> Merchant:
     from payme.merchant.django.store import DjangoStore
 
     return Merchant(
-        DjangoStore(orders(given)),
+        DjangoStore(orders(given), limits=limits(given)),
         keys(given),
         login=given.get("LOGIN", LOGIN),
         allow=allow_list(given),
         refund_missing=refund_missing(given),
         box=given.get("BOX", ""),
+        telemetry=telemetry(given),
     )
 
 
@@ -125,13 +140,18 @@ def section() -> Mapping[str, Any]:
     return checked
 
 
-def keys(given: Mapping[str, Any]) -> list[str]:
-    """Read the keys of the cash-box.
+def keys(given: Mapping[str, Any]) -> KeySource:
+    """Read the keys of the cash-box, or the function that gives them.
 
     Raises:
         ConfigurationError: There is none, or one that can't be right.
     """
     found = given.get("KEYS")
+    if callable(found):
+        # What it gives is checked when a request comes: a check may run without its database.
+        if is_coroutine(found):
+            raise ConfigurationError(f"KEYS: {COROUTINE}")
+        return cast("KeySource", found)
     listed = [found] if isinstance(found, str) else _list("KEYS", found)
     Keys(listed, given.get("LOGIN", LOGIN))
     return listed
@@ -143,14 +163,27 @@ def orders(given: Mapping[str, Any]) -> Orders:
     Raises:
         ConfigurationError: It can't be imported, or lacks a method.
     """
+    if "ORDER" in given:
+        # The models are loaded after the settings.
+        from payme.merchant.django.mapping import ModelOrders, read_mapping
+
+        if "ORDERS" in given:
+            raise ConfigurationError("ORDERS, ORDER: got both, expected one of them")
+        return ModelOrders(read_mapping(given["ORDER"]))
     path = given.get("ORDERS")
     if not isinstance(path, str) or not path:
-        raise ConfigurationError("ORDERS: expected a dotted path, such as shop.payme.Orders")
+        raise ConfigurationError(
+            "ORDERS: expected a dotted path, such as shop.payme.Orders, or ORDER with a model"
+        )
     try:
         loaded = import_string(path)()
     except Exception as error:
         raise ConfigurationError(f"ORDERS: {path} could not be made: {error!r}") from error
     _require_methods(path, loaded)
+    try:
+        Shop(loaded)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"ORDERS: {path}: {error}") from None
     return cast("Orders", loaded)
 
 
@@ -159,7 +192,7 @@ def _require_methods(path: str, loaded: object) -> None:
     missing = [name for name, method in methods.items() if not callable(method)]
     if missing:
         raise ConfigurationError(f"ORDERS: {path} has no {_listed(missing)}")
-    methods["released"] = getattr(loaded, "released", None)
+    methods.update({name: getattr(loaded, name, None) for name in OPTIONAL})
     asynchronous = [name for name, one in methods.items() if inspect.iscoroutinefunction(one)]
     if asynchronous:
         raise ConfigurationError(f"ORDERS: {path}: `async def` {_listed(asynchronous)}, not `def`")
@@ -189,6 +222,40 @@ def refund_missing(given: Mapping[str, Any]) -> bool:
     if not isinstance(found, bool):
         raise ConfigurationError("REFUND_MISSING: expected True or False")
     return found
+
+
+def telemetry(given: Mapping[str, Any]) -> Watch | None:
+    """Read whether requests are watched.
+
+    Raises:
+        ConfigurationError: It is neither True nor False, or OpenTelemetry is not installed.
+    """
+    found = given.get("TELEMETRY", False)
+    if not isinstance(found, bool):
+        raise ConfigurationError("TELEMETRY: expected True or False")
+    if not found:
+        return None
+    try:
+        from payme.telemetry import Telemetry
+    except ImportError as missing:
+        raise ConfigurationError(f"TELEMETRY: {missing}") from missing
+    return Telemetry()
+
+
+def limits(given: Mapping[str, Any]) -> Limits:
+    """Read how long a request may take.
+
+    Raises:
+        ConfigurationError: One can't be right.
+    """
+    named = {name.upper(): name for name in Limits.__struct_fields__}
+    found = {field: given[name] for name, field in named.items() if name in given}
+    try:
+        return Limits(**found)
+    except InvalidArgument as error:
+        name = error.argument.rpartition(".")[2].upper()
+        shown = given[name]
+        raise ConfigurationError(f"{name}: got {shown!r}, expected {error.expected}") from error
 
 
 def _list(name: str, given: object) -> list[str]:

@@ -16,9 +16,11 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 from django.db import IntegrityError, connections, transaction
+from django.db.models import Q
 
 from payme.merchant.django import models
 from payme.merchant.entities import Receiver, Transaction, TransactionState
+from payme.merchant.limits import Limits, ms
 
 _COLUMNS: Final = Transaction.__struct_fields__
 _FIELDS: Final = tuple("payme_id" if name == "id" else name for name in _COLUMNS)
@@ -53,11 +55,13 @@ class DjangoRows:
     Args:
         alias: Of the database.
         box: The cash-box.
+        limits: How long it may be waited for.
     """
 
-    def __init__(self, alias: str, box: str = "") -> None:
+    def __init__(self, alias: str, box: str, limits: Limits) -> None:
         self._alias = alias
         self._box = box
+        self._limits = limits
         self._connection = connections[alias]
         self._sql = statements(alias, self._connection.vendor)
 
@@ -67,13 +71,24 @@ class DjangoRows:
 
     def lock(self, transaction_id: str) -> Transaction | None:
         """Lock the order of a transaction, then read the transaction."""
-        if self._connection.vendor in ("postgresql", "sqlite"):
-            return self._first(self._sql.lock, [self._box, transaction_id])
+        match self._connection.vendor:
+            case "sqlite":
+                return self._first(self._sql.lock, [self._box, transaction_id])
+            case "postgresql":
+                values = [*self._limiting(), self._box, transaction_id]
+                return self._first(self._sql.lock, values)
+            case _:
+                pass
         known = self.read(transaction_id)
         if known is None:
             return None
         lock_row(self._alias, self._box + known.order_id)
         return self._first(self._sql.lock, [self._box, transaction_id])
+
+    def _limiting(self) -> list[str]:
+        limits = self._limits
+        seconds = (limits.lock_timeout, limits.statement_timeout, limits.request_timeout)
+        return [str(ms(one)) for one in seconds]
 
     def lock_order(self, order_id: str) -> None:
         """Lock an order."""
@@ -124,6 +139,18 @@ class DjangoRows:
         rows = models.Transaction.objects.using(self._alias).filter(box=self._box, **period)
         found = rows.order_by("time", "payme_id").values_list(*_FIELDS).iterator(_CHUNK)
         return read(map(_made, found))
+
+    def waiting(self, before: int, after: tuple[int, str], limit: int) -> list[Transaction]:
+        """Read transactions that wait, older than `before` and after `after`, by time and id."""
+        time, id_ = after
+        rows = models.Transaction.objects.using(self._alias).filter(
+            Q(time__gt=time) | Q(payme_id__gt=id_),
+            box=self._box,
+            state=int(TransactionState.CREATED),
+            time__lt=before,
+            time__gte=time,
+        )
+        return list(map(_made, rows.order_by("time", "payme_id").values_list(*_FIELDS)[:limit]))
 
     def _first(self, statement: str, values: list[Any]) -> Transaction | None:
         with self._connection.cursor() as cursor:
@@ -187,6 +214,10 @@ def statements(alias: str, vendor: str) -> Statements:
 def _lock(vendor: str, select: str, table: str, id_: str, in_box: str) -> str:
     """Write how the order of a transaction is locked before the transaction is read.
 
+    On PostgreSQL the limits are set by the same statement, so that they cost no round trip: they
+    are the left side of an outer join, and so come first, and for an unknown id too. When the
+    shop's code does not return, PostgreSQL ends the transaction when the request has to be over.
+
     On PostgreSQL in one statement, whose picture of the database is older than the lock. Locking
     the row as well has PostgreSQL read it anew: its newest version is what comes, whoever changed
     it while we waited.
@@ -196,12 +227,17 @@ def _lock(vendor: str, select: str, table: str, id_: str, in_box: str) -> str:
     if vendor != "postgresql":
         return f"{select} {in_box} {id_} = %s" + ("" if vendor == "sqlite" else " FOR UPDATE")
     advisory = _ADVISORY.format("box || order_id")
+    settings = ", ".join(f"set_config('{name}', %s, true) AS {name}" for name in _SETTINGS)
     # `number` is the key of the row, whatever its cash-box is.
     return (
-        f"WITH locking AS (SELECT number, {advisory} FROM {table} "  # noqa: S608
-        f"WHERE {in_box} {id_} = %s) "
+        f"WITH limited AS (SELECT {settings}), locking AS ("  # noqa: S608
+        f"SELECT lock_timeout, number, {advisory} FROM limited "
+        f"LEFT JOIN {table} ON {in_box} {id_} = %s) "
         f"{select} number = (SELECT number FROM locking) FOR NO KEY UPDATE"
     )
+
+
+_SETTINGS: Final = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
 
 
 def begin(alias: str) -> None:

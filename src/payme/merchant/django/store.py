@@ -1,16 +1,21 @@
 """Transactions in the database of a Django project."""
 
+from functools import partial
 from typing import Any, Final, TypeVar
 
-from django.db import router, transaction
+from django.db import connections, router, transaction
 
 from payme.flow import run
 from payme.merchant import flows
 from payme.merchant.django import models
+from payme.merchant.django.limiting import limited
 from payme.merchant.django.rows import DjangoRows, begin
+from payme.merchant.django.signals import send_after_commit
 from payme.merchant.entities import Transaction, box_name
-from payme.merchant.orders import Orders
+from payme.merchant.limits import Deadline, Limits, RequestTimedOutError, Turns, checked
+from payme.merchant.orders import Orders, Shop
 from payme.merchant.stores.rows import carry_out
+from payme.merchant.stores.watch import Watched, cancelling
 
 T = TypeVar("T")
 
@@ -31,19 +36,30 @@ class DjangoStore:
     Args:
         orders: The shop's side; its `released` is optional.
         using: Alias of the database; by default the one that the routers name.
+        limits: How long a request may take, and how many at once. Each thread has a connection of
+            its own, so `at_once` is any number unless it is given.
+
+    Raises:
+        InvalidArgument: `limits` is no `Limits`.
+        ConfigurationError: The `find` of `orders` can't be called with an account.
 
     Example:
         >>> merchant = Merchant(DjangoStore(Orders()), keys=settings.PAYME["KEYS"])
     """
 
-    def __init__(self, orders: Orders, using: str | None = None) -> None:
-        self._orders = orders
+    def __init__(
+        self, orders: Orders, using: str | None = None, *, limits: Limits | None = None
+    ) -> None:
+        self._shop = Shop(orders)
         self._using = using
+        self._limits = checked(limits)
+        self._turns = Turns(self._limits.at_once)
 
     def run(self, flow: flows.Flow[T]) -> T:
         """Carry out the work of a flow; see `Store.run`."""
         alias = self._using or router.db_for_write(models.Transaction)
-        return run(flow, lambda work: self._work(alias, work))
+        deadline = Deadline(self._limits)
+        return run(flow, lambda work: self._work(alias, work, deadline))
 
     def transactions_of(self, order_id: str, box: str | None = None) -> list[Transaction]:
         """Read every transaction of an order.
@@ -64,10 +80,13 @@ class DjangoStore:
         """
         alias = self._using or router.db_for_write(models.Transaction)
         # No `atomic` of its own: a view may ask inside of one.
-        return run(
-            flows.of_order(order_id, box),
-            lambda work: carry_out(work, DjangoRows(alias, work.box), self._orders),
-        )
+        deadline = Deadline(self._limits)
+
+        def read(work: flows.Work) -> Any:
+            rows = DjangoRows(alias, work.box, self._limits)
+            return carry_out(work, rows, self._shop, deadline=deadline)
+
+        return run(flows.of_order(order_id, box), read)
 
     def adopt(self, box: str) -> int:
         """Give a cash-box the transactions that were kept before cash-boxes had names.
@@ -89,13 +108,38 @@ class DjangoStore:
         rows = models.Transaction.objects.using(alias).filter(box="")
         return rows.update(box=box_name(box))
 
-    def _work(self, alias: str, work: flows.Work) -> Any:
+    def _work(self, alias: str, work: flows.Work, deadline: Deadline) -> Any:
+        connection = connections[alias]
+        with self._turns.taken(deadline):
+            connection.ensure_connection()
+            watched: Watched | None = None
+            try:
+                with cancelling(connection.connection, deadline) as watched:
+                    return self._in_scope(alias, work, deadline, watched)
+            except Exception as error:
+                if deadline.left() > 0 or isinstance(error, RequestTimedOutError):
+                    raise
+                raise deadline.passed() from error
+            finally:
+                if watched is not None and watched.fired:
+                    # The cancellation may still be on its way: nobody else gets this connection.
+                    connection.close()
+
+    def _in_scope(
+        self, alias: str, work: flows.Work, deadline: Deadline, watched: Watched | None
+    ) -> Any:
+        rows = DjangoRows(alias, work.box, self._limits)
+        tell = partial(send_after_commit, alias)
         if work.scope in _SINGLE and _autocommits(alias):
-            return carry_out(work, DjangoRows(alias, work.box), self._orders)
-        with transaction.atomic(using=alias, durable=True):
+            return carry_out(work, rows, self._shop, deadline=deadline, happened=tell)
+        with limited(alias, self._limits), transaction.atomic(using=alias, durable=True):
             if work.scope != "cursor":
                 begin(alias)
-            return carry_out(work, DjangoRows(alias, work.box), self._orders)
+            value = carry_out(work, rows, self._shop, deadline=deadline, happened=tell)
+            if watched is not None:
+                # COMMIT has to come to an end: nobody would know which.
+                watched.disarm()
+            return value
 
 
 def _autocommits(alias: str) -> bool:

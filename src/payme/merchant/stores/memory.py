@@ -7,54 +7,81 @@ from typing import Any, TypeVar
 from payme.flow import run
 from payme.merchant import flows
 from payme.merchant.entities import Event, Order, Transaction, TransactionState
+from payme.merchant.limits import Deadline, Limits, checked
+from payme.merchant.orders import Shop
 from payme.merchant.stores.rows import carry_out
 
 T = TypeVar("T")
 
-Find = Callable[[dict[str, Any]], Order | None]
+Find = Callable[..., Order | None]
 Hook = Callable[[Event, Transaction], None]
+
+
+Created = Callable[[Transaction], None]
 
 
 class MemoryStore:
     """Keeps transactions in a dict, one piece of work at a time.
 
     Args:
-        find: Finds the order of an account; None or `AccountError` if there is none.
-        hook: Called once for each event, while it is stored; what it raises takes the change back.
+        find: Finds the order of an account; None or `AccountError` if there is none. Where it has
+            a parameter `method`, it is told which request asks.
+        hook: Called once for `paid`, `cancelled` and `released`, while it is stored; what it raises
+            takes the change back.
+        created: Called in the same way when an attempt to pay is stored, to reserve the goods.
+        limits: How long a request may take. Requests take turns, so `at_once` means nothing here.
+
+    Raises:
+        ConfigurationError: `find` can't be called with an account.
 
     Example:
         >>> orders = {"7": Order(id="7", amount=50_000)}
         >>> store = MemoryStore(lambda account: orders.get(str(account.get("order_id"))), print)
     """
 
-    def __init__(self, find: Find, hook: Hook) -> None:
-        self._orders = _Functions(find, hook)
+    def __init__(
+        self,
+        find: Find,
+        hook: Hook,
+        *,
+        created: Created | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._limits = checked(limits)
+        self._shop = Shop(_Functions(find, hook, created))
         self._rows = _MemoryRows()
         self._lock = threading.RLock()
 
     def run(self, flow: flows.Flow[T]) -> T:
         """Carry out the work of a flow; nothing is kept of a piece that raises."""
-        return run(flow, self._work)
+        deadline = Deadline(self._limits)
+        return run(flow, lambda work: self._work(work, deadline))
 
     def transactions_of(self, order_id: str, box: str | None = None) -> list[Transaction]:
         """Read every transaction of an order; see `payme.merchant.flows.of_order`."""
         return self.run(flows.of_order(order_id, box))
 
-    def _work(self, work: flows.Work) -> Any:
-        with self._lock:
+    def _work(self, work: flows.Work, deadline: Deadline) -> Any:
+        if not self._lock.acquire(timeout=max(deadline.left(), 0)):
+            raise deadline.passed()
+        try:
             before = dict(self._rows.kept)
             try:
-                return carry_out(work, _Box(self._rows, work.box), self._orders)
+                rows = _Box(self._rows, work.box)
+                return carry_out(work, rows, self._shop, deadline=deadline)
             except BaseException:
                 self._rows.kept = before
                 raise
+        finally:
+            self._lock.release()
 
 
 class _Functions:
     """Two functions, as the methods of `Orders`."""
 
-    def __init__(self, find: Find, hook: Hook) -> None:
+    def __init__(self, find: Find, hook: Hook, created: Created | None) -> None:
         self.find = find
+        self.created = created
         self._hook = hook
 
     def paid(self, transaction: Transaction) -> None:
@@ -123,6 +150,16 @@ class _Box:
         self, from_: int, to: int, read: Callable[[Iterable[Transaction]], Any]
     ) -> Any:
         return read(sorted((row for row in self._own() if from_ <= row.time <= to), key=_by_time))
+
+    def waiting(self, before: int, after: tuple[int, str], limit: int) -> list[Transaction]:
+        rows = [
+            row
+            for row in self._own()
+            if row.state == TransactionState.CREATED
+            and row.time < before
+            and (row.time, row.id) > after
+        ]
+        return sorted(rows, key=_by_time)[:limit]
 
     def _own(self) -> list[Transaction]:
         return [row for (box, _), row in self._rows.kept.items() if box == self._box]

@@ -10,7 +10,8 @@ from typing import Any, Protocol, TypeVar
 
 from payme.flow import arun, run
 from payme.merchant import flows, orders
-from payme.merchant.entities import Transaction
+from payme.merchant.entities import Event, Transaction
+from payme.merchant.limits import Deadline
 
 T = TypeVar("T")
 
@@ -58,8 +59,12 @@ class Rows(Protocol):
         """Hand the transactions of a period to `read`, and give what it returns."""
         ...
 
+    def waiting(self, before: int, after: tuple[int, str], limit: int) -> list[Transaction]:
+        """Read transactions that wait, older than `before` and after `after`, by time and id."""
+        ...
 
-def operate(rows: Rows, step: flows.Step) -> Any:
+
+def operate(rows: Rows, step: flows.Step) -> Any:  # noqa: C901 - a line for each step
     """Carry out a step that concerns rows alone.
 
     Args:
@@ -86,39 +91,61 @@ def operate(rows: Rows, step: flows.Step) -> Any:
             return rows.update(before, after)
         case flows.ListTransactions(from_, to, read):
             return rows.created_between(from_, to, read)
-        case flows.FindOrder() | flows.Notify():
+        case flows.ListWaiting(before, after, limit):
+            return rows.waiting(before, after, limit)
+        case flows.FindOrder() | flows.HasHook() | flows.Notify():
             raise TypeError(f"{type(step).__name__} concerns the merchant's code")
 
 
-def carry_out(work: flows.Work, rows: Rows, merchant: Any, *given: Any) -> Any:
+def carry_out(
+    work: flows.Work,
+    rows: Rows,
+    merchant: orders.Shop,
+    *given: Any,
+    deadline: Deadline,
+    happened: Callable[[Event, Transaction], None] | None = None,
+) -> Any:
     """Carry out the steps of a piece of work, blocking.
 
     Args:
         work: The work, whose scope is open.
         rows: The transactions.
-        merchant: The merchant's `Orders`.
+        merchant: The merchant's side.
         given: What its methods are given first, such as a connection.
+        deadline: When the request has to be over.
+        happened: Is told of each event after the merchant's hook, to tell others after the commit.
 
     Returns:
         The value of the steps.
+
+    Raises:
+        RequestTimedOutError: It is not over in time.
     """
 
     def perform(step: flows.Step) -> Any:
+        deadline.require()
         match step:
-            case flows.FindOrder(account):
-                return orders.find(merchant, *given, account)
+            case flows.FindOrder(account, method):
+                return orders.find(merchant, *given, account, method=method)
+            case flows.HasHook(event):
+                return orders.has_hook(merchant.orders, event)
             case flows.Notify(event, transaction):
-                return orders.notify(merchant, event, *given, transaction)
+                told = orders.notify(merchant.orders, event, *given, transaction)
+                if happened is not None:
+                    happened(event, transaction)
+                return told
             case _:
                 return _noted(work, step, operate(rows, step))
 
-    return run(work.steps, perform)
+    value = run(work.steps, perform)
+    deadline.require()
+    return value
 
 
 async def acarry_out(
     work: flows.Work,
     operate: Callable[[flows.Step], Awaitable[Any]],
-    merchant: Any,
+    merchant: orders.Shop,
     *given: Any,
 ) -> Any:
     """Carry out the steps of a piece of work under asyncio; see `carry_out`.
@@ -126,7 +153,7 @@ async def acarry_out(
     Args:
         work: The work, whose scope is open.
         operate: Carries out a step that concerns rows alone.
-        merchant: The merchant's `Orders`, whose methods are awaited.
+        merchant: The merchant's side, whose methods are awaited.
         given: What its methods are given first, such as a connection.
 
     Returns:
@@ -135,10 +162,12 @@ async def acarry_out(
 
     async def perform(step: flows.Step) -> Any:
         match step:
-            case flows.FindOrder(account):
-                return await merchant.find(*given, account)
+            case flows.FindOrder(account, method):
+                return await merchant.find(*given, account, method=method)
+            case flows.HasHook(event):
+                return orders.has_hook(merchant.orders, event)
             case flows.Notify(event, transaction):
-                return await orders.anotify(merchant, event, *given, transaction)
+                return await orders.anotify(merchant.orders, event, *given, transaction)
             case _:
                 return _noted(work, step, await operate(step))
 

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any, NamedTuple
 
 from payme.sandbox.engine.model import State
 from payme.sandbox.engine.progression import AT_ONCE, Progression
-from payme.sandbox.engine.shapes import ReceiptShapes
+from payme.sandbox.engine.shapes import ReceiptShapes, Title
+from payme.sandbox.engine.testcards import KnownCards
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,8 +16,10 @@ class Config:
 
     merchant_id: str
     key: str = field(repr=False)
-    account_fields: dict[str, str] = field(default_factory=dict[str, str])
+    account_fields: dict[str, Title] = field(default_factory=dict[str, Title])
     """Title of each account field by its name."""
+    merchant_name: str = "test"
+    """What the payer reads in place of the id; the recorded samples have this one."""
     min_amount: int | None = None
     """Tiyin."""
     max_amount: int | None = None
@@ -42,6 +46,16 @@ class Config:
     """How long to wait before each repetition of a request that was not answered, in real ms."""
 
 
+class Delivery(NamedTuple):
+    """A result that does not go out as usual."""
+
+    result: dict[str, Any]
+    delay_ms: int = 0
+    """How long Payme thinks before it answers."""
+    lost: str = ""
+    """Why the answer is lost on its way; empty for one that arrives."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call: the state it runs against, its time and its source of chance."""
@@ -53,5 +67,6 @@ class Call:
     shapes: ReceiptShapes
     asked: set[str]
     """Ids of the receipts that the merchant is being asked about at this moment."""
+    known_cards: KnownCards
     secrets: list[str]
     """What no record of an exchange may show."""

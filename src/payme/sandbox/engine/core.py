@@ -3,18 +3,18 @@
 from collections.abc import Callable
 from functools import partial
 from random import Random
-from types import GeneratorType
 from typing import Any, Literal, NamedTuple, TypeVar, cast
 
-from payme.sandbox.engine import asks, billing, ids, receipts, steps, wire
-from payme.sandbox.engine.asks import Ask, Heard
+from payme.sandbox.engine import flows, ids, merchant_calls, payments, wire
 from payme.sandbox.engine.auth import UNPROVEN, authenticate, explain
-from payme.sandbox.engine.call import Call, Config
-from payme.sandbox.engine.methods import FLOWS, METHODS
+from payme.sandbox.engine.call import Call, Config, Delivery
+from payme.sandbox.engine.flows import Flow
+from payme.sandbox.engine.merchant_calls import MerchantCall, MerchantReply
+from payme.sandbox.engine.methods import METHODS, Method
 from payme.sandbox.engine.model import State
-from payme.sandbox.engine.progression import AT_ONCE
 from payme.sandbox.engine.refusals import Reason, Refused
 from payme.sandbox.engine.shapes import ReceiptShapes
+from payme.sandbox.engine.testcards import KnownCards
 
 __all__ = ["Answer", "Config", "Engine"]
 
@@ -52,19 +52,19 @@ class Answer(NamedTuple):
 T = TypeVar("T")
 
 
-class Asking(NamedTuple):
+class Suspended(NamedTuple):
     """A flow that waits for the merchant; what it has written is to be committed now."""
 
-    ask: Ask | None
+    asked: MerchantCall | None
     """What to send; None when the flow goes on as soon as the commit is done."""
-    flow: billing.Flow[Any]
-    seal: Callable[[Any], Any]
+    flow: Flow[Any]
+    to_answer: Callable[[Any], Any]
     """Turns what the flow returns, or the `Refused` that ends it, into the outcome."""
     life: int
     """The life of the sandbox in which the flow began; a reset begins a new one."""
 
     def __repr__(self) -> str:
-        return f"Asking({self.ask!r})"
+        return f"Suspended({self.asked!r})"
 
 
 class Engine:
@@ -73,12 +73,16 @@ class Engine:
     Args:
         config: Settings.
         rng: Source of ids and tokens.
+        known_cards: The cards that exist, and what each does; by default the test cards.
     """
 
-    def __init__(self, config: Config, rng: Random) -> None:
+    def __init__(self, config: Config, rng: Random, known_cards: KnownCards | None = None) -> None:
         self.config = config
+        self.known_cards = known_cards or KnownCards()
         self._rng = rng
-        self._shapes = ReceiptShapes(config.merchant_id, config.account_fields)
+        self._shapes = ReceiptShapes(
+            config.merchant_id, config.account_fields, config.merchant_name
+        )
         # Of this process alone: after a restart nobody is being asked.
         self._asked: set[str] = set()
         self._life = 0
@@ -86,13 +90,10 @@ class Engine:
         """What no text may show: the keys, and what a merchant is sent for them."""
         self.keep_secret(config.key)
         self.keep_secret(config.merchant_key)
-        self._handlers = {name: method.handler for name, method in METHODS.items()}
-        if config.merchant or config.progression != AT_ONCE:
-            self._handlers |= FLOWS
 
     def answer(
         self, request: bytes, x_auth: str | None, state: State, now: int, *, page: bool = False
-    ) -> Answer | Asking:
+    ) -> Answer | Suspended:
         """Serve one call.
 
         Args:
@@ -109,32 +110,29 @@ class Engine:
         """
         # Null until an id was read, as JSON-RPC asks of answers to calls that can't be read.
         call_id: wire.CallId = None
-        method = ""
+        name = ""
         document: dict[str, Any] = {}
         remarks: tuple[str, ...] = ()
         try:
             document = wire.decode(request)
             call_id = wire.identifier(document)
-            name = wire.method_name(document)
-            method = name if name in METHODS else ""
-            self._permit(name, x_auth, page=page)
-            args, remarks = wire.params(document, METHODS[name].params, strict=self.config.strict)
-            result = self._handlers[name](self._call(state, now), args)
-            if type(result) is GeneratorType:
-                flow = cast("billing.Flow[Any]", result)
-                seal = partial(_seal, call_id, method, document, remarks)
-                return cast("Answer | Asking", _go_on(flow, seal, self._life, None))
-            subject = _subject(document, result)
-            body = wire.result(call_id, result)
-            return Answer(body, method=method, receipt_id=subject, remarks=remarks)
+            named = wire.method_name(document)
+            name = named if named in METHODS else ""
+            method = self._permitted(named, x_auth, page=page)
+            args, remarks = wire.params(document, method.params, strict=self.config.strict)
+            handled = method.handler(self._call(state, now), args)
+            to_answer = partial(_to_answer, call_id, name, document, remarks)
+            if method.is_flow:
+                return cast("Answer | Suspended", _go_on(handled, to_answer, self._life, None))
+            return to_answer(handled)
         except Refused as refused:
             if refused.reason in UNPROVEN:
                 remarks = (explain(x_auth, self.config.merchant_id),)
-            return _refusal(call_id, method, document, remarks, refused)
+            return _refusal(call_id, name, document, remarks, refused)
 
     def begin(
-        self, start: Callable[[Call], billing.Flow[T]], state: State, now: int
-    ) -> T | Refused | Asking:
+        self, start: Callable[[Call], Flow[T]], state: State, now: int
+    ) -> T | Refused | Suspended:
         """Begin a flow that is no call of the Subscribe API.
 
         Args:
@@ -146,25 +144,31 @@ class Engine:
             What the flow returns, or what refused it; or what `resume` goes on with.
         """
         flow = start(self._call(state, now))
-        return cast("T | Refused | Asking", _go_on(flow, _as_it_is, self._life, None))
+        return cast("T | Refused | Suspended", _go_on(flow, _as_it_is, self._life, None))
 
-    def resume(self, asking: Asking, heard: Heard | None, state: State, now: int) -> Any:
+    def resume(
+        self, suspended: Suspended, reply: MerchantReply | None, state: State, now: int
+    ) -> Any:
         """Go on with a flow.
 
         Args:
-            asking: What `answer`, `begin` or `resume` returned.
-            heard: What the merchant answered; None if it was not asked.
+            suspended: What `answer`, `begin` or `resume` returned.
+            reply: What the merchant answered; None if it was not asked.
             state: Storage, inside one transaction.
             now: Time in ms.
 
         Returns:
             The outcome, or what to ask next.
         """
-        if self.has_forgotten(asking):
+        if self.has_forgotten(suspended):
             # What it would write now, no receipt would belong to.
-            asking.flow.close()
-            return asking.seal(Refused(Reason.SYSTEM_ERROR, detail="The sandbox was reset."))
-        return _go_on(asking.flow, asking.seal, asking.life, (self._call(state, now), heard))
+            suspended.flow.close()
+            return suspended.to_answer(
+                Refused(Reason.SYSTEM_ERROR, detail="The sandbox was reset.")
+            )
+        return _go_on(
+            suspended.flow, suspended.to_answer, suspended.life, (self._call(state, now), reply)
+        )
 
     def forget(self) -> None:
         """End every flow that waits for the merchant: a reset takes away what it is about."""
@@ -172,15 +176,15 @@ class Engine:
         # Another set: a flow that ends late takes its receipt out of the old one.
         self._asked = set()
 
-    def has_forgotten(self, asking: Asking) -> bool:
+    def has_forgotten(self, suspended: Suspended) -> bool:
         """Return whether a flow began before the last reset."""
-        return asking.life != self._life
+        return suspended.life != self._life
 
     def keep_secret(self, password: str) -> None:
         """Have no record show a password, nor the Base64 that the merchant is sent for it."""
         if password:
             # Some write Base64 without its padding.
-            self.secrets += [password, asks.credentials(password).rstrip("=")]
+            self.secrets += [password, merchant_calls.credentials(password).rstrip("=")]
 
     def overdue(self, state: State, now: int) -> list[str]:
         """Make every move that is due by the clock, and list the receipts that need the merchant.
@@ -198,9 +202,9 @@ class Engine:
             moment = found
             call = self._call(state, now if self.config.merchant else moment)
             for receipt in state.due_receipts(moment, moment):
-                receipts.settled(call, receipt)
+                flows.settled(call, receipt)
         due = state.due_receipts(now)
-        return [one.id for one in due if steps.is_due(one, now) and one.id not in self._asked]
+        return [one.id for one in due if payments.is_due(one, now) and one.id not in self._asked]
 
     def next_due(self, state: State, after: int, until: int) -> int | None:
         """Find the first moment after another at which something becomes due; None for none."""
@@ -215,7 +219,7 @@ class Engine:
         """
         self.overdue(state, now)
 
-    def _permit(self, name: str, x_auth: str | None, *, page: bool) -> None:
+    def _permitted(self, name: str, x_auth: str | None, *, page: bool) -> Method:
         # Before the key is looked at: a page must not learn whether it is the right one.
         if page and ":" in (x_auth or ""):
             raise Refused(Reason.KEY_IN_PAGE, "key_in_page")
@@ -227,29 +231,39 @@ class Engine:
             raise Refused(Reason.KEY_NEEDED)
         if page and not method.for_pages:
             raise Refused(Reason.NOT_FOR_PAGES, "not_for_pages")
+        return method
 
     def _call(self, state: State, now: int) -> Call:
-        return Call(state, now, self._rng, self.config, self._shapes, self._asked, self.secrets)
+        return Call(
+            state,
+            now,
+            self._rng,
+            self.config,
+            self._shapes,
+            self._asked,
+            self.known_cards,
+            self.secrets,
+        )
 
 
 def _go_on(
-    flow: billing.Flow[Any],
-    seal: Callable[[Any], Any],
+    flow: Flow[Any],
+    to_answer: Callable[[Any], Any],
     life: int,
-    message: tuple[Call, Heard | None] | None,
+    message: tuple[Call, MerchantReply | None] | None,
 ) -> Any:
     # One step and no loop, so not `payme.flow.run`: between two steps the transaction is committed
     # and the merchant asked, which only the caller can do.
     try:
-        ask = next(flow) if message is None else flow.send(message)
+        asked = next(flow) if message is None else flow.send(message)
     except StopIteration as done:
-        return seal(done.value)
+        return to_answer(done.value)
     except Refused as refused:
-        return seal(refused)
-    return Asking(ask, flow, seal, life)
+        return to_answer(refused)
+    return Suspended(asked, flow, to_answer, life)
 
 
-def _seal(
+def _to_answer(
     call_id: wire.CallId,
     method: str,
     document: dict[str, Any],
@@ -258,6 +272,11 @@ def _seal(
 ) -> Answer:
     if isinstance(outcome, Refused):
         return _refusal(call_id, method, document, remarks, outcome)
+    if isinstance(outcome, Delivery):
+        answer = _to_answer(call_id, method, document, remarks, outcome.result)
+        if outcome.lost:
+            answer = answer._replace(arrives="none", fault=outcome.lost)
+        return answer._replace(delay_ms=outcome.delay_ms)
     body, receipt_id = wire.result(call_id, outcome), _subject(document, outcome)
     return Answer(body, method=method, receipt_id=receipt_id, remarks=remarks)
 

@@ -54,8 +54,8 @@ _EXACT: Final = 2**53
 _PAGE: Final = b"<html><body><h1>A fault of the sandbox</h1></body></html>"
 
 
-class Rule(msgspec.Struct, kw_only=True, frozen=True):
-    """What a fault matches and does; made by `payme.sandbox.engine.rules`, which checks it."""
+class FaultRule(msgspec.Struct, kw_only=True, frozen=True):
+    """What a fault matches and does; `payme.sandbox.engine.fault_rules` makes and checks it."""
 
     method: str = "*"
     """Glob of the method's name."""
@@ -81,7 +81,7 @@ class Rule(msgspec.Struct, kw_only=True, frozen=True):
     data: Any = None
 
     def __repr__(self) -> str:
-        return f"Rule({self.as_json()!r})"
+        return f"FaultRule({self.as_json()!r})"
 
     @property
     def of_merchant(self) -> bool:
@@ -100,7 +100,7 @@ class Fault:
     """A rule that was set."""
 
     id: int
-    rule: Rule
+    rule: FaultRule
     left: int | None
     """How often it may still fire; None for ever."""
     fired: int = 0
@@ -115,7 +115,7 @@ class Fault:
         return {"id": self.id, **self.rule.as_json(), "left": self.left, "fired": self.fired}
 
 
-class Facts(NamedTuple):
+class FaultContext(NamedTuple):
     """What a rule can match of a call, as far as it is known before the call is served."""
 
     call_id: wire.CallId = None
@@ -130,7 +130,7 @@ class Facts(NamedTuple):
     """Whether it is Payme's call to the merchant."""
 
 
-def facts(body: bytes, state: State, *, of_merchant: bool = False) -> Facts:
+def context(body: bytes, state: State, *, of_merchant: bool = False) -> FaultContext:
     """Read what rules can match.
 
     `receipts.pay` names a receipt and a token only, so its account, amount and card are looked up.
@@ -144,12 +144,12 @@ def facts(body: bytes, state: State, *, of_merchant: bool = False) -> Facts:
         document = wire.decode(body)
         call_id = wire.identifier(document)
     except Refused:
-        return Facts(of_merchant=of_merchant)
+        return FaultContext(of_merchant=of_merchant)
     method, params = document.get("method"), _object(document.get("params"))
     named = params.get("id")
     receipt_id = named if isinstance(named, str) and ids.is_object_id(named) else ""
     receipt = state.get_receipt(receipt_id) if receipt_id else None
-    return Facts(
+    return FaultContext(
         call_id,
         method if isinstance(method, str) else "",
         receipt_id,
@@ -175,7 +175,7 @@ class Faults:
         self.active = False
         """Whether any fault may still strike: the one thing that a call without faults looks at."""
 
-    def add(self, rule: Rule) -> Fault:
+    def add(self, rule: FaultRule) -> Fault:
         """Set a rule.
 
         Raises:
@@ -208,7 +208,7 @@ class Faults:
         self._replace(())
         return count
 
-    def choose(self, call: Facts) -> Fault | None:
+    def choose(self, call: FaultContext) -> Fault | None:
         """Pick the fault that strikes a call: the first that matches and fires.
 
         Only that one is counted down.
@@ -222,7 +222,7 @@ class Faults:
                 return fault
         return None
 
-    def _fires(self, rule: Rule) -> bool:
+    def _fires(self, rule: FaultRule) -> bool:
         return rule.probability >= 1 or self._rng.random() < rule.probability
 
     def _replace(self, faults: tuple[Fault, ...]) -> None:
@@ -230,7 +230,7 @@ class Faults:
         self.active = any(fault.left != 0 for fault in faults)
 
 
-def matches(rule: Rule, call: Facts) -> bool:
+def matches(rule: FaultRule, call: FaultContext) -> bool:
     """Return whether a rule is about a call."""
     return (
         rule.of_merchant is call.of_merchant
@@ -257,12 +257,12 @@ class Wait:
 SERVE: Final = "serve"
 """A step: let the engine serve the call, and send its answer in."""
 
-Step = Wait | Literal["serve"]
+FaultStep = Wait | Literal["serve"]
 
-Steps = Generator[Step, Answer | None, Answer]
+FaultSteps = Generator[FaultStep, Answer | None, Answer]
 
 
-def play(fault: Fault, call: Facts) -> Steps:
+def play(fault: Fault, call: FaultContext) -> FaultSteps:
     """Serve a call that a fault strikes, step by step.
 
     Args:
@@ -323,13 +323,13 @@ def _in_range(bounds: tuple[int | None, int | None] | None, amount: int | None) 
     )
 
 
-def _servings(rule: Rule) -> int:
+def _servings(rule: FaultRule) -> int:
     if rule.action == "duplicate":
         return 2
     return 0 if rule.when == "before" and rule.action != "delay" else 1
 
 
-def _spoiled(rule: Rule, call: Facts, answers: list[Answer]) -> Answer:
+def _spoiled(rule: FaultRule, call: FaultContext, answers: list[Answer]) -> Answer:
     """Make the answer that comes of it, were it to arrive."""
     served = answers[-1 if rule.when == "before" else 0] if answers else _unserved(call)
     match rule.action:
@@ -347,7 +347,7 @@ def _spoiled(rule: Rule, call: Facts, answers: list[Answer]) -> Answer:
             return served
 
 
-def _unserved(call: Facts) -> Answer:
+def _unserved(call: FaultContext) -> Answer:
     """Make the answer to a call that the engine has not seen."""
     body = wire.error_of(call.call_id, -32400, "System error.", None)
     # A name that is no method's is the caller's text, and may be anything.
@@ -355,7 +355,7 @@ def _unserved(call: Facts) -> Answer:
     return Answer(body, method=method, receipt_id=call.receipt_id, code=-32400)
 
 
-def _cut(rule: Rule, answer: Answer) -> Answer:
+def _cut(rule: FaultRule, answer: Answer) -> Answer:
     """Say how much of an answer arrives, and when."""
     if rule.when == "mid_body":
         arrives: Literal["whole", "half"] = "whole" if rule.action == "delay" else "half"

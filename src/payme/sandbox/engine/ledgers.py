@@ -5,16 +5,16 @@ from typing import Any, Final, Literal, NamedTuple, cast
 from msgspec.structs import replace
 
 from payme.protocol.states import ReceiptState
-from payme.sandbox.engine import asks
-from payme.sandbox.engine.asks import (
+from payme.sandbox.engine import merchant_calls
+from payme.sandbox.engine.call import Call
+from payme.sandbox.engine.merchant_calls import (
     CANCELLED,
     CANCELLED_AFTER_PERFORM,
     CREATED,
     PERFORMED,
-    Ask,
-    Heard,
+    MerchantCall,
+    MerchantReply,
 )
-from payme.sandbox.engine.call import Call
 from payme.sandbox.engine.model import MerchantTransaction, Receipt
 
 S = ReceiptState
@@ -53,15 +53,15 @@ class Difference(NamedTuple):
     """What the merchant said."""
 
 
-def note(call: Call, ask: Ask, heard: Heard) -> None:
+def note(call: Call, asked: MerchantCall, reply: MerchantReply) -> None:
     """Write into the merchant's ledger what it said about a transaction."""
-    method = ask.request.method
+    method = asked.request.method
     if method not in _LEDGER_METHODS:
         return
-    known = call.state.get_transaction(ask.receipt_id)
-    old = known or MerchantTransaction(receipt_id=ask.receipt_id)
-    new = _noted(old, method, heard)
-    if not (heard.lost or heard.outcome == "unreachable"):
+    known = call.state.get_transaction(asked.receipt_id)
+    old = known or MerchantTransaction(receipt_id=asked.receipt_id)
+    new = _noted(old, method, reply)
+    if not (reply.lost or reply.outcome == "unreachable"):
         new = replace(new, heard_at=call.now)
     if new != known:
         call.state.put_transaction(new)
@@ -99,10 +99,9 @@ def compare_statement(
 
 
 def _compare(receipt: Receipt, row: dict[str, Any]) -> list[Difference]:
-    time = 0 if receipt.billing is None else receipt.billing.time
     pairs: list[tuple[Literal["amount", "time", "account"], Any]] = [
         ("amount", receipt.amount),
-        ("time", time),
+        ("time", receipt.payment.time),
         ("account", receipt.account),
     ]
     rows = [
@@ -120,21 +119,21 @@ def _fits(receipt: Receipt, state: Any) -> bool:
     return state in expected if state is None or type(state) is int else False
 
 
-def _noted(old: MerchantTransaction, method: str, heard: Heard) -> MerchantTransaction:
-    if heard.agreed:
-        return _told(old, cast("dict[str, Any]", heard.result))
-    if heard.refused:
-        return replace(old, state=_implied(old, method, heard), unanswered="")
-    if heard.lost and method != "CheckTransaction":
+def _noted(old: MerchantTransaction, method: str, reply: MerchantReply) -> MerchantTransaction:
+    if reply.agreed:
+        return _told(old, cast("dict[str, Any]", reply.result))
+    if reply.refused:
+        return replace(old, state=_implied(old, method, reply), unanswered="")
+    if reply.lost and method != "CheckTransaction":
         return replace(old, unanswered=method)
     return old
 
 
-def _implied(old: MerchantTransaction, method: str, heard: Heard) -> int | None:
+def _implied(old: MerchantTransaction, method: str, reply: MerchantReply) -> int | None:
     """Tell what a refusal says of the transaction's state."""
-    if heard.code == asks.NOT_FOUND:
+    if reply.code == merchant_calls.NOT_FOUND:
         return None
-    fulfilled = heard.code == asks.CANNOT_CANCEL and method == "CancelTransaction"
+    fulfilled = reply.code == merchant_calls.CANNOT_CANCEL and method == "CancelTransaction"
     return PERFORMED if fulfilled else old.state
 
 

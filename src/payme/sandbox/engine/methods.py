@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from payme.sandbox.engine import billing, cards, params, receipts
+from payme.sandbox.engine import cards, params, receipts
+from payme.sandbox.engine.flows import Flow
 
 
 class Method(NamedTuple):
@@ -15,6 +16,8 @@ class Method(NamedTuple):
     needs_key: bool
     for_pages: bool = False
     """Whether a web page may call it."""
+    is_flow: bool = False
+    """Whether the handler may have to ask the merchant, and so is a flow."""
 
 
 def _payers(handler: Callable[..., Any], spec: type[params.Params]) -> Method:
@@ -31,29 +34,23 @@ def _receipts(handler: Callable[..., Any], spec: type[params.Params]) -> Method:
     return Method(handler, spec, needs_key=True)
 
 
+def _payments(handler: Callable[..., Flow[Any]], spec: type[params.Params]) -> Method:
+    return Method(handler, spec, needs_key=True, is_flow=True)
+
+
 METHODS: Final[dict[str, Method]] = {
     "cards.create": _payers(cards.create, params.CardsCreate),
     "cards.get_verify_code": _payers(cards.get_verify_code, params.Token),
     "cards.verify": _payers(cards.verify, params.CardsVerify),
     "cards.check": _cards(cards.check, params.Token),
     "cards.remove": _cards(cards.remove, params.Token),
-    "receipts.create": _receipts(receipts.create, params.ReceiptsCreate),
-    "receipts.pay": _receipts(receipts.pay, params.ReceiptsPay),
+    "receipts.create": _payments(receipts.create, params.ReceiptsCreate),
+    "receipts.pay": _payments(receipts.pay, params.ReceiptsPay),
     "receipts.send": _receipts(receipts.send, params.ReceiptsSend),
-    "receipts.cancel": _receipts(receipts.cancel, params.ReceiptsCancel),
-    "receipts.check": _receipts(receipts.check, params.ReceiptId),
-    "receipts.get": _receipts(receipts.get, params.ReceiptId),
+    "receipts.cancel": _payments(receipts.cancel, params.ReceiptsCancel),
+    "receipts.check": _payments(receipts.check, params.ReceiptId),
+    "receipts.get": _payments(receipts.get, params.ReceiptId),
     "receipts.get_all": _receipts(receipts.get_all, params.ReceiptsGetAll),
-    "receipts.confirm_hold": _receipts(receipts.confirm_hold, params.ReceiptsConfirmHold),
+    "receipts.confirm_hold": _payments(receipts.confirm_hold, params.ReceiptsConfirmHold),
     "receipts.set_fiscal_data": _receipts(receipts.set_fiscal_data, params.ReceiptsSetFiscalData),
-}
-
-# What serves a method when payments take steps; each returns a flow.
-FLOWS: Final[dict[str, Callable[..., billing.Flow[Any]]]] = {
-    "receipts.create": billing.create,
-    "receipts.pay": billing.pay,
-    "receipts.cancel": billing.cancel,
-    "receipts.check": billing.check,
-    "receipts.get": billing.get,
-    "receipts.confirm_hold": billing.confirm_hold,
 }

@@ -1,6 +1,6 @@
 """What the sandbox remembers, and the port through which the engine reads and writes it."""
 
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
@@ -8,10 +8,12 @@ from payme.protocol.states import ReceiptState
 
 EntryKind = Literal["debit", "hold", "capture", "refund", "release"]
 
-Step = Literal["create", "debit", "perform", "cancel", "finish", "release", "withdraw", "fiscal"]
-"""What a payment does next: ask the merchant to create, perform or cancel the transaction; debit
-the card; finish a cancellation; release a hold; be cancelled by Payme; hand over the fiscal
-receipt."""
+PaymentStep = Literal[
+    "expire", "create", "debit", "perform", "cancel", "finish", "release", "withdraw", "fiscal"
+]
+"""What a receipt does next: expire unpaid; ask the merchant to create, perform or cancel the
+transaction; debit the card; finish a cancellation; release a hold; be cancelled by Payme; hand over
+the fiscal receipt."""
 
 Outcome = Literal["result", "error", "status", "malformed", "timeout", "lost", "unreachable"]
 """How a request to the merchant ended: an answer of the protocol, one that is none (HTTP status,
@@ -39,13 +41,14 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
         return f"Card(number={mask_number(self.number)!r}, verified={self.verified})"
 
 
-class Billing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where a payment stands that takes more than one step, so that a restart can take it up."""
+class Payment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a payment stands, so that a restart can take it up."""
 
-    time: int
-    """`time` of the transaction, in ms."""
-    step: Step | None = None
-    """What comes next, as soon as `due_at` of the receipt has come; None when nothing does."""
+    time: int = 0
+    """`time` of the transaction, in ms; 0 when none was begun."""
+    step: PaymentStep | None = None
+    """What comes next, as soon as `due_at` of the receipt has come; None for what the receipt's
+    state alone brings with it: see `payment_table.ON_ITS_OWN`."""
     token: str | None = None
     """The card that will be debited; None once it was."""
     attempts: int = 0
@@ -57,9 +60,7 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: str = ""
     """Who asked for the cancellation."""
     reached: int = 0
-    """How many CreateTransaction the merchant may have received."""
-    held_until: int = 0
-    """When the hold is released, in ms; 0 for a payment without one."""
+    """How many CreateTransaction may have made something at the merchant."""
     checks: int = 0
     """How often the receipt was looked at since it was paid for."""
     failure: str = ""
@@ -68,7 +69,10 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Error with which the merchant refused the last step."""
 
     def __repr__(self) -> str:
-        return f"Billing(step={self.step!r}, attempts={self.attempts})"
+        return f"Payment(step={self.step!r}, attempts={self.attempts})"
+
+
+_NOT_BEGUN: Final = Payment()
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -103,8 +107,9 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Until when a hold can be cancelled, in ms; 0 for a payment without one."""
     error: dict[str, Any] | None = None
     """Why the payment failed, as the receipt shows it."""
-    billing: Billing | None = None
-    """None for a payment that was made in one step."""
+    payment: Payment = msgspec.field(default=_NOT_BEGUN, name="billing")
+    """Where its payment stands. In files of earlier versions a payment that was made in one step
+    has none: `due_at` and the state say what comes next."""
 
     def __repr__(self) -> str:
         return f"Receipt({self.id!r}, state={self.state!r}, amount={self.amount})"

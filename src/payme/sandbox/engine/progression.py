@@ -13,12 +13,13 @@ _EXPECTED: Final = '"at_once", "after_checks:N" with N from 1, or "clock:SPAN" s
 class Progression(NamedTuple):
     """A way to the end."""
 
-    kind: Literal["at_once", "after_checks", "clock"]
-    amount: int = 0
+    kind: Literal["after_checks", "clock"]
+    amount: int
     """Number of checks, or ms for each step."""
 
 
-AT_ONCE: Final = Progression("at_once")
+AT_ONCE: Final = Progression("clock", 0)
+"""No time passes between the steps."""
 
 
 def progression(text: str) -> Progression:

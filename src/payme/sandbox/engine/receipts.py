@@ -1,32 +1,116 @@
-"""The nine methods `receipts.*`."""
+"""The nine methods `receipts.*`. Those that may have to ask the merchant are flows; see `flows`."""
 
 from typing import Any
 
 from msgspec.structs import replace
 
 from payme.protocol.states import ReceiptState
-from payme.sandbox.engine import cards, ids, lifecycle, params, steps
-from payme.sandbox.engine.call import Call
+from payme.sandbox.engine import cards, flows, ids, merchant_calls, params, payments
+from payme.sandbox.engine.call import Call, Delivery
+from payme.sandbox.engine.flows import Flow, find
+from payme.sandbox.engine.merchant_calls import MerchantCall
 from payme.sandbox.engine.model import Card, Receipt, Sms
+from payme.sandbox.engine.progression import AT_ONCE
 from payme.sandbox.engine.refusals import Reason, Refused
 
 
-def create(call: Call, args: params.ReceiptsCreate) -> dict[str, Any]:
-    """Serve `receipts.create`."""
-    require_payable(call, args)
-    return make(call, args)
-
-
-def require_payable(call: Call, args: params.ReceiptsCreate) -> None:
-    """Refuse a receipt that the cash-box's settings don't allow."""
+def create(call: Call, args: params.ReceiptsCreate) -> Flow[dict[str, Any]]:
+    """Serve `receipts.create`: the merchant says whether the account can be paid for."""
     _require_account(call, args.account)
     _require_amount(call, args.amount)
+    if call.config.merchant:
+        number = call.state.next_number("exchange")
+        request = merchant_calls.check_perform(number, args.amount, args.account)
+        call, reply = yield from flows.exchange(MerchantCall(request, "", 1))
+        if not reply.agreed:
+            raise payments.refusal(reply)
+    receipt = _made(call, args)
+    call.state.put_receipt(receipt)
+    return {"receipt": call.shapes.single(receipt)}
 
 
-def make(call: Call, args: params.ReceiptsCreate) -> dict[str, Any]:
-    """Make a receipt, and answer with it."""
-    number = call.state.next_number("receipt")
-    receipt = Receipt(
+def pay(call: Call, args: params.ReceiptsPay) -> Flow[dict[str, Any] | Delivery]:
+    """Serve `receipts.pay`."""
+    receipt, card = _payable(call, args)
+    if not call.config.merchant and call.config.progression == AT_ONCE:
+        # Nobody else has heard of the payment, so the receipt can be paid with another card.
+        cards.require_debitable(call, card)
+    begun = payments.begin(call, receipt, card, params.as_sent(args.payer))
+    call, receipt = yield from flows.set_out(call, begun)
+    result = _outcome(call, receipt)
+    behaviour = cards.behaviour(call, card)
+    if behaviour == "answer_lost":
+        return Delivery(result, lost=f"card {receipt.card_number}: the answer is lost")
+    if behaviour == "slow_pays":
+        return Delivery(result, delay_ms=call.config.slow_card_ms)
+    return result
+
+
+def send(call: Call, args: params.ReceiptsSend) -> dict[str, Any]:
+    """Serve `receipts.send`."""
+    receipt = find(call, args.id)
+    sms = Sms(time=call.now, phone=args.phone, kind="receipt", receipt_id=receipt.id)
+    call.state.add_sms(sms)
+    return {"success": True}
+
+
+def cancel(call: Call, args: params.ReceiptsCancel) -> Flow[dict[str, Any]]:
+    """Serve `receipts.cancel`: a receipt that is cancelled already stays as it is."""
+    call, receipt = yield from flows.run(call, find(call, args.id))
+    if receipt.state in payments.UNDERWAY or receipt.id in call.asked:
+        raise Refused(Reason.IN_PROGRESS)
+    if not payments.may_cancel(receipt, call.now):
+        raise Refused(Reason.NOT_CANCELLABLE, detail="This hold can only be confirmed by now.")
+    if receipt.state not in payments.CANCELLING:
+        call, receipt = yield from flows.set_out(call, payments.cancel(call, receipt))
+    if receipt.state not in payments.CANCELLING:
+        raise _kept(receipt)
+    return {"receipt": call.shapes.single(receipt)}
+
+
+def check(call: Call, args: params.ReceiptId) -> Flow[dict[str, Any]]:
+    """Serve `receipts.check`."""
+    _, receipt = yield from _looked_at(call, args.id)
+    return {"state": receipt.state}
+
+
+def get(call: Call, args: params.ReceiptId) -> Flow[dict[str, Any]]:
+    """Serve `receipts.get`."""
+    call, receipt = yield from _looked_at(call, args.id)
+    return {"receipt": call.shapes.single(receipt)}
+
+
+def get_all(call: Call, args: params.ReceiptsGetAll) -> list[dict[str, Any]]:
+    """Serve `receipts.get_all`."""
+    if args.from_ > args.to:
+        raise Refused(Reason.INVALID_PARAMS, "from", detail="`from` must not be after `to`.")
+    # In the recorded sample both ends are the same moment, long before the receipts that come back.
+    period = None if args.from_ == args.to else (args.from_, args.to)
+    page = call.state.list_receipts(period, count=args.count, offset=args.offset)
+    return [call.shapes.listed(flows.settled(call, receipt)) for receipt in page]
+
+
+def confirm_hold(call: Call, args: params.ReceiptsConfirmHold) -> Flow[dict[str, Any]]:
+    """Serve `receipts.confirm_hold`: the merchant performs what was held, and is then paid."""
+    call, receipt = yield from flows.run(call, find(call, args.id))
+    if receipt.state is not ReceiptState.HELD:
+        raise Refused(Reason.NOT_HELD)
+    if receipt.id in call.asked:
+        raise Refused(Reason.IN_PROGRESS)
+    call, receipt = yield from flows.set_out(call, payments.confirm(call, receipt))
+    return _outcome(call, receipt)
+
+
+def set_fiscal_data(call: Call, args: params.ReceiptsSetFiscalData) -> dict[str, Any]:
+    """Serve `receipts.set_fiscal_data`."""
+    receipt = find(call, args.id)
+    call.state.put_receipt(replace(receipt, fiscal=params.as_sent(args.fiscal_data)))
+    return {"success": True}
+
+
+def _made(call: Call, args: params.ReceiptsCreate) -> Receipt:
+    number, lasts = call.state.next_number("receipt"), call.config.receipt_ttl_ms
+    return Receipt(
         id=ids.object_id(call.rng, call.now, number),
         number=number,
         create_time=call.now,
@@ -35,30 +119,16 @@ def make(call: Call, args: params.ReceiptsCreate) -> dict[str, Any]:
         description=args.description or "",
         detail=params.as_sent(args.detail),
         hold=args.hold,
-        due_at=None
-        if call.config.receipt_ttl_ms is None
-        else call.now + call.config.receipt_ttl_ms,
+        due_at=None if lasts is None else call.now + lasts,
     )
-    return store(call, receipt)
 
 
-def pay(call: Call, args: params.ReceiptsPay) -> dict[str, Any]:
-    """Serve `receipts.pay`."""
-    receipt, card = payable(call, args)
-    steps.require_funds(call, card)
-    payer = params.as_sent(args.payer)
-    move = lifecycle.pay(receipt, card, payer, call.now, call.config.cancel_paid_after_ms)
-    if not card.recurrent:
-        cards.forget(call, card)
-    return store(call, _record(call, move))
-
-
-def payable(call: Call, args: params.ReceiptsPay) -> tuple[Receipt, Card]:
+def _payable(call: Call, args: params.ReceiptsPay) -> tuple[Receipt, Card]:
     """Find the receipt and the card of a payment, and refuse what can't be begun."""
     receipt = find(call, args.id)
     # The receipt comes first: the second payment with a one-time token must hear that the receipt
     # is paid, and not that the token is gone.
-    if receipt.cancel_source == lifecycle.EXPIRED:
+    if receipt.cancel_source == payments.EXPIRED:
         raise Refused(Reason.RECEIPT_EXPIRED)
     if receipt.state is not ReceiptState.CREATED:
         raise Refused(Reason.NOT_PAYABLE)
@@ -70,108 +140,32 @@ def payable(call: Call, args: params.ReceiptsPay) -> tuple[Receipt, Card]:
     return receipt, card
 
 
-def send(call: Call, args: params.ReceiptsSend) -> dict[str, Any]:
-    """Serve `receipts.send`."""
-    receipt = find(call, args.id)
-    sms = Sms(time=call.now, phone=args.phone, kind="receipt", receipt_id=receipt.id)
-    call.state.add_sms(sms)
-    return {"success": True}
+def _looked_at(call: Call, receipt_id: str) -> Flow[tuple[Call, Receipt]]:
+    """Find a receipt whose payment may move on because somebody looks at it."""
+    found = find(call, receipt_id)
+    receipt = found if found.id in call.asked else payments.count_check(call, found)
+    if receipt is not found:
+        call.state.put_receipt(receipt)
+    call, receipt = yield from flows.run(call, receipt)
+    while payments.may_move_on(call, receipt):
+        call, receipt = yield from flows.set_out(call, replace(receipt, due_at=call.now))
+    return call, receipt
 
 
-def cancel(call: Call, args: params.ReceiptId) -> dict[str, Any]:
-    """Serve `receipts.cancel`."""
-    receipt = find(call, args.id)
-    if receipt.state in steps.UNDERWAY or receipt.id in call.asked:
-        raise Refused(Reason.IN_PROGRESS)
-    require_cancellable(call, receipt)
-    if receipt.billing is None or receipt.state in steps.CANCELLING:
-        return store(call, lifecycle.cancel(receipt, call.now, call.config.cancel_after_ms))
-    return _settle(call, steps.cancel(call, receipt))
-
-
-def require_cancellable(call: Call, receipt: Receipt) -> None:
-    """Refuse to cancel a hold that can only be confirmed by now."""
-    if not lifecycle.may_cancel(receipt, call.now):
-        raise Refused(Reason.NOT_CANCELLABLE, detail="This hold can only be confirmed by now.")
-
-
-def check(call: Call, args: params.ReceiptId) -> dict[str, Any]:
-    """Serve `receipts.check`."""
-    return {"state": find(call, args.id).state}
-
-
-def get(call: Call, args: params.ReceiptId) -> dict[str, Any]:
-    """Serve `receipts.get`."""
-    return {"receipt": call.shapes.single(find(call, args.id))}
-
-
-def get_all(call: Call, args: params.ReceiptsGetAll) -> list[dict[str, Any]]:
-    """Serve `receipts.get_all`."""
-    if args.from_ > args.to:
-        raise Refused(Reason.INVALID_PARAMS, "from", detail="`from` must not be after `to`.")
-    # In the recorded sample both ends are the same moment, long before the receipts that come back.
-    period = None if args.from_ == args.to else (args.from_, args.to)
-    page = call.state.list_receipts(period, count=args.count, offset=args.offset)
-    return [call.shapes.listed(settled(call, receipt)) for receipt in page]
-
-
-def confirm_hold(call: Call, args: params.ReceiptId) -> dict[str, Any]:
-    """Serve `receipts.confirm_hold`."""
-    receipt = find(call, args.id)
-    if receipt.state is not ReceiptState.HELD:
-        raise Refused(Reason.NOT_HELD)
-    if receipt.billing is not None:
-        return _settle(call, steps.confirm(call, receipt))
-    return store(call, _record(call, lifecycle.confirm(receipt, call.now)))
-
-
-def set_fiscal_data(call: Call, args: params.ReceiptsSetFiscalData) -> dict[str, Any]:
-    """Serve `receipts.set_fiscal_data`."""
-    receipt = find(call, args.id)
-    call.state.put_receipt(replace(receipt, fiscal=params.as_sent(args.fiscal_data)))
-    return {"success": True}
-
-
-def find(call: Call, receipt_id: str) -> Receipt:
-    """Find a receipt, moved on to where the clock has brought it.
-
-    Raises:
-        Refused: If there is no receipt with that id.
-    """
-    receipt = call.state.get_receipt(receipt_id)
-    if receipt is None:
-        raise Refused(Reason.UNKNOWN_RECEIPT)
-    return settled(call, receipt)
-
-
-def settled(call: Call, receipt: Receipt) -> Receipt:
-    """Make the moves that are due by the clock, if any, and store where they lead."""
-    if receipt.billing is not None:
-        return steps.settled(call, receipt)
-    moved = receipt
-    while move := lifecycle.settle(moved, call.now, call.config.cancel_after_ms):
-        moved = _record(call, move)
-    if moved is not receipt:
-        call.state.put_receipt(moved)
-    return moved
-
-
-def store(call: Call, receipt: Receipt) -> dict[str, Any]:
-    """Store a receipt, and answer with it."""
-    call.state.put_receipt(receipt)
+def _outcome(call: Call, receipt: Receipt) -> dict[str, Any]:
+    """Answer a payment with its receipt, or with the error that ended it."""
+    failure = payments.failure(call, receipt)
+    if failure is not None and receipt.state in payments.CANCELLING:
+        raise failure
     return {"receipt": call.shapes.single(receipt)}
 
 
-def _settle(call: Call, receipt: Receipt) -> dict[str, Any]:
-    call.state.put_receipt(receipt)
-    return {"receipt": call.shapes.single(steps.settled(call, receipt))}
-
-
-def _record(call: Call, move: lifecycle.Move) -> Receipt:
-    receipt, entry = move
-    if entry is not None:
-        call.state.add_entry(entry)
-    return receipt
+def _kept(receipt: Receipt) -> Refused:
+    """Tell why a receipt was not cancelled."""
+    error = receipt.payment.refusal
+    if error is not None and error["code"] == merchant_calls.CANNOT_CANCEL:
+        return Refused(Reason.NOT_CANCELLABLE, error)
+    return Refused(Reason.MERCHANT_REFUSED, error)
 
 
 def _require_account(call: Call, account: dict[str, Any]) -> None:

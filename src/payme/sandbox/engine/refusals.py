@@ -42,6 +42,7 @@ class Reason(StrEnum):
     TOO_MANY_CODES = "too_many_codes"
     INSUFFICIENT_FUNDS = "insufficient_funds"
     DEBIT_FAILED = "debit_failed"
+    CARD_REFUSED = "card_refused"
     UNKNOWN_RECEIPT = "unknown_receipt"
     NOT_PAYABLE = "not_payable"
     NOT_HELD = "not_held"
@@ -98,6 +99,7 @@ ANSWERS: Final[dict[Reason, tuple[int, str]]] = {
     _R.TOO_MANY_CODES: (-31102, "Превышено число попыток. Запросите новый код."),
     _R.INSUFFICIENT_FUNDS: (-31630, "Недостаточно средств на карте"),
     _R.DEBIT_FAILED: (-31630, "Ошибка при списании средств с карты."),
+    _R.CARD_REFUSED: (-31630, "Ошибка при списании средств с карты."),
     _R.UNKNOWN_RECEIPT: _NO_RECEIPT,
     _R.NOT_PAYABLE: _NO_RECEIPT,
     _R.NOT_HELD: _NO_RECEIPT,
@@ -120,12 +122,20 @@ class Refused(Exception):
         data: `error.data` of the answer.
         detail: A sentence to put after the text.
         delay_ms: How long Payme would think before it says so.
+        answer: Code and text in place of the reason's own.
     """
 
     def __init__(
-        self, reason: Reason, data: Any = None, *, detail: str = "", delay_ms: int = 0
+        self,
+        reason: Reason,
+        data: Any = None,
+        *,
+        detail: str = "",
+        delay_ms: int = 0,
+        answer: tuple[int, str] | None = None,
     ) -> None:
         super().__init__(reason)
+        self._answer = answer or ANSWERS[reason]
         self.reason = reason
         self.data = data
         self.detail = detail
@@ -134,10 +144,10 @@ class Refused(Exception):
     @property
     def code(self) -> int:
         """`error.code` of the answer."""
-        return ANSWERS[self.reason][0]
+        return self._answer[0]
 
     @property
     def message(self) -> str:
         """`error.message` of the answer."""
-        text = ANSWERS[self.reason][1]
+        text = self._answer[1]
         return f"{text} {self.detail}" if self.detail else text

@@ -1,6 +1,7 @@
 """What Payme's answers look like, key for key. Pinned by the recorded samples in `seed.txt`."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,15 @@ _CASH_BOX_DATE: Final = 1584598670296
 _EPOS: Final = {"merchantId": "106600000050000", "terminalId": "20660000"}
 _COUNTER_TITLE: Final = {"ru": "Номер чека", "uz": "Chek raqami"}
 _MAX_DIGITS: Final = 15
+
+
+Title = str | Mapping[str, str]
+"""Title of an account field: one text, or a text by language."""
+
+
+def title_in(title: Title, language: str) -> str:
+    """Return a title in a language; where it is not given in that one, the first that is."""
+    return title if isinstance(title, str) else title.get(language) or next(iter(title.values()))
 
 
 def card(value: Card) -> dict[str, Any]:
@@ -35,14 +45,17 @@ class ReceiptShapes:
     Args:
         merchant_id: Id of the cash-box.
         account_fields: Title of each account field by its name; empty for a cash-box without.
+        name: What the merchant is called.
     """
 
-    def __init__(self, merchant_id: str, account_fields: dict[str, str]) -> None:
+    def __init__(
+        self, merchant_id: str, account_fields: Mapping[str, Title], name: str = "test"
+    ) -> None:
         self._merchant_id = merchant_id
         self._account_fields = account_fields
         # The block is the same in every answer, so it is encoded once.
-        self._merchant = _merchant(merchant_id, "Internet")
-        self._listed_merchant = _merchant(merchant_id, {"ru": "Internet", "uz": "Internet"})
+        self._merchant = _merchant(merchant_id, name, "Internet")
+        self._listed_merchant = _merchant(merchant_id, name, {"ru": "Internet", "uz": "Internet"})
 
     def single(self, receipt: Receipt) -> dict[str, Any]:
         """Shape a receipt as every method but get_all answers it."""
@@ -64,7 +77,7 @@ class ReceiptShapes:
         if not self._account_fields:
             return [("transaction", _COUNTER_TITLE, str(receipt.number), True)]
         return [
-            (name, {"ru": title, "uz": title}, _text(receipt.account.get(name, "")), index == 0)
+            (name, _titles(title), _text(receipt.account.get(name, "")), index == 0)
             for index, (name, title) in enumerate(self._account_fields.items())
         ]
 
@@ -113,10 +126,14 @@ def _processing_id(receipt: Receipt) -> int | None:
     return 0 if receipt.state in {ReceiptState.PAID, ReceiptState.HELD} else None
 
 
-def _merchant(merchant_id: str, kind: str | dict[str, str]) -> msgspec.Raw:
+def _titles(title: Title) -> dict[str, str]:
+    return {"ru": title_in(title, "ru"), "uz": title_in(title, "uz")}
+
+
+def _merchant(merchant_id: str, name: str, kind: str | dict[str, str]) -> msgspec.Raw:
     block = {
         "_id": merchant_id,
-        "name": "test",
+        "name": name,
         "organization": "ЧП «test test»",
         "address": "",
         "business_id": hashlib.sha256(merchant_id.encode()).hexdigest()[:24],

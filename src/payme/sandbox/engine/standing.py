@@ -28,6 +28,11 @@ STANDINGS: Final[tuple[Behaviour, ...]] = (
     _B("Unknown id: -32504 with data `invalid_id`", "observed", "answers of the test host"),
     _B("Wrong key: -32504 with data null", "our choice", "the data was never recorded"),
     _B("All five `cards.*` take the id alone", "observed", "check, remove: sources disagree"),
+    _B(
+        "A token or a receipt of another cash-box is unknown",
+        "inferred",
+        "a card is bound to a service",
+    ),
     _B("`receipts.*` without the key: -32504", "observed", "clients' notes"),
     _B("A wrong key is refused by `cards.*` too", "our choice", "finds a mixed-up key early"),
     _B("Credentials are looked at before the method's name", "our choice", "order never recorded"),

@@ -7,10 +7,26 @@ nor a Humo card.
 Source: https://developer.help.paycom.uz/integratsiya-s-mobilnym-prilozheniem/testirovanie-v-pesochnitse
 """
 
-from typing import Final, Literal, NamedTuple
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+from payme.sandbox.engine.model import mask_number
+from payme.sandbox.engine.refusals import ANSWERS
+from payme.sandbox.errors import InvalidSetting
 
 Behaviour = Literal[
-    "normal", "no_sms", "expired", "blocked", "system_error", "slow", "insufficient_funds"
+    "normal",
+    "no_code",
+    "no_sms",
+    "expired",
+    "blocked",
+    "insufficient_funds",
+    "system_error",
+    "slow",
+    "slow_pays",
+    "answer_lost",
+    "refused",
 ]
 
 CODE: Final = "666666"
@@ -22,11 +38,18 @@ class KnownCard(NamedTuple):
 
     number: str
     expire: str
-    """MMYY."""
+    """MMYY; empty for a card that any expiry fits."""
     behaviour: Behaviour
     note: str
     ours: bool = False
     phone: str = "998901234566"
+    code: int = 0
+    """`error.code` of `refused`."""
+    message: str = ""
+    """`error.message` of `refused`."""
+
+    def __repr__(self) -> str:
+        return f"KnownCard({mask_number(self.number)!r}, {self.behaviour!r})"
 
 
 TEST_CARDS: Final = {
@@ -43,6 +66,124 @@ TEST_CARDS: Final = {
         KnownCard("9860030100000006", "0399", "normal", "pays, a Humo card", ours=True),
     )
 }
+
+
+OUTCOMES: Final[dict[str, tuple[Behaviour, str]]] = {
+    "pays": ("normal", "pays"),
+    "no_code": ("no_code", "pays, and asks for no SMS code"),
+    "no_sms": ("no_sms", "SMS informing is not connected"),
+    "expired": ("expired", "card has expired"),
+    "blocked": ("blocked", "card is blocked"),
+    "insufficient_funds": ("insufficient_funds", "no money"),
+    "system_error": ("system_error", "system error when paying"),
+    "slow": ("slow", "thinks, then fails to pay"),
+    "slow_pays": ("slow_pays", "thinks, then pays"),
+    "answer_lost": ("answer_lost", "pays, and the answer is lost"),
+}
+"""What can be said of a card, besides the code of an error: its name, and what it means."""
+
+REFUSED: Final = "receipts.pay is refused, with the code that was chosen"
+
+MAX_CARDS: Final = 1000
+"""How many cards a sandbox knows."""
+
+_NUMBER: Final = re.compile(r"[0-9]{13,18}")
+_EXPIRE: Final = re.compile(r"(0[1-9]|1[0-2])[0-9]{2}")
+_CODE: Final = re.compile(r"(-[0-9]{4,6})(?: +(\S.{0,199}))?")
+_ANY_TEXT: Final = "Ошибка при списании средств с карты."
+_LINE: Final = "NUMBER=OUTCOME or NUMBER/MMYY=OUTCOME, such as 8600111122223333=insufficient_funds"
+
+
+class KnownCards:
+    """The cards that one sandbox knows, and what each does. It lives in memory.
+
+    Args:
+        own: Outcomes by card number, beside those of `TEST_CARDS` or in place of them; see `set`.
+
+    Raises:
+        InvalidSetting: If a number or an outcome is not as it must be.
+    """
+
+    def __init__(self, own: Mapping[str, str] | None = None) -> None:
+        self._cards = dict(TEST_CARDS)
+        for number, outcome in (own or {}).items():
+            self.set(number, outcome)
+        self._first = dict(self._cards)
+
+    def __repr__(self) -> str:
+        return f"KnownCards({len(self._cards)})"
+
+    def set(self, number: str, outcome: str, expire: str | None = None) -> KnownCard:
+        """Say what a card does from now on, bound or not.
+
+        Args:
+            number: Number of the card, 13 to 18 digits: a test card's, or one of your own.
+            outcome: A name from `OUTCOMES`; or the code of an error that `receipts.pay` is refused
+                with, such as `-31630`, and after a space its text.
+            expire: MMYY that must go with the number; by default a test card's own, and any for
+                another number.
+
+        Returns:
+            The card.
+
+        Raises:
+            InvalidSetting: If one of them is not as it must be, or there are too many cards.
+        """
+        if not isinstance(number, str) or not _NUMBER.fullmatch(number):
+            raise InvalidSetting("card", number, "a card number of 13 to 18 digits, without spaces")
+        if expire is not None and not (isinstance(expire, str) and _EXPIRE.fullmatch(expire)):
+            raise InvalidSetting("expire", expire, "MMYY, such as 0399")
+        known = self._cards.get(number)
+        if known is None and len(self._cards) >= MAX_CARDS:
+            raise InvalidSetting("cards", len(self._cards), f"at most {MAX_CARDS}")
+        usual = known.expire if known else ""
+        card = _made(number, usual if expire is None else expire, outcome)
+        # Another dict, so that whoever lists the cards meanwhile is not disturbed.
+        self._cards = {**self._cards, number: card}
+        return card
+
+    def set_text(self, line: str) -> KnownCard:
+        """Say what a card does, as a line: `NUMBER=OUTCOME` or `NUMBER/MMYY=OUTCOME`.
+
+        Raises:
+            InvalidSetting: If it can't be read.
+        """
+        card, equals, outcome = line.partition("=")
+        number, slash, expire = card.strip().partition("/")
+        if not equals:
+            raise InvalidSetting("card", line, _LINE)
+        return self.set(number, outcome.strip(), expire if slash else None)
+
+    def find(self, number: str) -> KnownCard | None:
+        """Find a card by its number; None if there is none."""
+        return self._cards.get(number)
+
+    def all(self) -> list[KnownCard]:
+        """List the cards: Payme's and ours first, then those that were added."""
+        return [*self._cards.values()]
+
+    def reset(self) -> None:
+        """Have the cards as they were at first."""
+        self._cards = dict(self._first)
+
+
+def _made(number: str, expire: str, outcome: Any) -> KnownCard:
+    if not isinstance(outcome, str):
+        outcome = ""
+    if outcome in OUTCOMES:
+        behaviour, note = OUTCOMES[outcome]
+        return KnownCard(number, expire, behaviour, note, ours=True)
+    found = _CODE.fullmatch(outcome)
+    if found is None:
+        raise InvalidSetting(
+            "outcome",
+            outcome,
+            f"one of {', '.join(OUTCOMES)}; or a code and perhaps its text, such as -31630",
+        )
+    code = int(found[1])
+    usual = next((text for known, text in ANSWERS.values() if known == code), _ANY_TEXT)
+    message = found[2] or usual
+    return KnownCard(number, expire, "refused", REFUSED, ours=True, code=code, message=message)
 
 
 def luhn(number: str) -> bool:

@@ -3,20 +3,20 @@
 from typing import TYPE_CHECKING
 
 from payme.sandbox.web.backend import Backend
+from payme.sandbox.web.checkout import Checkout
 from payme.sandbox.web.dashboard import Dashboard
 from payme.sandbox.web.pages import Pages
-from payme.sandbox.web.payment import Checkout
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from payme.sandbox.sandbox import Sandbox
     from payme.sandbox.service import Service
+    from payme.sandbox.simulator import Simulator
 
 __all__ = ["routes"]
 
 
-def routes(sandbox: "Sandbox", service: "Service") -> "list[Route]":
+def routes(sandbox: "Simulator", service: "Service") -> "list[Route]":
     """Make the routes of all pages. The last one takes every path: mount them after all others.
 
     Args:

@@ -12,7 +12,8 @@ from payme.sandbox.service import Service
 from payme.sandbox.traffic import Entry
 
 if TYPE_CHECKING:
-    from payme.sandbox.sandbox import Sandbox
+    from payme.sandbox.cash_box import CashBox
+    from payme.sandbox.simulator import Simulator
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,7 +36,7 @@ class Backend:
         service: Serves its calls.
     """
 
-    def __init__(self, sandbox: "Sandbox", service: Service) -> None:
+    def __init__(self, sandbox: "Simulator", service: Service) -> None:
         self.sandbox = sandbox
         self.service = service
 
@@ -44,8 +45,18 @@ class Backend:
         return await run_in_threadpool(look, *args, **kwargs)
 
     async def receipt(self, receipt_id: str) -> Receipt | None:
-        """Find a receipt, where the clock has brought it."""
-        return await self.read(self.sandbox.receipt, receipt_id)
+        """Find a receipt of any cash-box, where the clock has brought it."""
+        return await self.read(lambda: self.home(receipt_id).receipt(receipt_id))
+
+    async def box(self, receipt_id: str) -> "CashBox":
+        """Find the cash-box that has a receipt; the first one if none has it."""
+        return await self.read(self.home, receipt_id)
+
+    def home(self, receipt_id: str) -> "CashBox":
+        """Find the cash-box that has a receipt, where it may take as long as the disk."""
+        boxes = self.sandbox.cash_boxes
+        found = self.sandbox.cash_box_of(receipt_id) if len(boxes) > 1 else None
+        return found or self.sandbox.first
 
     async def history(self, receipt_id: str, language: Language) -> History | None:
         """Find a receipt and all that happened to it.
@@ -57,8 +68,9 @@ class Backend:
         receipt = await self.receipt(receipt_id)
         if receipt is None:
             return None
-        entries = await self.read(self.sandbox.entries, receipt_id)
+        box = await self.box(receipt_id)
+        entries = await self.read(box.entries, receipt_id)
         traffic = self.sandbox.traffic
         calls = await self.read(traffic.entries, receipt_id=receipt_id, language=language)
-        exchanges = await self.read(self.sandbox.merchant.exchanges, receipt_id)
+        exchanges = await self.read(box.merchant.exchanges, receipt_id)
         return History(receipt, entries, calls, exchanges)

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from payme.errors.catalogue import Language, lookup
+from payme.sandbox.cash_box import CashBox
 from payme.sandbox.engine import Answer
 from payme.sandbox.engine.testcards import CODE
 from payme.sandbox.web.backend import Backend
@@ -49,6 +50,11 @@ class Reply:
         """Whether the call may have been served although the answer does not say so."""
         return self.lost or self.code == -32400
 
+    @property
+    def pays(self) -> bool:
+        """Whether the call is one of those that lead to a payment."""
+        return self.method == "receipts.pay" or self.method.startswith("cards.")
+
     def text(self, language: Language) -> str:
         """Say in the payer's words why the call was refused; empty when it was not."""
         if self.error is None:
@@ -56,8 +62,16 @@ class Reply:
         message = self.error.get("message")
         entry = lookup(self.error["code"], self.method, message if isinstance(message, str) else "")
         said = getattr(entry.text, language) if entry else str(message or self.error["code"])
-        from_merchant = _merchants_words(self.error.get("data"), language)
+        from_merchant = merchants_words(self.error.get("data"), language)
         return f"{said} {from_merchant}".strip()
+
+    def remedy(self, language: Language) -> str:
+        """Say what the developer should do about a refusal; empty when nothing is known."""
+        if self.error is None:
+            return ""
+        message = self.error.get("message")
+        entry = lookup(self.error["code"], self.method, message if isinstance(message, str) else "")
+        return getattr(entry.remedy, language).replace("`", "") if entry else ""
 
 
 class Calls:
@@ -65,19 +79,25 @@ class Calls:
 
     Args:
         backend: The sandbox.
+        box: The cash-box that is called; by default the first one.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, box: CashBox | None = None) -> None:
         self._backend = backend
+        self._box = box or backend.sandbox.first
+
+    async def at(self, receipt_id: str) -> "Calls":
+        """Return what calls the cash-box that has a receipt."""
+        return Calls(self._backend, await self._backend.box(receipt_id))
 
     async def front(self, method: str, **params: Any) -> Reply:
         """Call as the payer's browser does, with the id of the cash-box alone."""
-        return await self._call(method, params, self._backend.sandbox.merchant_id)
+        return await self._call(method, params, self._box.merchant_id)
 
     async def back(self, method: str, **params: Any) -> Reply:
         """Call as the merchant's server does, with the key."""
-        config = self._backend.sandbox.config
-        return await self._call(method, params, f"{config.merchant_id}:{config.key}")
+        x_auth = f"{self._box.merchant_id}:{self._box.key}"
+        return await self._call(method, params, x_auth)
 
     async def bind(self, number: str, expire: str) -> Reply:
         """Create a card and ask for its code.
@@ -132,7 +152,7 @@ def _reply(method: str, answer: Answer) -> Reply:
     return Reply(method=method, result=members.get("result"), error=members.get("error"))
 
 
-def _merchants_words(data: Any, language: Language) -> str:
+def merchants_words(data: Any, language: Language) -> str:
     """Find what the merchant's own error says to the payer, in the payer's language."""
     error = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
     texts = error.get("message")

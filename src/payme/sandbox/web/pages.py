@@ -5,6 +5,7 @@ import datetime as dt
 import json
 from collections.abc import Awaitable, Callable
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,8 +19,8 @@ from payme import redact
 from payme.money import format_som
 from payme.protocol.states import ReceiptState
 from payme.sandbox import access
+from payme.sandbox.web.i18n import Say
 from payme.sandbox.web.security import FIELD, Guard, allowed_host
-from payme.sandbox.web.words import Say
 
 if TYPE_CHECKING:
     from jinja2.runtime import Context
@@ -43,6 +44,9 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+
+_SCRIPT: Final = "x-sandbox-script"
+_NEXT: Final = "X-Sandbox-Next"
 
 _LOCKED: Final = "This sandbox asks for the password that it printed at its start.\n"
 
@@ -123,7 +127,8 @@ class Pages:
                 and not self._guard.accepts(request.scope, form.get(FIELD, ""))
             ):
                 return refused("The form is not from this sandbox, or from before its last start.")
-            return await handler(request, form)
+            answer = await handler(request, form)
+            return _without_redirect(answer) if _SCRIPT in request.headers else answer
 
         return kind(path, endpoint, methods=["POST"] if post else ["GET"])
 
@@ -142,6 +147,7 @@ class Pages:
         filters: dict[str, Any] = {
             "som": format_som,
             "time": format_time,
+            "took": format_took,
             "state": pass_context(_state),
             "phone": redact.phone,
             "card": redact.card_number,
@@ -151,6 +157,19 @@ class Pages:
         }
         environment.filters.update(filters)
         return environment
+
+
+def _without_redirect(answer: Response) -> Response:
+    """Tell our script where to go in place of sending it there.
+
+    `fetch` follows a redirect unasked, and the page behind it would then be asked for twice: that
+    may be a call to Payme's, which is counted.
+    """
+    if answer.status_code != HTTPStatus.SEE_OTHER:
+        return answer
+    return Response(
+        status_code=HTTPStatus.NO_CONTENT, headers=HEADERS | {_NEXT: answer.headers["location"]}
+    )
 
 
 def refused(text: str) -> Response:
@@ -182,6 +201,18 @@ async def read_form(request: Request) -> Form:
         raise HTTPException(408) from None
     except ValueError:
         raise HTTPException(400) from None
+
+
+def whole(text: str) -> int:
+    """Read a whole number of an address; what is none is 0."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def format_took(ms: float) -> str:
+    """Write how long a call took: to the tenth of a ms below ten, else in ms or seconds."""
+    if ms < 10:
+        return f"{ms:.1f} ms"
+    return f"{ms:.0f} ms" if ms < 10_000 else f"{ms / 1000:.1f} s"
 
 
 def format_time(ms: int) -> str:

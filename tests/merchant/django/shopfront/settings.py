@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "payme.merchant.django",
+    "payme.merchant.django.outbox",
     "payme.charges.django",
     "payme.recurring.django",
     "shopfront",

@@ -33,7 +33,9 @@ except ModuleNotFoundError as error:
     ) from error
 
 from payme.merchant.stores.sqlalchemy.orders import AsyncOrders, Orders
+from payme.merchant.stores.sqlalchemy.outbox import AsyncSqlAlchemyOutbox, SqlAlchemyOutbox
 from payme.merchant.stores.sqlalchemy.schema import metadata, transactions
+from payme.merchant.stores.sqlalchemy.sessions import AsyncSessionOrders, SessionOrders
 from payme.merchant.stores.sqlalchemy.store import AsyncSqlAlchemyStore, SqlAlchemyStore
 from payme.merchant.stores.sqlalchemy.upgrade import upgrade
 
@@ -41,8 +43,12 @@ del _sqlalchemy
 
 __all__ = [
     "AsyncOrders",
+    "AsyncSessionOrders",
+    "AsyncSqlAlchemyOutbox",
     "AsyncSqlAlchemyStore",
     "Orders",
+    "SessionOrders",
+    "SqlAlchemyOutbox",
     "SqlAlchemyStore",
     "metadata",
     "transactions",

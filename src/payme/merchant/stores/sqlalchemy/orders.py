@@ -29,6 +29,9 @@ class Orders(ABC):
     def find(self, connection: sa.Connection, account: dict[str, Any]) -> Order | None:
         """Find the order that an account names; asked again once the order is locked.
 
+        With a third parameter `method` it is told which request asks, as in
+        `def find(self, connection, account, method: Method = "CheckPerformTransaction")`.
+
         Args:
             connection: Of the running database transaction.
             account: As Payme sent it.
@@ -47,6 +50,9 @@ class Orders(ABC):
         Args:
             connection: Of the running database transaction.
             transaction: As it is stored, performed.
+
+        Raises:
+            Refuse: The goods can't be handed over; Payme gets -31008 and gives the money back.
         """
 
     @abstractmethod
@@ -56,6 +62,24 @@ class Orders(ABC):
         Args:
             connection: Of the running database transaction.
             transaction: As it is stored, refunded.
+
+        Raises:
+            Refuse: The goods can't be taken back; Payme gets -31007, and the order stays paid.
+        """
+
+    @does_nothing  # noqa: B027
+    def created(self, connection: sa.Connection, transaction: Transaction) -> None:
+        """Reserve the goods: an attempt to pay is being stored, and no card is debited yet.
+
+        Called once for each attempt. With this method a free order is taken under its lock, in
+        a few more statements. A reservation ends in `paid` or in `released`.
+
+        Args:
+            connection: Of the running database transaction.
+            transaction: As it is stored, created.
+
+        Raises:
+            Refuse: The goods are gone; Payme gets -31008, and nothing is stored.
         """
 
     # Optional: most orders stay as they are when an attempt to pay them fails.
@@ -83,6 +107,10 @@ class AsyncOrders(ABC):
     @abstractmethod
     async def cancelled(self, connection: AsyncConnection, transaction: Transaction) -> None:
         """Take a paid order back; see `Orders.cancelled`."""
+
+    @does_nothing  # noqa: B027
+    async def created(self, connection: AsyncConnection, transaction: Transaction) -> None:
+        """Reserve the goods; see `Orders.created`."""
 
     @does_nothing  # noqa: B027
     async def released(self, connection: AsyncConnection, transaction: Transaction) -> None:

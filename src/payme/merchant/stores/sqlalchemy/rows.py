@@ -14,7 +14,7 @@ What keeps two payments of one order apart:
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -27,6 +27,11 @@ MARIADB: Final = ("mysql", "mariadb")
 
 _DUPLICATE: Final = 1062
 """MariaDB's number for a key that is taken."""
+if TYPE_CHECKING:
+    from payme.merchant.limits import Limits
+
+LIMITS: Final = "payme_limits"
+"""Name of the engine's option that holds the limits of the store."""
 
 
 class SqlRows:
@@ -52,8 +57,10 @@ class SqlRows:
         if self._dialect in MARIADB:
             self._execute(schema.LOCK_ROW_OF, id=transaction_id)
             return self._first(schema.LOCKED_BY_ID, id=transaction_id)
-        statement = schema.LOCK if self._dialect == "postgresql" else schema.BY_ID
-        return self._first(statement, id=transaction_id)
+        if self._dialect != "postgresql":
+            return self._first(schema.BY_ID, id=transaction_id)
+        limits: Limits = self._connection.get_execution_options()[LIMITS]
+        return self._first(schema.LOCK, id=transaction_id, **schema.limiting(limits))
 
     def lock_order(self, order_id: str) -> None:
         """Lock an order."""
@@ -107,6 +114,20 @@ class SqlRows:
         period = {"box": self._box, **schema.period(from_, to)}
         with self._connection.execute(schema.CREATED_BETWEEN, period) as rows:
             return read(map(schema.read, rows.mappings()))
+
+    def waiting(self, before: int, after: tuple[int, str], limit: int) -> list[Transaction]:
+        """Read transactions that wait, older than `before` and after `after`, by time and id."""
+        time, id_ = after
+        page = {
+            "box": self._box,
+            "before": before,
+            "after_time": time,
+            "after_id": id_,
+            "limit": limit,
+        }
+        return [
+            schema.read(row) for row in self._connection.execute(schema.WAITING, page).mappings()
+        ]
 
     def _first(self, statement: sa.Executable, **parameters: Any) -> Transaction | None:
         row = self._execute(statement, **parameters).mappings().first()

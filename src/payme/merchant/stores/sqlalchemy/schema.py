@@ -9,6 +9,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from payme.merchant.entities import LONGEST_BOX, LONGEST_ORDER_ID, Receiver, Transaction
 from payme.merchant.entities import TransactionState as State
+from payme.merchant.limits import Limits, ms
 
 metadata: Final = sa.MetaData()
 """Holds `payme_transaction` and `payme_order_lock`; for Alembic and `create_all`."""
@@ -130,6 +131,22 @@ CREATED_BETWEEN: Final = (
 )
 """A statement: both ends included, by Payme's time, streamed."""
 
+_TIME, _ID = transactions.c.time, transactions.c.id
+
+WAITING: Final = (
+    sa.select(*_KEPT)
+    .where(
+        _OF_BOX,
+        transactions.c.state == int(State.CREATED),
+        sa.bindparam("before") > _TIME,
+        sa.bindparam("after_time") <= _TIME,
+        sa.or_(sa.bindparam("after_time") < _TIME, sa.bindparam("after_id") < _ID),
+    )
+    .order_by(_TIME, _ID)
+    .limit(sa.bindparam("limit"))
+)
+"""Transactions that wait and are older than a moment, page by page."""
+
 INSERT: Final = {
     "postgresql": postgresql.insert(transactions)
     .on_conflict_do_nothing()
@@ -184,11 +201,25 @@ _THE_ORDER: Final = (sa.bindparam("box", type_=sa.Text), sa.bindparam("order_id"
 LOCK_ORDER: Final = sa.select(_locked(*_THE_ORDER))
 """Hold the order until the transaction of PostgreSQL ends."""
 
+_SETTINGS: Final = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+
+_LIMITED: Final = sa.select(
+    *(
+        sa.func.set_config(name, sa.bindparam(name, type_=sa.Text), sa.true()).label(name)
+        for name in _SETTINGS
+    )
+).cte("limited")
+"""Set the limits of the transaction. Volatile functions keep PostgreSQL from leaving it out."""
+
 _LOCKING: Final = (
     sa.select(
-        transactions.c.id, _locked(transactions.c.box, transactions.c.order_id).label("locked")
+        _LIMITED.c.lock_timeout,
+        transactions.c.id,
+        _locked(transactions.c.box, transactions.c.order_id).label("locked"),
     )
-    .where(_OF_BOX, transactions.c.id == sa.bindparam("id"))
+    .select_from(
+        _LIMITED.outerjoin(transactions, sa.and_(_OF_BOX, transactions.c.id == sa.bindparam("id"))),
+    )
     .cte("locking")
 )
 
@@ -197,7 +228,10 @@ LOCK: Final = (
     .where(_OF_BOX, transactions.c.id == sa.select(_LOCKING.c.id).scalar_subquery())
     .with_for_update(key_share=True)
 )
-"""Hold the order of a transaction, then read the transaction.
+"""Set the limits, hold the order of a transaction, then read the transaction.
+
+It is the first statement of each transaction that locks, so that the limits cost no round trip of
+their own. They are the left side of an outer join: they are set first, and for an unknown id too.
 
 In one statement, whose picture of the database is older than the lock. Locking the row as well has
 PostgreSQL read it anew: its newest version is what comes, whoever changed it while we waited.
@@ -224,6 +258,16 @@ LOCK_ROW_OF: Final = (
 
 LOCKED_BY_ID: Final = BY_ID.with_for_update()
 """A transaction whose order is held, in its newest version."""
+
+
+def limiting(limits: Limits) -> dict[str, str]:
+    """Make the parameters of `LOCK` that are limits.
+
+    When the merchant's code does not return, PostgreSQL ends the transaction at the time at which
+    the request has to be over, and whoever waits for a lock of it goes on.
+    """
+    seconds = (limits.lock_timeout, limits.statement_timeout, limits.request_timeout)
+    return {name: str(ms(one)) for name, one in zip(_SETTINGS, seconds, strict=True)}
 
 
 _BIGGEST: Final = 2**63 - 1

@@ -1,23 +1,37 @@
 """The two stores: a connection for each piece of work, in a transaction where it may write."""
 
 import asyncio
-import threading
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import QueuePool, StaticPool
 
 from payme.errors import ConfigurationError
 from payme.flow import arun, run
 from payme.merchant import flows
 from payme.merchant.entities import Transaction, box_name
+from payme.merchant.limits import (
+    AsyncTurns,
+    Deadline,
+    Limits,
+    RequestTimedOutError,
+    Turns,
+    checked,
+)
+from payme.merchant.orders import Shop
 from payme.merchant.stores.rows import acarry_out, carry_out, operate
 from payme.merchant.stores.sqlalchemy import schema
+from payme.merchant.stores.sqlalchemy.limiting import limit, set_back
 from payme.merchant.stores.sqlalchemy.orders import AsyncOrders, Orders
-from payme.merchant.stores.sqlalchemy.rows import SqlRows, begin_as_writer
+from payme.merchant.stores.sqlalchemy.rows import LIMITS, SqlRows, begin_as_writer
+from payme.merchant.stores.sqlalchemy.sessions import (
+    AsyncSessionOrders,
+    SessionOrders,
+    on_connections,
+)
 from payme.merchant.stores.sqlalchemy.upgrade import create_all
+from payme.merchant.stores.watch import Watched, cancelling
 
 T = TypeVar("T")
 
@@ -39,10 +53,13 @@ class SqlAlchemyStore:
 
     Args:
         engine: The merchant's own engine.
-        orders: The merchant's orders.
+        orders: The merchant's orders, on connections or on sessions of the ORM.
+        limits: How long a request may take, and how much of the pool all of them.
 
     Raises:
-        ConfigurationError: The database is another one, or `orders` is no `Orders`.
+        ConfigurationError: The database is another one, `orders` is no `Orders`, or its `find`
+            takes other arguments.
+        InvalidArgument: `limits` is no `Limits`.
 
     Example:
         >>> store = SqlAlchemyStore(create_engine("postgresql+psycopg://…"), ShopOrders())
@@ -50,23 +67,25 @@ class SqlAlchemyStore:
         >>> merchant = Merchant(store, keys=os.environ["PAYME_KEY"])
     """
 
-    def __init__(self, engine: sa.Engine, orders: Orders) -> None:
+    def __init__(
+        self, engine: sa.Engine, orders: Orders | SessionOrders, *, limits: Limits | None = None
+    ) -> None:
         _expect(engine, sa.Engine, "engine")
-        _expect(orders, Orders, "orders")
-        self._engine = _own(engine, _isolation(engine))
+        called = on_connections(orders)
+        _expect(called, Orders, "orders")
+        self._limits = checked(limits)
+        self._engine = _own(engine, _isolation(engine), self._limits)
         self._single = _single(engine)
-        self._autocommit = _own(engine, "AUTOCOMMIT")
-        self._orders = orders
-        self._alone: AbstractContextManager[Any] = (
-            threading.Lock() if _is_shared(engine) else nullcontext()
-        )
+        self._autocommit = _own(engine, "AUTOCOMMIT", self._limits)
+        self._shop = Shop(called, "connection")
+        self._turns = Turns(_at_once(engine, self._limits))
 
     def create_all(self) -> None:
         """Create the tables unless they exist, and bring an older one up to date.
 
         With Alembic, write a migration instead; see `payme.merchant.stores.sqlalchemy.upgrade`.
         """
-        with self._alone, self._engine.begin() as connection:
+        with self._engine.begin() as connection:
             create_all(connection)
 
     def adopt(self, box: str) -> int:
@@ -86,7 +105,7 @@ class SqlAlchemyStore:
             ConfigurationError: `box` can't be the name of a cash-box.
         """
         values = {"its_box": box_name(box)}
-        with self._alone, self._engine.begin() as connection:
+        with self._engine.begin() as connection:
             begin_as_writer(connection)
             return connection.execute(schema.ADOPT, values).rowcount
 
@@ -111,22 +130,39 @@ class SqlAlchemyStore:
 
     def run(self, flow: flows.Flow[T]) -> T:
         """Carry out the work of a flow; see `Store.run`."""
-        return run(flow, self._work)
+        deadline = Deadline(self._limits)
+        return run(flow, lambda work: self._work(work, deadline))
 
-    def _work(self, work: flows.Work) -> Any:
-        if work.scope in self._single:
-            with self._alone, self._autocommit.connect() as connection:
-                return self._carry_out(work, connection)
-        with self._alone, self._engine.connect() as connection:
-            with connection.begin() as transaction:
-                if work.scope in ("insert", "transaction"):
-                    begin_as_writer(connection)
-                value = self._carry_out(work, connection)
-                _require_open(open_=transaction.is_active)
-            return value
+    def _work(self, work: flows.Work, deadline: Deadline) -> Any:
+        with self._turns.taken(deadline):
+            if work.scope in self._single:
+                with self._autocommit.connect() as connection:
+                    return self._carry_out(work, connection, deadline)
+            with self._engine.connect() as connection:
+                before = limit(connection, self._limits)
+                try:
+                    with connection.begin() as transaction:
+                        if work.scope in ("insert", "transaction"):
+                            begin_as_writer(connection)
+                        value = self._carry_out(work, connection, deadline)
+                        _require_open(open_=transaction.is_active)
+                finally:
+                    set_back(connection, before)
+                return value
 
-    def _carry_out(self, work: flows.Work, connection: sa.Connection) -> Any:
-        return carry_out(work, SqlRows(connection, work.box), self._orders, connection)
+    def _carry_out(self, work: flows.Work, connection: sa.Connection, deadline: Deadline) -> Any:
+        watched: Watched | None = None
+        try:
+            with cancelling(connection.connection.driver_connection, deadline) as watched:
+                rows = SqlRows(connection, work.box)
+                return carry_out(work, rows, self._shop, connection, deadline=deadline)
+        except Exception as error:
+            if deadline.left() > 0 or isinstance(error, RequestTimedOutError):
+                raise
+            raise deadline.passed() from error
+        finally:
+            if watched is not None and watched.fired:
+                connection.invalidate()
 
 
 class AsyncSqlAlchemyStore:
@@ -134,10 +170,13 @@ class AsyncSqlAlchemyStore:
 
     Args:
         engine: The merchant's own engine.
-        orders: The merchant's orders.
+        orders: The merchant's orders, on connections or on sessions of the ORM.
+        limits: How long a request may take, and how much of the pool all of them.
 
     Raises:
-        ConfigurationError: The database is another one, or `orders` is no `AsyncOrders`.
+        ConfigurationError: The database is another one, `orders` is no `AsyncOrders`, or its `find`
+            takes other arguments.
+        InvalidArgument: `limits` is no `Limits`.
 
     Example:
         >>> store = AsyncSqlAlchemyStore(create_async_engine("postgresql+psycopg://…"), Shop())
@@ -145,26 +184,33 @@ class AsyncSqlAlchemyStore:
         >>> merchant = AsyncMerchant(store, keys=os.environ["PAYME_KEY"])
     """
 
-    def __init__(self, engine: AsyncEngine, orders: AsyncOrders) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        orders: AsyncOrders | AsyncSessionOrders,
+        *,
+        limits: Limits | None = None,
+    ) -> None:
         _expect(engine, AsyncEngine, "engine")
-        _expect(orders, AsyncOrders, "orders")
-        self._engine = AsyncEngine(_own(engine.sync_engine, _isolation(engine.sync_engine)))
-        self._single = _single(engine.sync_engine)
-        self._autocommit = AsyncEngine(_own(engine.sync_engine, "AUTOCOMMIT"))
-        self._orders = orders
-        self._alone: AbstractAsyncContextManager[Any] = (
-            asyncio.Lock() if _is_shared(engine.sync_engine) else nullcontext()
-        )
+        called = on_connections(orders)
+        _expect(called, AsyncOrders, "orders")
+        self._limits = checked(limits)
+        blocking = engine.sync_engine
+        self._engine = AsyncEngine(_own(blocking, _isolation(blocking), self._limits))
+        self._single = _single(blocking)
+        self._autocommit = AsyncEngine(_own(blocking, "AUTOCOMMIT", self._limits))
+        self._shop = Shop(called, "connection")
+        self._turns = AsyncTurns(_at_once(blocking, self._limits))
 
     async def create_all(self) -> None:
         """Create the tables unless they exist; see `SqlAlchemyStore.create_all`."""
-        async with self._alone, self._engine.begin() as connection:
+        async with self._engine.begin() as connection:
             await connection.run_sync(create_all)
 
     async def adopt(self, box: str) -> int:
         """Give a cash-box the transactions without a name; see `SqlAlchemyStore.adopt`."""
         values = {"its_box": box_name(box)}
-        async with self._alone, self._engine.begin() as connection:
+        async with self._engine.begin() as connection:
             await connection.run_sync(begin_as_writer)
             return (await connection.execute(schema.ADOPT, values)).rowcount
 
@@ -174,25 +220,51 @@ class AsyncSqlAlchemyStore:
 
     async def run(self, flow: flows.Flow[T]) -> T:
         """Carry out the work of a flow; see `Store.run`."""
-        return await arun(flow, self._work)
+        deadline = Deadline(self._limits)
 
-    async def _work(self, work: flows.Work) -> Any:
-        if work.scope in self._single:
-            async with self._alone, self._autocommit.connect() as connection:
-                return await self._carry_out(work, connection)
-        async with self._alone, self._engine.connect() as connection:
+        async def perform(work: flows.Work) -> Any:
+            return await self._work(work, deadline)
+
+        return await arun(flow, perform)
+
+    async def _work(self, work: flows.Work, deadline: Deadline) -> Any:
+        async with self._turns.taken(deadline):
+            single = work.scope in self._single
+            connection = (self._autocommit if single else self._engine).connect()
+            async with deadline.interrupting():
+                await connection.start()
+            try:
+                if single:
+                    return await self._carry_out(work, connection, deadline)
+                return await self._in_transaction(work, connection, deadline)
+            finally:
+                # Shielded: a connection that is not given back is gone from the shop's pool.
+                await asyncio.shield(connection.close())
+
+    async def _in_transaction(
+        self, work: flows.Work, connection: AsyncConnection, deadline: Deadline
+    ) -> Any:
+        before = await connection.run_sync(limit, self._limits)
+        try:
             async with connection.begin() as transaction:
                 if work.scope in ("insert", "transaction"):
-                    await connection.run_sync(begin_as_writer)
-                value = await self._carry_out(work, connection)
+                    async with deadline.interrupting():
+                        await connection.run_sync(begin_as_writer)
+                value = await self._carry_out(work, connection, deadline)
                 _require_open(open_=transaction.is_active)
-            return value
+        finally:
+            await connection.run_sync(set_back, before)
+        return value
 
-    async def _carry_out(self, work: flows.Work, connection: AsyncConnection) -> Any:
+    async def _carry_out(
+        self, work: flows.Work, connection: AsyncConnection, deadline: Deadline
+    ) -> Any:
         async def on_rows(step: flows.Step) -> Any:
             return await connection.run_sync(_operate, step, work.box)
 
-        return await acarry_out(work, on_rows, self._orders, connection)
+        # Before COMMIT, which has to come to an end: nobody would know which.
+        async with deadline.interrupting():
+            return await acarry_out(work, on_rows, self._shop, connection)
 
 
 def _operate(connection: sa.Connection, step: flows.Step, box: str) -> Any:
@@ -213,9 +285,9 @@ def _isolation(engine: sa.Engine) -> Any:
     return level
 
 
-def _own(engine: sa.Engine, level: Any) -> sa.Engine:
+def _own(engine: sa.Engine, level: Any, limits: Limits) -> sa.Engine:
     """Make an engine of the store's own, on the merchant's pool; the merchant's is as it was."""
-    own = engine.execution_options(isolation_level=level)
+    own = engine.execution_options(isolation_level=level, **{LIMITS: limits})
     # Accounts may be phones: they stay out of the texts of errors, and so out of the log.
     own.hide_parameters = True
     return own
@@ -230,9 +302,20 @@ def _single(engine: sa.Engine) -> frozenset[flows.Scope]:
     return frozenset[flows.Scope](() if engine.dialect.name == "sqlite" else ("read", "insert"))
 
 
-def _is_shared(engine: sa.Engine) -> bool:
-    """Return whether all share one connection, as in SQLite's memory: then flows take turns."""
-    return isinstance(engine.pool, StaticPool)
+def _at_once(engine: sa.Engine, limits: Limits) -> int | None:
+    """Return how many requests work at a time: half of the pool is left to the shop's own pages.
+
+    All share one connection where SQLite is in memory: there flows take turns.
+    """
+    pool = engine.pool
+    if isinstance(pool, StaticPool):
+        return 1
+    if limits.at_once is not None or not isinstance(pool, QueuePool):
+        return limits.at_once
+    # A pool tells its size, and not what it makes beyond that.
+    beyond: int = getattr(pool, "_max_overflow", 0)
+    without_end = beyond < 0 or pool.size() == 0
+    return None if without_end else max(1, (pool.size() + beyond) // 2)
 
 
 def _expect(given: object, expected: type, name: str) -> None:

@@ -1,0 +1,153 @@
+"""What every page of the dashboard has: its language, its clock, and what the last button did."""
+
+from http import HTTPStatus
+from typing import Any, Final, Literal, NamedTuple
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from payme.errors.catalogue import Language
+from payme.sandbox.engine import Receipt
+from payme.sandbox.web.backend import Backend
+from payme.sandbox.web.calls import Reply
+from payme.sandbox.web.i18n import COOKIE, NAMES, chosen, preferred, translator
+from payme.sandbox.web.pages import Pages
+
+_YEAR_S: Final = 365 * 24 * 60 * 60
+
+
+class Notice(NamedTuple):
+    """What is said above a page about the button that led to it.
+
+    Attributes:
+        kind: `good` for what was done, `wait` for what is not known, `bad` for what was refused.
+        text: A text of ours, in English.
+    """
+
+    kind: Literal["good", "wait", "bad"]
+    text: str
+
+
+# A word of ours for each, so that nobody's link can put words on a page.
+NOTICES: Final = {
+    "created": Notice("good", "The receipt was created."),
+    "paid": Notice("good", "The receipt was paid."),
+    "held": Notice("good", "The amount is held on the card."),
+    "going": Notice("wait", "The payment is on its way: its states follow the clock."),
+    "lost": Notice("wait", "The answer was lost; whether the card was debited, the receipt says."),
+    "unsure": Notice(
+        "wait", "A system error came; whether the card was debited, the receipt says."
+    ),
+    "cancelled": Notice("good", "The receipt was cancelled, or is in the queue for it."),
+    "confirmed": Notice("good", "The hold was confirmed."),
+    "armed": Notice("wait", "The next call of that method is served, and its answer is lost."),
+    "fault": Notice("good", "The fault was set."),
+    "removed": Notice("good", "The fault was removed."),
+    "pages": Notice("good", "The setting for web pages was changed."),
+    "cleared": Notice("good", "All faults were removed."),
+    "moved": Notice("good", "The clock was moved."),
+    "frozen": Notice("good", "The clock stands."),
+    "resumed": Notice("good", "The clock runs."),
+    "forgotten": Notice("good", "The traffic was forgotten."),
+}
+
+MISSING: Final = {
+    "page": "There is no such page.",
+    "receipt": "There is no receipt with this id here.",
+    "call": "This call is not remembered: only the last 500 are, and not after a restart.",
+    "card": "There is no such test card.",
+}
+
+
+class Frame:
+    """Makes the pages of the dashboard.
+
+    Args:
+        backend: The sandbox.
+        pages: Renders.
+    """
+
+    def __init__(self, backend: Backend, pages: Pages) -> None:
+        self._sandbox = backend.sandbox
+        self._pages = pages
+
+    def page(
+        self,
+        request: Request,
+        template: str,
+        *,
+        error: str = "",
+        remedy: str = "",
+        status: HTTPStatus | None = None,
+        **context: Any,
+    ) -> Response:
+        """Render a page.
+
+        Args:
+            request: Asks for it.
+            template: Name of the file.
+            error: What was wrong with the last form; empty for nothing.
+            remedy: What to do about it.
+            status: HTTP status; by default it follows from `error`.
+            context: What the page shows besides.
+        """
+        clock = self._sandbox.clock
+        language = preferred(request)
+        usual = HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK
+        page = self._pages.page(
+            template,
+            status=status or usual,
+            error=error,
+            remedy=remedy,
+            notice=NOTICES.get(request.query_params.get("done", "")) if not error else None,
+            language=language,
+            languages=NAMES,
+            switch=_switch(request),
+            _=translator(language),
+            here=request.url.path,
+            now=clock.now(),
+            frozen=clock.frozen,
+            armed=sum(fault.left != 0 for fault in self._sandbox.faults.list()),
+            **context,
+        )
+        if chosen(request):
+            page.set_cookie(COOKIE, language, max_age=_YEAR_S, httponly=True, samesite="lax")
+        return page
+
+    def missing(self, request: Request, what: str) -> Response:
+        """Say what was not found: a page for a person, JSON for a program.
+
+        Args:
+            request: Asks for it.
+            what: A key of `MISSING`.
+        """
+        if "text/html" not in request.headers.get("accept", ""):
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        return self.page(request, "missing.html", status=HTTPStatus.NOT_FOUND, text=MISSING[what])
+
+
+def refusal(reply: Reply, language: Language) -> tuple[str, str]:
+    """Say what was refused and why, and what to do about it.
+
+    Args:
+        reply: The refusal.
+        language: The developer's language.
+    """
+    say = translator(language)
+    what = say("The payment was refused.") if reply.pays else say("The call was refused.")
+    reason = f"{reply.text(language)} ({reply.method}, {reply.code})"
+    return f"{what} {reason}", reply.remedy(language)
+
+
+def outcome_of(receipt: Receipt | None) -> str:
+    """Name what came of a payment that was not refused: a key of `NOTICES`."""
+    if receipt is None or receipt.pay_time == 0:
+        return "going"
+    return "held" if receipt.state == 5 else "paid"
+
+
+def _switch(request: Request) -> dict[str, dict[str, str]]:
+    """Write the query of the same page in each language."""
+    kept = {name: value for name, value in request.query_params.items() if name != "done"}
+    return {code: {**kept, "lang": code} for code in NAMES}

@@ -1,0 +1,85 @@
+"""The traffic: the last calls, one of them under an address of its own, and the export."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from payme.sandbox.traffic import CAPACITY
+from payme.sandbox.web.backend import Backend
+from payme.sandbox.web.dashboard.frame import Frame
+from payme.sandbox.web.export import pytest_file
+from payme.sandbox.web.i18n import preferred
+from payme.sandbox.web.pages import HEADERS, Form, Handler, see_other, whole
+
+_PAGE: Final = 50
+_LONGEST_SEARCH: Final = 200
+
+
+class TrafficPages:
+    """Shows what went through the sandbox.
+
+    Args:
+        backend: The sandbox.
+        frame: Makes the pages.
+    """
+
+    def __init__(self, backend: Backend, frame: Frame) -> None:
+        self._backend = backend
+        self._sandbox = backend.sandbox
+        self._frame = frame
+
+    def looks(self) -> dict[str, Handler]:
+        """List what can be looked at, by path."""
+        return {
+            "/dashboard/traffic": self.traffic,
+            "/dashboard/traffic/export": self.export,
+            "/dashboard/traffic/{number}": self.call,
+        }
+
+    def acts(self) -> dict[str, Handler]:
+        """List what can be done, by path."""
+        return {"/dashboard/traffic/clear": self.forget}
+
+    async def traffic(self, request: Request, _form: Form) -> Response:
+        """List the last calls: all, those with a text in them, or those that went wrong."""
+        query = request.query_params
+        only = "refused" if query.get("show") == "refused" else ""
+        text = query.get("q", "").strip()[:_LONGEST_SEARCH]
+        calls = await self._backend.read(
+            self._sandbox.traffic.entries,
+            _PAGE,
+            refused=bool(only),
+            search=text,
+            language=preferred(request),
+        )
+        return self._frame.page(
+            request,
+            "traffic.html",
+            calls=calls,
+            only=only,
+            text=text,
+            most=_PAGE,
+            capacity=CAPACITY,
+        )
+
+    async def call(self, request: Request, _form: Form) -> Response:
+        """Show one call."""
+        number = whole(request.path_params["number"])
+        entry = self._sandbox.traffic.entry
+        call = await self._backend.read(entry, number, language=preferred(request))
+        if call is None:
+            return self._frame.missing(request, "call")
+        return self._frame.page(request, "call.html", call=call)
+
+    async def export(self, _request: Request, _form: Form) -> Response:
+        """Write the traffic as a test."""
+        sandbox = self._sandbox
+        text = await self._backend.read(pytest_file, sandbox.traffic.recorded(), sandbox.config)
+        disposition = {"Content-Disposition": 'attachment; filename="test_recorded_payme.py"'}
+        return Response(text, 200, HEADERS | disposition, "text/x-python")
+
+    async def forget(self, _request: Request, _form: Form) -> Response:
+        """Forget the traffic."""
+        self._sandbox.traffic.clear()
+        return see_other("/dashboard/traffic", {"done": "forgotten"})
