@@ -37,7 +37,10 @@ class Echo:
     def __init__(self) -> None:
         self._socket = _bind(HOST, 0)
         application = Starlette(routes=[Route("/api", echo, methods=["POST"])])
-        self._server = uvicorn.Server(_config(application))
+        config = _config(application)
+        # Bare: how the sandbox writes its answers is a part of the sandbox.
+        config.http = "h11"
+        self._server = uvicorn.Server(config)
 
     def start(self) -> dict[str, Any]:
         listen = {"sockets": [self._socket]}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from merchant_tools import HALF_DAY, Shop, shop_server
-from sandbox_tools import GOOD, START, UNKNOWN_ID, Caller, Clock, connect, post
+from sandbox_tools import GOOD, START, UNKNOWN_ID, Caller, Clock, Process, connect, post
 from web_tools import Browser
 
 from payme import checkout
@@ -649,3 +649,35 @@ class TestPages:
             )
             assert page.status == 422
             assert not [box.receipts() for box in sandbox.cash_boxes if box.receipts()]
+
+
+class TestCommandLine:
+    def test_it_serves_them_and_brings_them_back(self, tmp_path: Path) -> None:
+        file = str(tmp_path / "sandbox.db")
+        line = "id=books key=secret 'name=Book shop' account.order_id=Order max_amount=5000"
+        create = {"method": "receipts.create", "params": {"amount": 500, "account": ACCOUNT}}
+        with Process("--port", "0", "--db", file, "--cash-box", line) as process:
+            assert "Cash-box Book shop" in process.banner
+            answer = process.post(json.dumps(create).encode(), "books:secret")
+            receipt = answer["result"]["receipt"]["_id"]
+            assert process.stop()[0] == 0
+        check = {"method": "receipts.check", "params": {"id": receipt}}
+        with Process("--port", "0", "--db", file) as process:
+            assert "Cash-box Book shop" in process.banner
+            answer = process.post(json.dumps(check).encode(), "books:secret")
+            assert answer["result"] == {"state": 0}
+
+    @pytest.mark.parametrize(
+        ("lines", "said"),
+        [
+            (["nickname=x"], "unknown argument 'nickname'"),
+            (["id=a", "id=a"], "no other cash-box"),
+        ],
+    )
+    def test_what_makes_no_sense_ends_it_with_a_line(self, lines: list[str], said: str) -> None:
+        options = [part for line in lines for part in ("--cash-box", line)]
+        with Process("--port", "0", *options, ready="") as process:
+            code, _, err = process.finish()
+        assert code == 2
+        assert said in " ".join(err.split())
+        assert "Traceback" not in err

@@ -173,3 +173,24 @@ def test_a_file_that_another_program_holds_is_said(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "another program has it open" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_card_does_what_the_command_line_says() -> None:
+    own = "8600111122223333"
+    with Process("--port", "0", "--card", f"{own}/0328=-31630", "--card", f"{GOOD}=blocked") as one:
+        auth = f"{one.field('Merchant ID')}:{one.field('Key')}"
+        for number, expire, code in (
+            (own, "0328", None),
+            (own, "0399", -31300),
+            (GOOD, "0399", -31301),
+        ):
+            card = {"number": number, "expire": expire}
+            call = {"method": "cards.create", "params": {"card": card}}
+            answer = one.post(json.dumps(call).encode(), auth)
+            assert answer.get("error", {}).get("code") == code
+        assert f"{own}" in one.banner
+        assert "-31630" in one.banner
+    done = payme("sandbox", "--card", f"{own}=free")
+    assert done.returncode == 2
+    assert "answer_lost" in done.stderr
+    assert own not in done.stderr

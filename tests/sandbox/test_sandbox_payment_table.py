@@ -1,6 +1,7 @@
 """The table of a payment's steps: nothing is missing in it, and no row loses money."""
 
 from itertools import product
+from random import Random
 from typing import get_args
 
 import pytest
@@ -9,9 +10,10 @@ from sandbox_tools import GOOD, Caller, Clock
 
 from payme.protocol.states import TRANSITIONS, ReceiptState
 from payme.sandbox import Sandbox
-from payme.sandbox.engine import payment_table, payments
+from payme.sandbox.engine import Config, Engine, payment_table, payments
 from payme.sandbox.engine.model import PaymentStep, Receipt
 from payme.sandbox.engine.payment_table import ROWS, Row, find_row
+from payme.sandbox.store import SqliteState, connect
 
 S = ReceiptState
 
@@ -114,15 +116,15 @@ def test_rows_that_contradict_one_another_are_refused(monkeypatch: pytest.Monkey
     assert S.PAID not in TRANSITIONS[S.CREATED]
 
 
-def test_a_step_that_ends_as_the_table_does_not_have_it_fails_loudly(clock: Clock) -> None:
-    sandbox = Sandbox(clock=clock)
+def test_a_step_that_ends_as_the_table_does_not_have_it_fails_loudly() -> None:
+    engine, connection = Engine(Config(merchant_id="m", key="k"), Random(1)), connect(None)
     receipt = Receipt(
         id="a" * 24, number=1, create_time=1, amount=1, account={}, state=S.PAID, due_at=1
     )
-    call = sandbox.works.engine._call(sandbox.works.runner._state, clock.now)  # type: ignore[attr-defined]
+    call = engine._call(SqliteState(connection), 1)
     with pytest.raises(AssertionError, match="withdraw does not end late in state 4"):
         payments._follow(call, receipt, "late")
-    sandbox.stop()
+    connection.close()
 
 
 def test_a_payment_without_a_delay_is_paid_at_once_with_or_without_a_billing(clock: Clock) -> None:

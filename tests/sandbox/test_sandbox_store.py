@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -467,23 +467,25 @@ periods = st.none() | st.tuples(moments, moments)
 def test_a_page_is_the_same_whether_numbers_follow_the_times_or_not(
     made: list[tuple[int, int]], data: st.DataObject
 ) -> None:
-    connection = connect(None)
-    state = SqliteState(connection)
-    number, time, times = 0, 5, {}
-    for more, later in made:
-        number, time = number + more, time + later
-        times[number] = time
-        state.put_receipt(stored_receipt(number, time))
-    if times:
-        again = data.draw(st.sampled_from(sorted(times)))
-        state.put_receipt(stored_receipt(again, times[again]))
-    period = data.draw(periods)
-    count, offset = data.draw(st.integers(1, 5)), data.draw(st.integers(0, 6))
-    since, until = period or (-100, 100)
-    newest = sorted(((at, one) for one, at in times.items() if since <= at <= until), reverse=True)
-    page = state.list_receipts(period, count=count, offset=offset)
-    assert [(one.create_time, one.number) for one in page] == newest[offset : offset + count]
-    connection.close()
+    # An example that Hypothesis gives up half way must close it, too.
+    with closing(connect(None)) as connection:
+        state = SqliteState(connection)
+        number, time, times = 0, 5, {}
+        for more, later in made:
+            number, time = number + more, time + later
+            times[number] = time
+            state.put_receipt(stored_receipt(number, time))
+        if times:
+            again = data.draw(st.sampled_from(sorted(times)))
+            state.put_receipt(stored_receipt(again, times[again]))
+        period = data.draw(periods)
+        count, offset = data.draw(st.integers(1, 5)), data.draw(st.integers(0, 6))
+        since, until = period or (-100, 100)
+        newest = sorted(
+            ((at, one) for one, at in times.items() if since <= at <= until), reverse=True
+        )
+        page = state.list_receipts(period, count=count, offset=offset)
+        assert [(one.create_time, one.number) for one in page] == newest[offset : offset + count]
 
 
 def test_a_page_far_down_reads_no_more_than_one_at_the_top(path: Path) -> None:

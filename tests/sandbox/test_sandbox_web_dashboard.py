@@ -16,7 +16,7 @@ from payme.protocol.states import ReceiptState
 from payme.sandbox import Sandbox
 from payme.sandbox.engine.ledgers import Difference
 from payme.sandbox.engine.model import EntryKind
-from payme.sandbox.engine.testcards import TEST_CARDS
+from payme.sandbox.engine.testcards import OUTCOMES, REFUSED, TEST_CARDS
 from payme.sandbox.web import dashboard
 from payme.sandbox.web.dashboard.frame import MISSING, NOTICES
 from payme.sandbox.web.i18n import WORDS, translator
@@ -436,6 +436,7 @@ def spoken() -> set[str]:
     }
     named = {card.note for card in TEST_CARDS.values()} | {*MISSING.values()}
     named |= {notice.text for notice in NOTICES.values()}
+    named |= {note for _, note in OUTCOMES.values()} | {REFUSED}
     kinds = {*get_args(EntryKind), *get_args(Difference.__annotations__["what"])}
     states = {state_name(state, lambda text: text).partition(" ")[2] for state in ReceiptState}
     sources = [one.read_text("utf-8") for one in Path(dashboard.__file__).parent.glob("*.py")]

@@ -24,7 +24,9 @@ from payme.sandbox import InvalidSetting
 from payme.sandbox.engine import fault_rules
 from payme.sandbox.engine.durations import duration_ms, moment_ms
 from payme.sandbox.engine.progression import progression as read_progression
+from payme.sandbox.engine.testcards import OUTCOMES, KnownCards
 from payme.sandbox.scenarios import SCENARIOS
+from payme.sandbox.settings import CashBoxSettings
 
 _PORTS = click.IntRange(0, 65535)
 _TIYIN = click.IntRange(min=1)
@@ -112,6 +114,15 @@ payme.add_command(doctor.doctor)
     multiple=True,
     help="Name of a field that every account must have; may be repeated.",
 )
+@click.option(
+    "--cash-box",
+    "cash_boxes",
+    multiple=True,
+    metavar="LINE",
+    callback=_checked(CashBoxSettings.from_text),
+    help="One more cash-box, such as 'id=books key=secret name=Books merchant_url=http://... "
+    "account.order_id=Order'; may be repeated.",
+)
 @click.option("--min-amount", type=_TIYIN, help="Smallest amount of a receipt, in tiyin.")
 @click.option("--max-amount", type=_TIYIN, help="Largest amount of a receipt, in tiyin.")
 @click.option(
@@ -157,6 +168,15 @@ payme.add_command(doctor.doctor)
     help="A fault, as described above; may be repeated.",
 )
 @click.option(
+    "--card",
+    "cards",
+    multiple=True,
+    metavar="NUMBER=OUTCOME",
+    callback=_checked(KnownCards().set_text),
+    help="What a card does, a test card or a number of your own: "
+    f"{', '.join(OUTCOMES)}, or a code such as -31630. May be repeated.",
+)
+@click.option(
     "--scenario",
     type=click.Choice([*SCENARIOS]),
     help="Play a scenario; --fault comes on top of it.",
@@ -188,6 +208,7 @@ def sandbox(
     merchant_id: str | None,
     key: str | None,
     account_fields: tuple[str, ...],
+    cash_boxes: tuple[str, ...],
     min_amount: int | None,
     max_amount: int | None,
     receipt_ttl: str | None,
@@ -197,6 +218,7 @@ def sandbox(
     progression: str,
     cors: bool,
     faults: tuple[str, ...],
+    cards: tuple[str, ...],
     scenario: str | None,
     clock_start: str | None,
     freeze: bool,
@@ -211,11 +233,13 @@ def sandbox(
         merchant_id=merchant_id,
         key=key,
         account_fields={name: name for name in account_fields},
+        cash_boxes=[CashBoxSettings.from_text(line) for line in cash_boxes],
         min_amount=min_amount,
         max_amount=max_amount,
         receipt_ttl_ms=None if receipt_ttl is None else duration_ms(receipt_ttl),
         merchant_url=merchant_url,
         merchant_key=merchant_key,
+        cards=dict(line.split("=", 1) for line in cards),
         strict=strict,
         progression=progression,
         cors=cors,

@@ -19,8 +19,9 @@ from payme.cli.printer import Printer
 from payme.sandbox import Sandbox, SandboxClock, SandboxError
 from payme.sandbox.access import is_loopback
 from payme.sandbox.engine import Answer
-from payme.sandbox.engine.testcards import CODE, TEST_CARDS
+from payme.sandbox.engine.testcards import CODE
 from payme.sandbox.scenarios import SCENARIOS
+from payme.sandbox.settings import CashBoxSettings
 
 FAILURES: Final = (SandboxError, ImportError)
 
@@ -37,11 +38,13 @@ class Options(TypedDict):
     merchant_id: str | None
     key: str | None
     account_fields: dict[str, str]
+    cash_boxes: list[CashBoxSettings]
     min_amount: int | None
     max_amount: int | None
     receipt_ttl_ms: int | None
     merchant_url: str | None
     merchant_key: str | None
+    cards: dict[str, str]
     strict: bool
     progression: str
     cors: bool
@@ -148,7 +151,11 @@ def print_banner(show: Callable[[Any], None], sandbox: Sandbox, db: Path | None)
         if not value:
             continue
         show(Text(f"  {name:<12} ").append(value, style="cyan"))
-    show(_cards())
+    for one in sandbox.cash_boxes[1:]:
+        show(Text(f"Cash-box {one.name}", style="bold"))
+        show(Text("  Merchant ID  ").append(one.merchant_id, style="cyan"))
+        show(Text("  Key          ").append(one.key, style="cyan"))
+    show(_cards(sandbox))
     show(Text(_example(sandbox)))
     show(Text("Ctrl-C stops it."))
 
@@ -167,13 +174,14 @@ def print_scenarios(console: Console) -> None:
         console.print(Text(f"  try it with {tried}", style="dim"))
 
 
-def _cards() -> Table:
+def _cards(sandbox: Sandbox) -> Table:
     table = Table(box=box.SIMPLE, title="Test cards", title_justify="left")
     for column in ("number", "expire", "what it does"):
         table.add_column(column, no_wrap=True)
-    for card in TEST_CARDS.values():
+    for card in sandbox.known_cards.all():
         note = f"{card.note} (payme-uz's own)" if card.ours else card.note
-        table.add_row(card.number, card.expire, note)
+        note = f"{note}: {card.code}" if card.code else note
+        table.add_row(card.number, card.expire or "any", note)
     return table
 
 

@@ -45,7 +45,7 @@ def sweep(now: int, batch: int = BATCH, box: str = "") -> Generator[flows.Flow[A
     Args:
         now: Time in ms since 1970 UTC.
         batch: How many are read at a time.
-        box: The cash-box whose transactions they are.
+        box: The cash-box that they came by.
 
     Returns:
         What was done.

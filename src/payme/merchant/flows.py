@@ -472,7 +472,7 @@ def overdue(now: int, after: tuple[int, str], limit: int, box: str = "") -> Flow
         now: Time in ms since 1970 UTC.
         after: Time and id of the last one that is known already.
         limit: How many at most.
-        box: The cash-box whose transactions they are.
+        box: The cash-box that they came by.
     """
 
     def steps() -> Steps[list[Transaction]]:
@@ -499,7 +499,7 @@ def time_out(transaction_id: str, now: int, box: str = "") -> Flow[bool]:
         known: Transaction | None = yield LockTransaction(transaction_id)
         if decisions.stage(known, now) != "expired":
             return False
-        yield from _stored(decisions.decide(Perform(transaction_id), None, known, now))
+        yield from _stored(decisions.decide(Perform(transaction_id), None, known, now, box=box))
         return True
 
     done: bool = yield Work("transaction", steps(), box)

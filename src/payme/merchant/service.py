@@ -204,24 +204,6 @@ class Merchant(_Endpoint):
         )
         self._store = store
 
-    def transactions_of(self, order_id: str) -> list[Transaction]:
-        """Read every transaction of an order that came by this cash-box.
-
-        Args:
-            order_id: Id of the order, as `find` names it.
-
-        Returns:
-            The transactions in every state by Payme's time, the oldest first.
-
-        Raises:
-            InvalidArgument: `order_id` is no text of 1 to 255 characters.
-
-        Example:
-            >>> [one.state for one in merchant.transactions_of("7")]
-            [<TransactionState.PERFORMED: 2>]
-        """
-        return self._store.run(flows.of_order(order_id, self._box))
-
     def expire(self, *, batch: int = expiry.BATCH) -> Expired:
         """Cancel what was never performed within twelve hours; run it every few minutes.
 
@@ -243,6 +225,24 @@ class Merchant(_Endpoint):
             Expired(found=3, expired=2, failed=1)
         """
         return run(expiry.sweep(self._clock(), batch, self._box), self._store.run)
+
+    def transactions_of(self, order_id: str) -> list[Transaction]:
+        """Read every transaction of an order that came by this cash-box.
+
+        Args:
+            order_id: Id of the order, as `find` names it.
+
+        Returns:
+            The transactions in every state by Payme's time, the oldest first.
+
+        Raises:
+            InvalidArgument: `order_id` is no text of 1 to 255 characters.
+
+        Example:
+            >>> [one.state for one in merchant.transactions_of("7")]
+            [<TransactionState.PERFORMED: 2>]
+        """
+        return self._store.run(flows.of_order(order_id, self._box))
 
     def answer(self, incoming: Incoming) -> bytes:
         """Answer one request.
@@ -296,13 +296,13 @@ class AsyncMerchant(_Endpoint):
         )
         self._store = store
 
-    async def transactions_of(self, order_id: str) -> list[Transaction]:
-        """Read every transaction of an order; see `Merchant.transactions_of`."""
-        return await self._store.run(flows.of_order(order_id, self._box))
-
     async def expire(self, *, batch: int = expiry.BATCH) -> Expired:
         """Cancel what was never performed within twelve hours; see `Merchant.expire`."""
         return await arun(expiry.sweep(self._clock(), batch, self._box), self._store.run)
+
+    async def transactions_of(self, order_id: str) -> list[Transaction]:
+        """Read every transaction of an order; see `Merchant.transactions_of`."""
+        return await self._store.run(flows.of_order(order_id, self._box))
 
     async def answer(self, incoming: Incoming) -> bytes:
         """Answer one request; see `Merchant.answer`."""

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from payme.sandbox.clock import SandboxClock
 from payme.sandbox.engine import Config, Engine, ids
+from payme.sandbox.engine.testcards import KnownCards
 from payme.sandbox.errors import SandboxError, StorageError
 from payme.sandbox.faults import Faults
 from payme.sandbox.merchant_driver import MerchantDriver
@@ -28,6 +29,7 @@ class Shared(NamedTuple):
     settings: Settings
     clock: SandboxClock
     faults: Faults
+    known_cards: KnownCards
     traffic: Traffic
     secrets: list[str]
     """What no text may show: the keys of all of them."""
@@ -54,7 +56,7 @@ class CashBox(Records):
         rng = Random(self._seed)  # noqa: S311 - nothing here guards anything
         transport = _transport(settings, whole.merchant_timeout)
         runner, merchant_id, key = _opened(file_of(whole.db, number), settings, rng)
-        engine = Engine(whole.config(settings, merchant_id, key), rng)
+        engine = Engine(whole.config(settings, merchant_id, key), rng, shared.known_cards)
         # A merchant may be told of one cash-box what another one keeps secret.
         shared.secrets.extend(engine.secrets)
         engine.secrets = shared.secrets

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, TypeVar
 from payme.protocol.states import ReceiptState
 from payme.sandbox.clock import SandboxClock
 from payme.sandbox.engine import Card, Config, Engine, LedgerEntry, Receipt, Sms, ids
-from payme.sandbox.engine.testcards import TEST_CARDS
+from payme.sandbox.engine.testcards import EXPIRE
 from payme.sandbox.merchant import Merchant
 from payme.sandbox.merchant_driver import MerchantDriver
 from payme.sandbox.runner import Job, Runner
@@ -105,33 +105,39 @@ class Records:
         number: str = "8600069195406311",
         save: bool = True,
         verified: bool = True,
+        outcome: str | None = None,
     ) -> str:
         """Bind a card without the calls that it takes, to start a test from there.
 
         Args:
             token: The token that it will have; by default a new one.
-            number: One of the test cards.
+            number: One of the test cards; with `outcome`, any number of 13 to 18 digits.
             save: False makes the token good for one payment.
             verified: Whether the SMS code counts as entered.
+            outcome: What the card does from now on, this token and any other of its number:
+                `insufficient_funds`, `answer_lost`, `-31630` …; see `known_cards.set`.
 
         Returns:
             The token.
 
         Raises:
             ValueError: If the number is not a test card's or the token is not in the form of one.
+            InvalidSetting: If the outcome is none.
         """
-        if number not in TEST_CARDS:
+        cards = self.works.engine.known_cards
+        known = cards.find(number) if outcome is None else cards.set(number, outcome)
+        if known is None:
             raise ValueError("not a test card of the sandbox")
         if token is not None and not ids.is_token(token):
             raise ValueError("a token is 24 hex digits, an underscore, and letters and digits")
-        known, works = TEST_CARDS[number], self.works
+        works = self.works
 
         def job(state: SqliteState) -> str:
             new = token or ids.token(works.rng, works.clock.now(), state.next_number("card"))
             card = Card(
                 token=new,
                 number=number,
-                expire=known.expire,
+                expire=known.expire or EXPIRE,
                 recurrent=save,
                 phone=known.phone,
                 verified=verified,

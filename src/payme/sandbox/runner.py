@@ -67,7 +67,7 @@ class DirectRunner:
             if not self._open:
                 raise SandboxError("the sandbox is closed")
             try:
-                return _isolated(self._connection, self._state, job)
+                return _isolated(self._state, job)
             except _FAILURES as error:
                 raise _named(error) from error
 
@@ -158,11 +158,12 @@ class GroupCommitRunner:
         outcomes: list[_Outcome]
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [_outcome(self._connection, self._state, one.job) for one in taken]
+            outcomes = [_outcome(self._state, one.job) for one in taken]
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+            self._state.forget()
             outcomes = [(None, _named(error))] * len(taken)
         _tell(taken, outcomes)
 
@@ -192,9 +193,9 @@ def _settle(told: list[tuple[_Waiting, _Outcome]]) -> None:
             one.future.set_exception(failure)
 
 
-def _outcome(connection: sqlite3.Connection, state: SqliteState, job: Job[Any]) -> _Outcome:
+def _outcome(state: SqliteState, job: Job[Any]) -> _Outcome:
     try:
-        return _isolated(connection, state, job), None
+        return _isolated(state, job), None
     except sqlite3.OperationalError:
         # The disk or the lock failed, and with it the whole group.
         raise
@@ -210,15 +211,12 @@ def _named(error: Exception) -> Exception:
     return named
 
 
-def _isolated(connection: sqlite3.Connection, state: SqliteState, job: Job[T]) -> T:
+def _isolated(state: SqliteState, job: Job[T]) -> T:
     """Run a job so that it takes back only its own writes when it fails."""
-    connection.execute("SAVEPOINT job")
     try:
         value = job(state)
     except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK TO job")
-            connection.execute("RELEASE job")
+        state.undo()
         raise
-    connection.execute("RELEASE job")
+    state.keep()
     return value

@@ -33,6 +33,9 @@ class Sandbox(Simulator):
         merchant_name: What receipts and the checkout page call the merchant.
         min_amount: Smallest amount of a receipt, in tiyin.
         max_amount: Largest amount of a receipt, in tiyin.
+        cards: What single cards do, by their numbers: a test card's, or one of your own. A name of
+            `payme.sandbox.engine.testcards.OUTCOMES`, such as `insufficient_funds`, or the code of
+            an error, such as `-31630`.
         cancel_after_ms: How long a paid receipt stays in the cancellation queue, in ms.
         slow_card_ms: How long the slow test card thinks, in ms.
         receipt_ttl_ms: How long a receipt can be paid, in ms; by default for ever, since Payme

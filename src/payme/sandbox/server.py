@@ -21,6 +21,8 @@ from payme.sandbox import control, web
 from payme.sandbox.engine import Answer, Reason
 from payme.sandbox.engine.wire import MAX_BODY
 from payme.sandbox.errors import SandboxError
+from payme.sandbox.http_protocol import JoinedProtocol
+from payme.sandbox.patience import Patience
 from payme.sandbox.service import Service
 from payme.sandbox.simulator import Simulator
 
@@ -72,6 +74,7 @@ class Api:
         self._stopping = stopping
         self._hang_up = hang_up
         self._cors = cors
+        self._patience = Patience(_BODY_TIMEOUT_S)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -85,7 +88,7 @@ class Api:
         if scope["method"] != "POST":
             await _send_last(receive, send, self._service.turn_away(Reason.NOT_POST).body, more)
             return
-        body = await _read(scope, receive)
+        body = await _read(scope, receive, self._patience)
         if isinstance(body, Reason):
             await _send_last(receive, send, self._service.turn_away(body).body, more)
             return
@@ -256,13 +259,13 @@ async def _broken(_request: Request, error: Exception) -> Response:
     return PlainTextResponse(f"{error}\n", status_code=503)
 
 
-async def _read(scope: Scope, receive: Receive) -> bytes | Reason:
+async def _read(scope: Scope, receive: Receive, patience: Patience) -> bytes | Reason:
     """Read the body, unless it is too long or does not come."""
     length = _header(scope, b"content-length")
     if length is not None and not _fits(length):
         return Reason.TOO_LARGE
     try:
-        async with asyncio.timeout(_BODY_TIMEOUT_S):
+        async with patience.limit():
             return await _collect(receive)
     except TimeoutError:
         return Reason.INCOMPLETE
@@ -382,7 +385,7 @@ def _config(app: Any) -> uvicorn.Config:
         ws="none",
         # uvicorn takes httptools where it is installed, which refuses verbs that it does not know
         # with a page of its own instead of Payme's -32300.
-        http="h11",
+        http=JoinedProtocol,
         interface="asgi3",
         log_config=None,
         server_header=False,

@@ -17,6 +17,7 @@ from payme.sandbox.engine import Answer, Config
 from payme.sandbox.engine.durations import duration_ms
 from payme.sandbox.engine.progression import progression
 from payme.sandbox.engine.shapes import Title
+from payme.sandbox.engine.testcards import KnownCards
 from payme.sandbox.errors import InvalidSetting, UnknownArgument
 from payme.sandbox.merchant_transport import MerchantApp
 
@@ -64,6 +65,7 @@ class Options(CashBoxOptions, total=False):
     host: str
     port: int
     db: str | Path | None
+    cards: Mapping[str, str] | None
     cancel_after_ms: int
     slow_card_ms: int
     receipt_ttl_ms: int | None
@@ -185,6 +187,7 @@ class Settings(CashBoxSettings):
         host: Address to listen on.
         port: Port to listen on, 0 for a free one.
         db: File that keeps the state; None keeps it in memory.
+        cards: What single cards do, by their numbers; see `KnownCards.set`.
         cancel_after_ms: How long a paid receipt stays in the cancellation queue, in ms.
         slow_card_ms: How long the slow test card thinks, in ms.
         receipt_ttl_ms: How long a receipt can be paid, in ms; None for ever.
@@ -206,6 +209,7 @@ class Settings(CashBoxSettings):
     host: str = "127.0.0.1"
     port: int = 0
     db: str | Path | None = None
+    cards: Mapping[str, str] | None = None
     cancel_after_ms: int = 1000
     slow_card_ms: int = 10_000
     receipt_ttl_ms: int | None = None
@@ -223,6 +227,7 @@ class Settings(CashBoxSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        KnownCards(self.cards)
         duration_ms(self.cancel_after_ms, "cancel_after_ms")
         duration_ms(self.slow_card_ms, "slow_card_ms")
         if self.receipt_ttl_ms is not None:

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Unpack
 import msgspec
 
 from payme.sandbox.cash_box import FIRST, CashBox, Shared, file_of
+from payme.sandbox.engine.testcards import KnownCards
 from payme.sandbox.errors import InvalidSetting, SandboxError
 from payme.sandbox.faults import Faults
 from payme.sandbox.records import Records
@@ -47,10 +48,13 @@ class Simulator(Records):
         self.settings = settings
         self.clock = settings.sandbox_clock()
         self.faults = Faults(settings.seed)
+        self.known_cards = KnownCards(settings.cards)
         self._password = settings.access_password
         secrets: list[str] = []
         self.traffic = Traffic(secrets)
-        self._shared = Shared(settings, self.clock, self.faults, self.traffic, secrets)
+        self._shared = Shared(
+            settings, self.clock, self.faults, self.known_cards, self.traffic, secrets
+        )
         # Several threads may start one sandbox, stop it, or add a cash-box to it.
         self._turning = RLock()
         self._closed = False
@@ -176,6 +180,7 @@ class Simulator(Records):
         """
         self._scenario = {}
         self.faults.reset()
+        self.known_cards.reset()
         self.clock.reset()
         self.traffic.clear()
         for box in self._boxes:

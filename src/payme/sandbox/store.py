@@ -6,7 +6,7 @@ The engine sees `SqliteState`, one transaction at a time. Who opens and ends the
 
 import sqlite3
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -153,14 +153,51 @@ def unusable(path: str | Path | None, error: object) -> str:
 
 
 class SqliteState:
-    """The engine's `State` on a SQLite connection.
+    """The engine's `State` on a SQLite connection, one job at a time.
+
+    A job's writes stand under a savepoint, which the first of them sets: a job that only reads
+    needs none, and every statement costs as much as the decision that it stores.
 
     Args:
-        connection: A connection made by `connect`.
+        connection: A connection made by `connect`, which nobody else writes with.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
         self._execute = connection.execute
+        self._has_savepoint = False
+        # The card that this job read last: the next step of a payment asks for it again.
+        self._card: Card | None = None
+        # Number and time of the newest receipt, for the order of the next one. If another program
+        # wrote to the file, the numbers have a gap, and the order counts as lost.
+        self._last_receipt: tuple[int, int] | None = None
+
+    def keep(self) -> None:
+        """End a job: what it wrote is part of the transaction, or stored if there is none."""
+        self._card = None
+        if self._has_savepoint:
+            self._has_savepoint = False
+            self._execute("RELEASE job")
+
+    def undo(self) -> None:
+        """End a job and take back what it wrote."""
+        self.forget()
+        if self._has_savepoint:
+            self._has_savepoint = False
+            # A disk that is full has ended the transaction already.
+            if self._connection.in_transaction:
+                self._execute("ROLLBACK TO job")
+                self._execute("RELEASE job")
+
+    def forget(self) -> None:
+        """Forget what was remembered of the last job: it was taken back."""
+        self._card = self._last_receipt = None
+
+    def _write(self, statement: str, row: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        if not self._has_savepoint:
+            self._execute("SAVEPOINT job")
+            self._has_savepoint = True
+        return self._execute(statement, row)
 
     def setting(self, name: str) -> str | None:
         """Read a setting that is stored with the database."""
@@ -169,20 +206,23 @@ class SqliteState:
 
     def put_setting(self, name: str, value: str) -> None:
         """Store a setting."""
-        self._execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
+        self._write("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
 
     def next_number(self, name: str) -> int:
         """Count one up and return the new value; the first is 1."""
-        return int(self._execute(_COUNT, (name,)).fetchone()[0])
+        return int(self._write(_COUNT, (name,)).fetchone()[0])
 
     def get_card(self, token: str) -> Card | None:
         """Find a card by its token, removed ones included."""
-        row = self._execute("SELECT record FROM card WHERE token = ?", (token,)).fetchone()
-        return None if row is None else _read_card(row[0])
+        if self._card is None or self._card.token != token:
+            row = self._execute("SELECT record FROM card WHERE token = ?", (token,)).fetchone()
+            self._card = None if row is None else _read_card(row[0])
+        return self._card
 
     def put_card(self, card: Card) -> None:
         """Store a card in place of the one with the same token."""
-        self._execute("INSERT OR REPLACE INTO card VALUES (?, ?)", (card.token, _encode(card)))
+        self._write("INSERT OR REPLACE INTO card VALUES (?, ?)", (card.token, _encode(card)))
+        self._card = card
 
     def last_cards(self, count: int) -> list[Card]:
         """List cards, the last one used first, removed ones included."""
@@ -196,13 +236,17 @@ class SqliteState:
 
     def put_receipt(self, receipt: Receipt) -> None:
         """Store a receipt in place of the one with the same number."""
-        number, due_at, record = receipt.number, receipt.due_at, _encode(receipt)
-        if self._execute(_CHANGE_RECEIPT, (due_at, record, number)).rowcount:
-            return
+        row = (receipt.due_at, _encode(receipt), receipt.number)
+        if not self._write(_CHANGE_RECEIPT, row).rowcount:
+            self.add_receipt(receipt)
+
+    def add_receipt(self, receipt: Receipt) -> None:
+        """Store a new receipt."""
         if not self._keeps_order(receipt):
-            self._execute(_SET_UNORDERED)
-        row = (number, receipt.id, receipt.create_time, due_at, record)
-        self._execute(_ADD_RECEIPT, row)
+            self._write(_SET_UNORDERED)
+        number, created = receipt.number, receipt.create_time
+        self._write(_ADD_RECEIPT, (number, receipt.id, created, receipt.due_at, _encode(receipt)))
+        self._last_receipt = None if number < self._last_number() else (number, created)
 
     def list_receipts(
         self, period: tuple[int, int] | None, *, count: int, offset: int
@@ -219,11 +263,15 @@ class SqliteState:
 
         A clock that was set back makes one that does not.
         """
-        last: tuple[int, int] | None = self._execute(_LAST_RECEIPT).fetchone()
-        if last is None:
+        if self._last_receipt is None:
+            self._last_receipt = self._execute(_LAST_RECEIPT).fetchone()
+        if self._last_receipt is None:
             return True
-        number, create_time = last
+        number, create_time = self._last_receipt
         return receipt.number == number + 1 and receipt.create_time >= create_time
+
+    def _last_number(self) -> int:
+        return 0 if self._last_receipt is None else self._last_receipt[0]
 
     def due_receipts(self, now: int, since: int | None = None) -> list[Receipt]:
         """List the receipts whose `due_at` has come, from a moment on or from the beginning."""
@@ -240,7 +288,7 @@ class SqliteState:
     def add_entry(self, entry: LedgerEntry) -> None:
         """Append to the ledger."""
         row = (entry.receipt_id, _encode(entry))
-        self._execute("INSERT INTO ledger (receipt_id, record) VALUES (?, ?)", row)
+        self._write("INSERT INTO ledger (receipt_id, record) VALUES (?, ?)", row)
 
     def entries(self, receipt_id: str | None = None) -> list[LedgerEntry]:
         """List the ledger in the order it was written, of one receipt or of all."""
@@ -259,8 +307,8 @@ class SqliteState:
     def add_exchange(self, exchange: Exchange) -> None:
         """Append to the exchanges with the merchant; the oldest are forgotten."""
         row = (exchange.number, exchange.receipt_id, _encode(exchange))
-        self._execute("INSERT OR REPLACE INTO exchange VALUES (?, ?, ?)", row)
-        self._execute("DELETE FROM exchange WHERE number <= ?", (exchange.number - MAX_EXCHANGES,))
+        self._write("INSERT OR REPLACE INTO exchange VALUES (?, ?, ?)", row)
+        self._write("DELETE FROM exchange WHERE number <= ?", (exchange.number - MAX_EXCHANGES,))
 
     def exchanges(self, receipt_id: str | None = None) -> list[Exchange]:
         """List the exchanges in the order they began, of one receipt or of all."""
@@ -285,7 +333,7 @@ class SqliteState:
     def put_transaction(self, transaction: MerchantTransaction) -> None:
         """Store what the merchant said in place of what it said before."""
         row = (transaction.receipt_id, _encode(transaction))
-        self._execute("INSERT OR REPLACE INTO merchant_ledger VALUES (?, ?)", row)
+        self._write("INSERT OR REPLACE INTO merchant_ledger VALUES (?, ?)", row)
 
     def transactions(self, after: str = "", count: int = 1000) -> list[MerchantTransaction]:
         """List a page of the merchant's ledger by receipt id, from the one after `after`."""
@@ -302,7 +350,7 @@ class SqliteState:
 
     def add_sms(self, sms: Sms) -> None:
         """Append to the outbox."""
-        self._execute("INSERT INTO sms (record) VALUES (?)", (_encode(sms),))
+        self._write("INSERT INTO sms (record) VALUES (?)", (_encode(sms),))
 
     def outbox(self) -> list[Sms]:
         """List the outbox in the order it was written."""
@@ -317,8 +365,9 @@ class SqliteState:
     def clear(self) -> None:
         """Forget everything but the settings."""
         query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'setting'"
+        self.forget()
         for (table,) in self._execute(query).fetchall():
-            self._execute(f"DELETE FROM {table}")  # noqa: S608 - a name of the schema above
+            self._write(f"DELETE FROM {table}")  # noqa: S608 - a name of the schema above
 
 
 def _open(name: str) -> sqlite3.Connection:

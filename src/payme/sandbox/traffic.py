@@ -48,7 +48,7 @@ class Recorded(NamedTuple):
     response: bytes | None
     """None when it was too long to keep."""
     answer: Answer
-    """Without its body, which may be too long to keep."""
+    """Without its body if that was too long to keep."""
     elapsed_ms: float = 0.0
     """How long it was served, in ms of real time."""
     cash_box: str = ""
@@ -156,7 +156,7 @@ class Traffic:
                     "none" if x_auth is None else "id:key" if ":" in x_auth else "id",
                     request if len(request) <= MAX_KEPT else None,
                     body if len(body) <= MAX_KEPT else None,
-                    Answer(b"", *answer[1:]),
+                    answer if len(body) <= MAX_KEPT else answer._replace(body=b""),
                     elapsed_ms,
                     cash_box,
                 )

@@ -8,14 +8,18 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import pytest
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.db import transaction
 from django.db.models.signals import post_save
 from django.test import override_settings
 from scenarios import KEY, START, code
+from shopfront import routing
 from shopfront.models import Sale
 
 from payme.conformance import grade
+from payme.merchant import entities
 from payme.merchant.django.checks import check_settings
 from payme.merchant.django.configuration import configured
+from payme.merchant.django.mapping import ModelOrders, read_mapping
 
 TEXT = {
     "MODEL": "shopfront.Sale",
@@ -142,6 +146,20 @@ def test_order_that_is_gone_is_refunded_only_where_that_is_set(sales):
     assert code(sales.cancel(1, reason=5)) == -31007
     with override_settings(PAYME={**settings.PAYME, "REFUND_MISSING": True}):
         assert sales.cancel(1, reason=5)["result"]["state"] == -2
+
+
+def test_row_that_is_changed_after_find_is_not_written_over(sales):
+    """The shop's own code takes no lock of the order: it may come between `find` and the hook."""
+    orders = ModelOrders(read_mapping(TEXT))
+    payment = entities.Transaction(
+        id="1" * 24, order_id="A-7", time=START, amount=50_000, account={}, create_time=START
+    )
+    sale("A-7", status="closed")
+    assert not orders.find({"sale": "A-7"}).refundable
+    for hook in (orders.paid, orders.cancelled):
+        with pytest.raises(entities.Refuse), transaction.atomic(using=routing.chosen):
+            hook(payment)
+    assert status("A-7") == "closed"
 
 
 @pytest.mark.parametrize("total", ["0", "-5"])

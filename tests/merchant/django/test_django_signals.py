@@ -124,3 +124,20 @@ def test_receiver_that_fails_changes_nothing_and_is_logged(shop, heard, caplog):
     assert events(heard) == ["created", "paid"]
     assert caplog.text.count("the cache is gone") >= 2
     assert (shop.state("a"), shop.events()) == ("paid", [("paid", "a")])
+
+
+def test_sweep_of_what_expired_sends_the_same_signal(shop, alias):
+    reasons = []
+
+    def receive(sender, transaction, **more):
+        reasons.append((transaction.id, transaction.reason))
+
+    merchant = Merchant(DjangoStore(Reserving()), KEY, clock=lambda: shop.now)
+    shop.answer = merchant.answer
+    shop.create(1)
+    shop.now += EXPIRY_MS + 1
+    with listening(receive, "released"):
+        assert merchant.expire().expired == 1
+        assert merchant.expire().expired == 0
+    assert reasons == [(number(1), 4)]
+    assert shop.events() == [("created", "a"), ("released", "a")]

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 from racing import in_threads
-from scenarios import START, Failure, MemoryShop, code
+from scenarios import KEY, START, Failure, MemoryShop, code
 from sqlshop import BlockingShop, opened
 
 from payme.errors import InvalidArgument
@@ -43,6 +43,23 @@ def test_only_what_waits_longer_is_cancelled(shop):
     assert sweep(shop) == Expired(0, 0, 0)
     assert code(shop.perform(1)) == -31008
     assert shop.create(4, "a")["result"]["state"] == 1
+
+
+def test_sweep_is_of_one_cash_box(shop):
+    """Another one may have hooks, a clock or an endpoint of its own."""
+    first, other = (
+        shop.merchant,
+        type(shop.merchant)(shop.store, KEY, clock=lambda: shop.now, box="b"),
+    )
+    shop.create(1, "a")
+    shop.merchant = other
+    shop.create(1, "b")
+    shop.now += EXPIRY_MS + 1
+    assert sweep(shop) == Expired(1, 1, 0)
+    assert shop.events() == [("released", "b")]
+    shop.merchant = first
+    assert sweep(shop) == Expired(1, 1, 0)
+    assert shop.events() == [("released", "b"), ("released", "a")]
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 500])

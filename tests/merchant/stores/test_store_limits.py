@@ -17,7 +17,7 @@ from payme.merchant import Limits
 from payme.merchant.stores.memory import MemoryStore
 from payme.merchant.stores.watch import cancelling
 
-QUICK = Limits(request_timeout=1.5, lock_timeout=0.3, statement_timeout=0.6)
+QUICK = Limits(request_timeout=2.4, lock_timeout=0.3, statement_timeout=1.2)
 SLOW = 4.0
 """Seconds that nobody should have to wait."""
 
@@ -52,7 +52,10 @@ def within(seconds):
 def test_row_that_somebody_holds_ends_the_request_and_a_repetition_pays(kind, url):
     with limited(kind, url, QUICK, "a") as shop:
         shop.create(1)
-        with locked(shop, "a"), within(QUICK.request_timeout):
+        # Before the statement's own end: it is the lock that is not waited for. MariaDB counts
+        # whole seconds.
+        slow = url.startswith(("mysql", "mariadb"))
+        with locked(shop, "a"), within(QUICK.request_timeout if slow else QUICK.statement_timeout):
             assert code(shop.perform(1)) == -32400
         assert (shop.check(1)["result"]["state"], shop.events()) == (1, [])
         assert shop.perform(1)["result"]["state"] == 2

@@ -27,7 +27,7 @@ class Base(DeclarativeBase):
 class Row(Base):
     __tablename__ = "orm_order"
     id: Mapped[int] = mapped_column(primary_key=True)
-    state: Mapped[str] = mapped_column(default="waiting")
+    state: Mapped[str] = mapped_column(sa.String(16), default="waiting")
 
 
 def described(row):

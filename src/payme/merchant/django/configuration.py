@@ -2,7 +2,7 @@
 
 | key | meaning | default |
 |---|---|---|
-| `KEYS` | keys of the cash-box that are accepted, a list; or a function that gives it | required |
+| `KEYS` | accepted keys of the cash-box, a list; or a function that gives them | none: required |
 | `ORDERS` | dotted path of the class that implements `Orders` | none: this or `ORDER` |
 | `ORDER` | a model whose rows are the orders, see `mapping` | none: this or `ORDERS` |
 | `LOGIN` | login of the Basic scheme | `Paycom` |

@@ -54,11 +54,11 @@ class DjangoRows:
 
     Args:
         alias: Of the database.
-        box: The cash-box.
         limits: How long it may be waited for.
+        box: The cash-box.
     """
 
-    def __init__(self, alias: str, box: str, limits: Limits) -> None:
+    def __init__(self, alias: str, limits: Limits, box: str = "") -> None:
         self._alias = alias
         self._box = box
         self._limits = limits
@@ -75,8 +75,7 @@ class DjangoRows:
             case "sqlite":
                 return self._first(self._sql.lock, [self._box, transaction_id])
             case "postgresql":
-                values = [*self._limiting(), self._box, transaction_id]
-                return self._first(self._sql.lock, values)
+                return self._first(self._sql.lock, [*self._limiting(), self._box, transaction_id])
             case _:
                 pass
         known = self.read(transaction_id)
@@ -231,8 +230,8 @@ def _lock(vendor: str, select: str, table: str, id_: str, in_box: str) -> str:
     # `number` is the key of the row, whatever its cash-box is.
     return (
         f"WITH limited AS (SELECT {settings}), locking AS ("  # noqa: S608
-        f"SELECT lock_timeout, number, {advisory} FROM limited "
-        f"LEFT JOIN {table} ON {in_box} {id_} = %s) "
+        f"SELECT lock_timeout, number, {advisory} "
+        f"FROM limited LEFT JOIN {table} ON {in_box} {id_} = %s) "
         f"{select} number = (SELECT number FROM locking) FOR NO KEY UPDATE"
     )
 

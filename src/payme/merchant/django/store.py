@@ -83,7 +83,7 @@ class DjangoStore:
         deadline = Deadline(self._limits)
 
         def read(work: flows.Work) -> Any:
-            rows = DjangoRows(alias, work.box, self._limits)
+            rows = DjangoRows(alias, self._limits, work.box)
             return carry_out(work, rows, self._shop, deadline=deadline)
 
         return run(flows.of_order(order_id, box), read)
@@ -128,10 +128,11 @@ class DjangoStore:
     def _in_scope(
         self, alias: str, work: flows.Work, deadline: Deadline, watched: Watched | None
     ) -> Any:
-        rows = DjangoRows(alias, work.box, self._limits)
+        rows = DjangoRows(alias, self._limits, work.box)
         tell = partial(send_after_commit, alias)
         if work.scope in _SINGLE and _autocommits(alias):
-            return carry_out(work, rows, self._shop, deadline=deadline, happened=tell)
+            with limited(alias, self._limits):
+                return carry_out(work, rows, self._shop, deadline=deadline, happened=tell)
         with limited(alias, self._limits), transaction.atomic(using=alias, durable=True):
             if work.scope != "cursor":
                 begin(alias)

@@ -67,8 +67,7 @@ class MemoryStore:
         try:
             before = dict(self._rows.kept)
             try:
-                rows = _Box(self._rows, work.box)
-                return carry_out(work, rows, self._shop, deadline=deadline)
+                return carry_out(work, _Box(self._rows, work.box), self._shop, deadline=deadline)
             except BaseException:
                 self._rows.kept = before
                 raise
@@ -155,9 +154,7 @@ class _Box:
         rows = [
             row
             for row in self._own()
-            if row.state == TransactionState.CREATED
-            and row.time < before
-            and (row.time, row.id) > after
+            if row.state == TransactionState.CREATED and row.time < before and _by_time(row) > after
         ]
         return sorted(rows, key=_by_time)[:limit]
 

@@ -64,7 +64,7 @@ class Rows(Protocol):
         ...
 
 
-def operate(rows: Rows, step: flows.Step) -> Any:  # noqa: C901 - a line for each step
+def operate(rows: Rows, step: flows.Step) -> Any:  # noqa: C901 - a case for each operation
     """Carry out a step that concerns rows alone.
 
     Args:
@@ -137,9 +137,7 @@ def carry_out(
             case _:
                 return _noted(work, step, operate(rows, step))
 
-    value = run(work.steps, perform)
-    deadline.require()
-    return value
+    return run(work.steps, perform)
 
 
 async def acarry_out(

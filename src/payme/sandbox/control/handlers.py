@@ -21,6 +21,7 @@ PREFIX: Final = "/_sandbox"
 _PAGE: Final = 50
 _MAX_PAGE: Final = 500
 _MAX_OFFSET: Final = 10**9
+_TEST_CARD: Final = ("number", "outcome", "expire")
 
 
 def set_clock(clock: SandboxClock, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,6 +184,21 @@ def _count(request: ControlRequest) -> int:
     return _number(request, "count", default=_PAGE, low=1, high=_MAX_PAGE)
 
 
+def _test_cards(sandbox: Simulator, _request: ControlRequest) -> Any:
+    return {"test_cards": [shapes.known_card(card) for card in sandbox.known_cards.all()]}
+
+
+def _set_test_card(sandbox: Simulator, request: ControlRequest) -> Any:
+    given = dict(request.body)
+    for name, value in given.items():
+        if name not in _TEST_CARD:
+            raise UnknownArgument(name, value, _TEST_CARD)
+    card = sandbox.known_cards.set(
+        given.get("number", ""), given.get("outcome", ""), given.get("expire")
+    )
+    return shapes.known_card(card)
+
+
 def _number(request: ControlRequest, name: str, *, default: int, low: int, high: int) -> int:
     text = request.query.get(name)
     if text is None:
@@ -204,6 +220,7 @@ _TABLE: Final[dict[str, Handlers]] = {
     "/clock": Handlers({"GET": _clock, "POST": _set_clock}),
     "/receipts": Handlers({"GET": _receipts}),
     "/cards": Handlers({"GET": _cards}),
+    "/test_cards": Handlers({"GET": _test_cards, "POST": _set_test_card}),
     "/sms": Handlers({"GET": _sms}),
     "/ledger": Handlers({"GET": _ledger}),
     "/exchanges": Handlers({"GET": _exchanges}),

@@ -9,6 +9,7 @@ from payme.sandbox.cash_box import CashBox
 from payme.sandbox.clock import SandboxClock
 from payme.sandbox.engine.durations import iso
 from payme.sandbox.engine.model import Card, LedgerEntry, Receipt, Sms, mask_number
+from payme.sandbox.engine.testcards import TEST_CARDS, KnownCard
 
 
 def cash_box(box: CashBox) -> dict[str, Any]:
@@ -69,3 +70,14 @@ def entry(entry: LedgerEntry) -> dict[str, Any]:
     """Describe a movement of money."""
     members: dict[str, Any] = msgspec.to_builtins(entry)
     return members
+
+
+def known_card(card: KnownCard) -> dict[str, Any]:
+    """Show what a test card does. A number of one's own may be a real card's, so it is masked."""
+    return {
+        "number": card.number if card.number in TEST_CARDS else mask_number(card.number),
+        "expire": card.expire,
+        "behaviour": card.behaviour,
+        "code": card.code or None,
+        "note": card.note,
+    }

@@ -22,6 +22,8 @@ def authenticate(x_auth: str | None, merchant_id: str, key: str) -> bool:
     Raises:
         Refused: If the header is missing, names another cash-box or carries a wrong key.
     """
+    if _equal(x_auth or "", f"{merchant_id}:{key}"):
+        return True
     # Only the first colon divides: a key may contain others.
     sent_id, colon, sent_key = (x_auth or "").partition(":")
     if not _equal(sent_id, merchant_id):
@@ -72,6 +74,8 @@ def _is_base64(text: str) -> bool:
 
 def _equal(sent: str, expected: str) -> bool:
     # Constant-time; bytes because compare_digest rejects non-ASCII str.
+    if sent.isascii() and expected.isascii():
+        return hmac.compare_digest(sent, expected)
     return hmac.compare_digest(
         sent.encode("utf-8", "surrogatepass"), expected.encode("utf-8", "surrogatepass")
     )

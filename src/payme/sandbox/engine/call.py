@@ -56,8 +56,7 @@ class Delivery(NamedTuple):
     """Why the answer is lost on its way; empty for one that arrives."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One call: the state it runs against, its time and its source of chance."""
 
     state: State

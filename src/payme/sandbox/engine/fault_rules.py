@@ -21,7 +21,7 @@ from payme.sandbox.engine.durations import duration_ms
 from payme.sandbox.engine.faults import ACTIONS, WHENS, FaultRule, as_text
 from payme.sandbox.engine.methods import METHODS
 from payme.sandbox.engine.model import mask_number
-from payme.sandbox.errors import InvalidSetting
+from payme.sandbox.errors import InvalidSetting, UnknownArgument
 
 DEFAULT_DELAY_MS: Final = 1000
 """Of the action `delay`, when no `delay_ms` is given."""
@@ -95,7 +95,7 @@ def _put(given: dict[str, Any], name: str, text: str) -> None:
 
 def _checked(name: str, value: Any) -> Any:
     if name not in _CHECKS:
-        raise InvalidSetting(name, value, f"no such argument, but one of {', '.join(_CHECKS)}")
+        raise UnknownArgument(name, value, _CHECKS)
     return _CHECKS[name](value)
 
 

@@ -9,6 +9,7 @@ has `partially` for receipts.cancel, and a whole refund in its place would be a 
 import types
 import typing
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Final, TypeVar, cast
 
 import msgspec
@@ -46,10 +47,12 @@ def read(given: dict[str, Any], spec: type[P], *, strict: bool) -> tuple[P, tupl
             raise
         known, passed = _known(given, spec)
         args = msgspec.convert(known, spec)
-    missing = list(_missing(args))
+    missing = list(_missing(args)) if _may_lack_members(spec) else []
     if strict and missing:
         raise msgspec.ValidationError(f"Object missing required field `{missing[0]}`")
     passed += [f"missing param {name}" for name in missing]
+    if not passed:
+        return args, ()
     return args, tuple(f"{what}: {_TAKEN}" for what in passed[:MAX_REMARKS])
 
 
@@ -103,6 +106,15 @@ def _inner(kind: Any) -> type[params.Params] | None:
         return kind
     found = (_inner(one) for one in typing.get_args(kind))
     return next((one for one in found if one is not None), None)
+
+
+@cache
+def _may_lack_members(spec: type[params.Params]) -> bool:
+    """Return whether Payme lets pass that a required member is missing, here or further in."""
+    inner = (_inner(field.type) for field in fields(spec))
+    return any(field.default is msgspec.UNSET for field in fields(spec)) or any(
+        one is not None and _may_lack_members(one) for one in inner
+    )
 
 
 def _missing(value: Any, path: str = "") -> Iterator[str]:

@@ -206,6 +206,10 @@ class State(Protocol):
         """Store a receipt in place of the one with the same id."""
         ...
 
+    def add_receipt(self, receipt: Receipt) -> None:
+        """Store a new receipt."""
+        ...
+
     def list_receipts(
         self, period: tuple[int, int] | None, *, count: int, offset: int
     ) -> list[Receipt]:

@@ -7,7 +7,6 @@ a lost answer to CreateTransaction or PerformTransaction is asked for again).
 These functions compute the receipt as it will be; they write nothing but the ledger and the card.
 """
 
-import dataclasses
 from typing import Final, Literal
 
 from msgspec.structs import replace
@@ -404,7 +403,7 @@ def _at_its_time(call: Call, receipt: Receipt) -> Call:
     due_at = receipt.due_at
     if call.config.merchant or due_at is None or due_at >= call.now:
         return call
-    return dataclasses.replace(call, now=due_at)
+    return call._replace(now=due_at)
 
 
 def _moment(call: Call, receipt: Receipt) -> int:

@@ -25,7 +25,7 @@ def create(call: Call, args: params.ReceiptsCreate) -> Flow[dict[str, Any]]:
         if not reply.agreed:
             raise payments.refusal(reply)
     receipt = _made(call, args)
-    call.state.put_receipt(receipt)
+    call.state.add_receipt(receipt)
     return {"receipt": call.shapes.single(receipt)}
 
 

@@ -84,6 +84,7 @@ STANDINGS: Final[tuple[Behaviour, ...]] = (
     ),
     _B("Card 8600318600000007 has no money: -31630", "our choice", "Payme publishes no such card"),
     _B("Card 9860030100000006 is a Humo card that pays", "our choice", "Payme publishes none"),
+    _B("What a card of one's own does, or another test card", "our choice", "`cards=`, ours"),
     _B("SMS code 666666", "confirmed", "test cards page"),
     _B("A code is good for `wait`, 60000 ms; then -31101", "confirmed", "code -31101: observed"),
     _B("Wrong code: -31103", "observed", "error tables of clients"),

@@ -32,6 +32,9 @@ Behaviour = Literal[
 CODE: Final = "666666"
 """The SMS code of every test card."""
 
+EXPIRE: Final = "0399"
+"""MMYY of every test card."""
+
 
 class KnownCard(NamedTuple):
     """One card, and what happens to those who use it."""
@@ -82,7 +85,7 @@ OUTCOMES: Final[dict[str, tuple[Behaviour, str]]] = {
 }
 """What can be said of a card, besides the code of an error: its name, and what it means."""
 
-REFUSED: Final = "receipts.pay is refused, with the code that was chosen"
+REFUSED: Final = "receipts.pay is refused"
 
 MAX_CARDS: Final = 1000
 """How many cards a sandbox knows."""
@@ -91,7 +94,7 @@ _NUMBER: Final = re.compile(r"[0-9]{13,18}")
 _EXPIRE: Final = re.compile(r"(0[1-9]|1[0-2])[0-9]{2}")
 _CODE: Final = re.compile(r"(-[0-9]{4,6})(?: +(\S.{0,199}))?")
 _ANY_TEXT: Final = "Ошибка при списании средств с карты."
-_LINE: Final = "NUMBER=OUTCOME or NUMBER/MMYY=OUTCOME, such as 8600111122223333=insufficient_funds"
+_LINE: Final = "NUMBER=OUTCOME or NUMBER/MMYY=OUTCOME, such as 8600069195406311=slow"
 
 
 class KnownCards:
@@ -99,6 +102,7 @@ class KnownCards:
 
     Args:
         own: Outcomes by card number, beside those of `TEST_CARDS` or in place of them; see `set`.
+            A number may have the expiry behind it: `8600111122223333/0328`.
 
     Raises:
         InvalidSetting: If a number or an outcome is not as it must be.
@@ -107,7 +111,7 @@ class KnownCards:
     def __init__(self, own: Mapping[str, str] | None = None) -> None:
         self._cards = dict(TEST_CARDS)
         for number, outcome in (own or {}).items():
-            self.set(number, outcome)
+            self.set_text(f"{number}={outcome}")
         self._first = dict(self._cards)
 
     def __repr__(self) -> str:

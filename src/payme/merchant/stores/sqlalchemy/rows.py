@@ -22,16 +22,16 @@ from sqlalchemy.exc import IntegrityError
 from payme.merchant.entities import Transaction
 from payme.merchant.stores.sqlalchemy import schema
 
-MARIADB: Final = ("mysql", "mariadb")
-"""What SQLAlchemy calls both, by the address that they were given."""
-
-_DUPLICATE: Final = 1062
-"""MariaDB's number for a key that is taken."""
 if TYPE_CHECKING:
     from payme.merchant.limits import Limits
 
 LIMITS: Final = "payme_limits"
 """Name of the engine's option that holds the limits of the store."""
+MARIADB: Final = ("mysql", "mariadb")
+"""What SQLAlchemy calls both, by the address that they were given."""
+
+_DUPLICATE: Final = 1062
+"""MariaDB's number for a key that is taken."""
 
 
 class SqlRows:
@@ -118,16 +118,8 @@ class SqlRows:
     def waiting(self, before: int, after: tuple[int, str], limit: int) -> list[Transaction]:
         """Read transactions that wait, older than `before` and after `after`, by time and id."""
         time, id_ = after
-        page = {
-            "box": self._box,
-            "before": before,
-            "after_time": time,
-            "after_id": id_,
-            "limit": limit,
-        }
-        return [
-            schema.read(row) for row in self._connection.execute(schema.WAITING, page).mappings()
-        ]
+        page = {"before": before, "after_time": time, "after_id": id_, "limit": limit}
+        return [schema.read(row) for row in self._execute(schema.WAITING, **page).mappings()]
 
     def _first(self, statement: sa.Executable, **parameters: Any) -> Transaction | None:
         row = self._execute(statement, **parameters).mappings().first()

@@ -85,7 +85,7 @@ class SqlAlchemyStore:
 
         With Alembic, write a migration instead; see `payme.merchant.stores.sqlalchemy.upgrade`.
         """
-        with self._engine.begin() as connection:
+        with self._turns.taken(Deadline(self._limits)), self._engine.begin() as connection:
             create_all(connection)
 
     def adopt(self, box: str) -> int:
@@ -105,7 +105,7 @@ class SqlAlchemyStore:
             ConfigurationError: `box` can't be the name of a cash-box.
         """
         values = {"its_box": box_name(box)}
-        with self._engine.begin() as connection:
+        with self._turns.taken(Deadline(self._limits)), self._engine.begin() as connection:
             begin_as_writer(connection)
             return connection.execute(schema.ADOPT, values).rowcount
 
@@ -137,7 +137,11 @@ class SqlAlchemyStore:
         with self._turns.taken(deadline):
             if work.scope in self._single:
                 with self._autocommit.connect() as connection:
-                    return self._carry_out(work, connection, deadline)
+                    before = limit(connection, self._limits)
+                    try:
+                        return self._carry_out(work, connection, deadline)
+                    finally:
+                        set_back(connection, before)
             with self._engine.connect() as connection:
                 before = limit(connection, self._limits)
                 try:
@@ -204,13 +208,15 @@ class AsyncSqlAlchemyStore:
 
     async def create_all(self) -> None:
         """Create the tables unless they exist; see `SqlAlchemyStore.create_all`."""
-        async with self._engine.begin() as connection:
+        turn = self._turns.taken(Deadline(self._limits))
+        async with turn, self._engine.begin() as connection:
             await connection.run_sync(create_all)
 
     async def adopt(self, box: str) -> int:
         """Give a cash-box the transactions without a name; see `SqlAlchemyStore.adopt`."""
         values = {"its_box": box_name(box)}
-        async with self._engine.begin() as connection:
+        turn = self._turns.taken(Deadline(self._limits))
+        async with turn, self._engine.begin() as connection:
             await connection.run_sync(begin_as_writer)
             return (await connection.execute(schema.ADOPT, values)).rowcount
 
@@ -234,9 +240,13 @@ class AsyncSqlAlchemyStore:
             async with deadline.interrupting():
                 await connection.start()
             try:
-                if single:
-                    return await self._carry_out(work, connection, deadline)
-                return await self._in_transaction(work, connection, deadline)
+                before = await connection.run_sync(limit, self._limits)
+                try:
+                    if single:
+                        return await self._carry_out(work, connection, deadline)
+                    return await self._in_transaction(work, connection, deadline)
+                finally:
+                    await connection.run_sync(set_back, before)
             finally:
                 # Shielded: a connection that is not given back is gone from the shop's pool.
                 await asyncio.shield(connection.close())
@@ -244,16 +254,12 @@ class AsyncSqlAlchemyStore:
     async def _in_transaction(
         self, work: flows.Work, connection: AsyncConnection, deadline: Deadline
     ) -> Any:
-        before = await connection.run_sync(limit, self._limits)
-        try:
-            async with connection.begin() as transaction:
-                if work.scope in ("insert", "transaction"):
-                    async with deadline.interrupting():
-                        await connection.run_sync(begin_as_writer)
-                value = await self._carry_out(work, connection, deadline)
-                _require_open(open_=transaction.is_active)
-        finally:
-            await connection.run_sync(set_back, before)
+        async with connection.begin() as transaction:
+            if work.scope in ("insert", "transaction"):
+                async with deadline.interrupting():
+                    await connection.run_sync(begin_as_writer)
+            value = await self._carry_out(work, connection, deadline)
+            _require_open(open_=transaction.is_active)
         return value
 
     async def _carry_out(

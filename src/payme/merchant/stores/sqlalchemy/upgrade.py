@@ -35,7 +35,8 @@ def upgrade(connection: sa.Connection) -> bool:
 
     The table from before cash-boxes had names gets the column `box`, which is empty in every row:
     that is the name of the one cash-box of a shop that names none, so that a shop which changes
-    nothing finds all that it had. `holds` becomes `reserves`, and every key has the cash-box.
+    nothing finds all that it had. `holds` becomes `reserves`, and the cash-box is a part of every
+    key.
 
     Args:
         connection: In whose transaction it happens; nothing of it is kept when anything fails.

@@ -75,7 +75,13 @@ class ListPages:
     async def cards(self, request: Request, _form: Form) -> Response:
         """List cards."""
         found = await self._backend.read(self._sandbox.cards, _PAGE)
-        return self._frame.page(request, "cards.html", cards=found, known=TEST_CARDS)
+        return self._frame.page(
+            request,
+            "cards.html",
+            cards=found,
+            known={card.number: card for card in self._sandbox.known_cards.all()},
+            usual=TEST_CARDS,
+        )
 
     async def sms(self, request: Request, _form: Form) -> Response:
         """List the outbox, codes and all."""

@@ -117,6 +117,17 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "думает 10 секунд, затем не платит",
     ),
     "no money": ("pul yoʻq", "нет денег"),
+    "pays, and asks for no SMS code": (
+        "toʻlaydi, SMS-kod soʻramaydi",
+        "платит, не спрашивая SMS-код",
+    ),
+    "thinks, then fails to pay": ("oʻylaydi, keyin toʻlamaydi", "думает, затем не платит"),
+    "thinks, then pays": ("oʻylaydi, keyin toʻlaydi", "думает, затем платит"),
+    "pays, and the answer is lost": ("toʻlaydi, javobi yoʻqoladi", "платит, а ответ теряется"),
+    "receipts.pay is refused": (
+        "receipts.pay rad etiladi:",
+        "receipts.pay отклоняется:",
+    ),
     # SMS
     "SMS outbox": ("Yuborilgan SMS-xabarlar", "Отправленные SMS"),
     "What Payme would have sent. Nothing leaves the sandbox.": (
