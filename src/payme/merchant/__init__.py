@@ -14,6 +14,7 @@ Example:
 
 from payme.errors.catalogue import Text
 from payme.merchant.auth import PAYME_ADDRESSES, AllowList
+from payme.merchant.boxes import AsyncMerchants, Merchants
 from payme.merchant.entities import (
     AccountError,
     Event,
@@ -37,6 +38,7 @@ __all__ = [
     "AccountError",
     "AllowList",
     "AsyncMerchant",
+    "AsyncMerchants",
     "AsyncStore",
     "Event",
     "Expired",
@@ -44,6 +46,7 @@ __all__ = [
     "Limits",
     "MemoryStore",
     "Merchant",
+    "Merchants",
     "Method",
     "Order",
     "Orders",

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from payme.merchant.bodies import Body
-from payme.merchant.service import CONTENT_TYPE, AsyncMerchant, Incoming, Merchant
+from payme.merchant.boxes import AsyncMerchants, Endpoint
+from payme.merchant.service import CONTENT_TYPE, AsyncMerchant, Incoming
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -19,7 +20,7 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 
-def asgi_app(merchant: Merchant | AsyncMerchant) -> AsgiApp:
+def asgi_app(merchant: Endpoint) -> AsgiApp:
     """Make an ASGI application that answers Payme, whatever the path.
 
     Args:
@@ -34,7 +35,7 @@ def asgi_app(merchant: Merchant | AsyncMerchant) -> AsgiApp:
 class _App:
     """An object: of a function Starlette's `Route` thinks that it takes a request and no scope."""
 
-    def __init__(self, merchant: Merchant | AsyncMerchant) -> None:
+    def __init__(self, merchant: Endpoint) -> None:
         self._merchant = merchant
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -45,7 +46,7 @@ class _App:
         await reply(send, await answer(self._merchant, incoming))
 
 
-async def answer(merchant: Merchant | AsyncMerchant, incoming: Incoming) -> bytes:
+async def answer(merchant: Endpoint, incoming: Incoming) -> bytes:
     """Answer a request from an event loop.
 
     Args:
@@ -55,7 +56,7 @@ async def answer(merchant: Merchant | AsyncMerchant, incoming: Incoming) -> byte
     Returns:
         The body.
     """
-    if isinstance(merchant, AsyncMerchant):
+    if isinstance(merchant, AsyncMerchant | AsyncMerchants):
         return await merchant.answer(incoming)
     return await asyncio.to_thread(merchant.answer, incoming)
 

@@ -75,6 +75,10 @@ class Keys:
         matches = [hmac.compare_digest(presented, expected) for expected in self._expected]
         return any(matches)
 
+    def shares(self, other: "Keys") -> bool:
+        """Return whether a request may fit these keys and others."""
+        return not set(self._expected).isdisjoint(other._expected)
+
     def __repr__(self) -> str:
         return f"Keys(<{len(self._expected)}>)"
 
@@ -119,6 +123,12 @@ class Keyring:
                 given.close()
             raise ConfigurationError(COROUTINE)
         return self._made(given)
+
+    def shares(self, other: "Keyring") -> bool:
+        """Return whether keys that are known already are among another's."""
+        if self._keys is None or other._keys is None:
+            return False
+        return self._keys.shares(other._keys)
 
     async def anow(self) -> Keys:
         """Return the keys that are accepted; a function that blocks is called in a thread."""

@@ -6,7 +6,7 @@ Example:
 """
 
 from payme.merchant import asgi
-from payme.merchant.service import AsyncMerchant, Merchant
+from payme.merchant.boxes import Endpoint
 
 try:
     from fastapi import APIRouter
@@ -15,7 +15,7 @@ except ImportError as missing:
     raise ImportError('this module needs FastAPI: pip install "payme-uz[fastapi]"') from missing
 
 
-def payme_router(merchant: Merchant | AsyncMerchant, path: str = "/payme") -> APIRouter:
+def payme_router(merchant: Endpoint, path: str = "/payme") -> APIRouter:
     """Make a router that answers Payme.
 
     Args:

@@ -9,7 +9,8 @@ from typing import Final
 
 from payme.merchant import wsgi
 from payme.merchant.bodies import drained, is_short
-from payme.merchant.service import CONTENT_TYPE, Merchant
+from payme.merchant.boxes import BlockingEndpoint
+from payme.merchant.service import CONTENT_TYPE
 
 try:
     from flask import Blueprint, Response, request
@@ -20,7 +21,7 @@ except ImportError as missing:
 _METHODS: Final = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-def payme_blueprint(merchant: Merchant, path: str = "/payme") -> Blueprint:
+def payme_blueprint(merchant: BlockingEndpoint, path: str = "/payme") -> Blueprint:
     """Make a blueprint that answers Payme.
 
     Args:

@@ -131,6 +131,7 @@ class ListWaiting(NamedTuple):
         before: Payme's time in ms that all of them are older than.
         after: Time and id of the last one that is known already.
         limit: How many at most.
+        box: The cash-box whose transactions they are.
     """
 
     before: int

@@ -3,10 +3,11 @@
 The answer always goes out with HTTP 200: any other status Payme reads as -32400.
 """
 
+import copy
 import logging
 import time
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from payme.errors import ConfigurationError
 from payme.flow import arun, run
@@ -58,8 +59,6 @@ def now_ms() -> int:
 class _Endpoint:
     """What both endpoints share: who is let in, and what is asked."""
 
-    _box = ""
-
     def __init__(
         self,
         keys: AsyncKeySource,
@@ -93,15 +92,49 @@ class _Endpoint:
         self, incoming: Incoming, keys: Keys, parsed: Parsed, served: Served
     ) -> Refusal | None:
         """Return why a request may not be served, if so."""
-        # Both are asked, so that the time taken does not tell which one refused.
-        known = self._allow is None or self._allow.admit(incoming.peer, incoming.forwarded_for)
-        admitted = keys.admit(incoming.authorization) and known
+        admitted = self.admits(incoming, keys)
         if parsed.request is wire.NOT_POST:
             return wire.NOT_POST
         if not admitted:
             return wire.ACCESS_DENIED
         served.admit(parsed.request)
         return parsed.request if isinstance(parsed.request, Refusal) else None
+
+    def shares_key(self, other: "_Endpoint") -> bool:
+        """Return whether a request may be for this endpoint and for another one.
+
+        Keys that a function gives are known at the request, and compared then.
+        """
+        return self.keys.shares(other.keys)
+
+    @property
+    def keys(self) -> Keyring:
+        """The keys that are accepted."""
+        return self._keyring
+
+    def admits(self, incoming: Incoming, keys: Keys) -> bool:
+        """Return whether a request comes with one of some keys, and from where it may."""
+        # Both are asked, so that the time taken does not tell which one refused.
+        known = self._allow is None or self._allow.admit(incoming.peer, incoming.forwarded_for)
+        return keys.admit(incoming.authorization) and known
+
+    def named(self, box: str) -> Self:
+        """Make the same endpoint for a cash-box.
+
+        Args:
+            box: Id of the cash-box (merchant id).
+
+        Returns:
+            An endpoint whose transactions belong to the cash-box; this one is as it was.
+
+        Raises:
+            ConfigurationError: It is named otherwise already, or the name can't be right.
+        """
+        if self._box not in ("", box):
+            raise ConfigurationError(f"box: got {box!r} for what is named {self._box!r} already")
+        named = copy.copy(self)
+        named._box = box_name(box)
+        return named
 
     def _broken(self, parsed: Parsed, served: Served, error: Exception) -> bytes:
         # The traceback names the merchant's code; the request is left out, it holds the account.

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from payme.merchant.bodies import drained
-from payme.merchant.service import CONTENT_TYPE, Incoming, Merchant
+from payme.merchant.boxes import BlockingEndpoint
+from payme.merchant.service import CONTENT_TYPE, Incoming
 
 Environ = dict[str, Any]
 
@@ -25,7 +26,7 @@ class StartResponse(Protocol):
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
-def wsgi_app(merchant: Merchant) -> WsgiApp:
+def wsgi_app(merchant: BlockingEndpoint) -> WsgiApp:
     """Make a WSGI application that answers Payme, whatever the path.
 
     Args:

@@ -14,6 +14,11 @@
 | `LOCK_TIMEOUT` | seconds that a statement waits for a lock | 5 |
 | `STATEMENT_TIMEOUT` | seconds for a statement | 5 |
 | `AT_ONCE` | how many requests of a process use the database at a time | any number |
+| `BOX` | id of the cash-box (merchant id), for a project that had or will have several | empty |
+| `BOXES` | instead of `KEYS`: a dict from the ids of cash-boxes to such dicts | one cash-box |
+
+In `BOXES` each cash-box has `KEYS` of its own, and anything else that it says goes before what
+stands beside `BOXES`.
 """
 
 import inspect
@@ -26,6 +31,8 @@ from django.utils.module_loading import import_string
 
 from payme.errors import ConfigurationError, InvalidArgument
 from payme.merchant.auth import COROUTINE, LOGIN, AllowList, Keys, KeySource, is_coroutine
+from payme.merchant.boxes import BlockingEndpoint, Merchants
+from payme.merchant.entities import box_name
 from payme.merchant.limits import Limits
 from payme.merchant.orders import OPTIONAL, REQUIRED, Orders, Shop
 from payme.merchant.served import Watch
@@ -39,16 +46,20 @@ _KNOWN: Final = {
     "ALLOWED_ADDRESSES",
     "TRUSTED_PROXIES",
     "REFUND_MISSING",
+    "BOX",
+    "BOXES",
     "TELEMETRY",
     "REQUEST_TIMEOUT",
     "LOCK_TIMEOUT",
     "STATEMENT_TIMEOUT",
     "AT_ONCE",
 }
+_ONE_BOX: Final = ("KEYS", "BOX")
+"""What each cash-box says for itself, and nothing says for all."""
 
 
 @lru_cache(maxsize=1)
-def configured() -> Merchant:
+def configured() -> BlockingEndpoint:
     """Make the endpoint that the settings describe, once.
 
     Returns:
@@ -57,18 +68,59 @@ def configured() -> Merchant:
     Raises:
         ConfigurationError: Something is missing or can't be right.
     """
+    given = section()
+    if "BOXES" not in given:
+        return _merchant(given)
+    return Merchants({name: _merchant(one) for name, one in boxes(given).items()})
+
+
+def _merchant(given: Mapping[str, Any]) -> Merchant:
     from payme.merchant.django.store import DjangoStore
 
-    given = section()
-    login = given.get("LOGIN", LOGIN)
     return Merchant(
         DjangoStore(orders(given), limits=limits(given)),
         keys(given),
-        login=login,
+        login=given.get("LOGIN", LOGIN),
         allow=allow_list(given),
         refund_missing=refund_missing(given),
+        box=given.get("BOX", ""),
         telemetry=telemetry(given),
     )
+
+
+def boxes(given: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Read what each cash-box says, completed by what is said for all.
+
+    Args:
+        given: The setting `PAYME`.
+
+    Returns:
+        The settings of each cash-box by its name.
+
+    Raises:
+        ConfigurationError: They are no dicts, have no right name, or say what means nothing.
+    """
+    if "BOXES" not in given:
+        return {box_name(given.get("BOX", "")): given}
+    found = given["BOXES"]
+    if not isinstance(found, Mapping) or not found:
+        raise ConfigurationError("BOXES: expected a dict from ids of cash-boxes to their settings")
+    doubled = [name for name in _ONE_BOX if name in given]
+    if doubled:
+        raise ConfigurationError(f"{_listed(doubled)}: expected in each of BOXES, not beside it")
+    for_all = {name: value for name, value in given.items() if name != "BOXES"}
+    listed = cast("Mapping[object, object]", found)
+    return {box_name(name): {**for_all, **_box(name, one)} for name, one in listed.items()}
+
+
+def _box(name: object, given: object) -> Mapping[str, Any]:
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"BOXES: {name!r} is no dict")
+    said = cast("Mapping[str, Any]", given)
+    unknown = sorted(str(one) for one in said if one not in _KNOWN - {"BOX", "BOXES"})
+    if unknown:
+        raise ConfigurationError(f"BOXES: {name!r} has {', '.join(unknown)}, which mean nothing")
+    return said
 
 
 def section() -> Mapping[str, Any]:

@@ -60,8 +60,8 @@ class DjangoRows:
 
     def __init__(self, alias: str, limits: Limits, box: str = "") -> None:
         self._alias = alias
-        self._limits = limits
         self._box = box
+        self._limits = limits
         self._connection = connections[alias]
         self._sql = statements(alias, self._connection.vendor)
 

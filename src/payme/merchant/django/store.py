@@ -11,7 +11,7 @@ from payme.merchant.django import models
 from payme.merchant.django.limiting import limited
 from payme.merchant.django.rows import DjangoRows, begin
 from payme.merchant.django.signals import send_after_commit
-from payme.merchant.entities import Transaction
+from payme.merchant.entities import Transaction, box_name
 from payme.merchant.limits import Deadline, Limits, RequestTimedOutError, Turns, checked
 from payme.merchant.orders import Orders, Shop
 from payme.merchant.stores.rows import carry_out
@@ -87,6 +87,26 @@ class DjangoStore:
             return carry_out(work, rows, self._shop, deadline=deadline)
 
         return run(flows.of_order(order_id, box), read)
+
+    def adopt(self, box: str) -> int:
+        """Give a cash-box the transactions that were kept before cash-boxes had names.
+
+        A project that goes from one cash-box to several does this once, before it serves the first
+        request with their names: a paid order is known by its transaction, and only in its
+        cash-box. What is named already stays as it is.
+
+        Args:
+            box: Id of the cash-box (merchant id) that they came by.
+
+        Returns:
+            How many they were.
+
+        Raises:
+            ConfigurationError: `box` can't be the name of a cash-box.
+        """
+        alias = self._using or router.db_for_write(models.Transaction)
+        rows = models.Transaction.objects.using(alias).filter(box="")
+        return rows.update(box=box_name(box))
 
     def _work(self, alias: str, work: flows.Work, deadline: Deadline) -> Any:
         connection = connections[alias]

@@ -14,8 +14,9 @@ from django.views.decorators.csrf import csrf_exempt
 from payme.errors import ConfigurationError
 from payme.merchant import wire
 from payme.merchant.bodies import drained, is_short
+from payme.merchant.boxes import BlockingEndpoint
 from payme.merchant.django.configuration import configured
-from payme.merchant.service import CONTENT_TYPE, Incoming, Merchant
+from payme.merchant.service import CONTENT_TYPE, Incoming
 
 _LOG = logging.getLogger("payme.merchant")
 
@@ -30,8 +31,8 @@ def _outside_of_transactions(view: AnyView) -> AnyView:
     return view
 
 
-def merchant_view(merchant: Merchant) -> View:
-    """Make a view of an endpoint, for a project with several cash-boxes.
+def merchant_view(merchant: BlockingEndpoint) -> View:
+    """Make a view of an endpoint, for a project whose cash-boxes have addresses of their own.
 
     Args:
         merchant: The endpoint, such as `Merchant(DjangoStore(Orders()), keys)`.
