@@ -208,7 +208,7 @@ def test_traffic_is_live_and_keeps_open_what_is_read(
     call(sandbox, "receipts.check", id=sandbox.add_receipt())
     page.get_by_text("receipts.check").first.wait_for()
     if look.javascript:
-        assert page.locator(".part", has_text="Request").first.is_visible()
+        assert page.locator(".part:visible", has_text="Request").first.is_visible()
     fits(visitor, look)
 
 

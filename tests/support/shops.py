@@ -221,6 +221,8 @@ def card_shop(
         account_fields={"order_id": "Order"},
         merchant_url=f"http://127.0.0.1:{port}/payme",
         merchant_key=KEY,
+        # A shop that was killed starts again meanwhile, on a busy machine, too.
+        merchant_pauses=(0.5, 2.0, 10.0),
         **options,
     ) as box:
         shop = CardShop(name, folder, box, port)
