@@ -30,6 +30,8 @@ def sandbox():
 def payme_is_the_sandbox(sandbox, monkeypatch):
     monkeypatch.setenv("PAYME_MERCHANT_ID", sandbox.merchant_id)
     monkeypatch.setenv("PAYME_KEY", sandbox.key)
+    monkeypatch.setenv("TEA_KEY", "key-of-the-tea-shop")
+    monkeypatch.setenv("BOOK_KEY", "key-of-the-bookshop")
     monkeypatch.setitem(configuration.URLS, "test", sandbox.url)
 
 

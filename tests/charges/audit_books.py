@@ -152,12 +152,12 @@ class Three:
             connection.execute(sa.update(transaction_table).where(its).values(**values))
 
     @contextmanager
-    def audit(self, *, transactions=True, cancel=False):
+    def audit(self, *, transactions=True, cancel=False, box=None):
         transport = MemoryTransport(self.payme.handle)
         with (
             Payme("5e730e8e0b852a417aa49ceb", "key", transport=transport) as client,
             SqlBooks(self.url, []) as books,
-            SqlTransactions(self.shop_url) as merchant,
+            SqlTransactions(self.shop_url, box=box) as merchant,
             Audit(
                 client,
                 books,

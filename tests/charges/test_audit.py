@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from charges.audit_books import (
     StubPayme,
@@ -284,6 +285,79 @@ def test_the_store_of_another_cash_box_is_noticed(books):
     _execute(books.shop, "UPDATE payme_transaction SET id = 'fffffffffffffffffffffff1'")
     assert "no transaction has the id of a receipt" in books.text()
     assert "no transaction has the id" not in books.text(transactions=False)
+
+
+def test_transactions_that_find_no_receipt_are_asked_about_when_there_are_none_either(books):
+    """A mistyped cash-box has none."""
+    fill(books, 1)
+    assert "no transaction has the id of a receipt" in books.text(box="mistyped")
+    books.payme.receipts.clear()
+    assert "no transaction has the id" not in books.text(box="mistyped")
+
+
+# Several cash-boxes in one table. Payme lists the receipts of one.
+
+TEA, BOOKS = "5e730e8e0b852a417aa49ceb", "587f72c72cac0d162c722ae2"
+
+
+def test_the_payments_of_other_cash_boxes_are_not_compared(books):
+    fill(books, 1)
+    books.add(
+        transactions=[transaction(2, box=BOOKS), transaction(3, box=TEA), transaction(4, box="")]
+    )
+    assert books.run(box=BOOKS).kinds == [("not performed", 1), ("only merchant", 2)]
+    assert books.run(box=TEA).kinds == [("not performed", 1), ("only merchant", 3)]
+    told = books.run(box="")
+    assert (told.kinds, told.transactions) == ([("only merchant", 4)], 2)
+
+
+def test_the_same_id_in_two_cash_boxes_is_the_one_of_the_cash_box_that_is_compared(books):
+    fill(books, 1)
+    books.add(transactions=[transaction(1, T.CANCELLED, box=TEA)])
+    assert books.run(box="").kinds == []
+    assert books.run(box=TEA).kinds == [("not performed", 1)]
+
+
+@pytest.mark.parametrize("box", ["", TEA])
+def test_the_only_cash_box_need_not_be_named(books, box):
+    books.payme.receipts += [receipt(1), receipt(2)]
+    books.add(transactions=[transaction(1, box=box), transaction(2, box=box)])
+    told = books.run()
+    assert (told.kinds, told.transactions) == ([], 2)
+
+
+@pytest.mark.parametrize("others", [(TEA, BOOKS), ("", TEA)])
+def test_several_cash_boxes_are_not_compared_as_one(books, others):
+    books.add(transactions=[transaction(n, box=box) for n, box in enumerate(others, 1)])
+    names = ", ".join(map(repr, sorted(others)))
+    with pytest.raises(ConfigurationError, match=rf"box: .* 2 cash-boxes \({names}\)"):
+        SqlTransactions(books.shop_url)
+
+
+def test_no_more_than_five_of_many_cash_boxes_are_named(books):
+    books.add(transactions=[transaction(n, box=f"box-{n}") for n in range(1, 8)])
+    with pytest.raises(ConfigurationError, match=r"7 cash-boxes .*'box-5', …\)"):
+        SqlTransactions(books.shop_url)
+
+
+@pytest.mark.parametrize("box", ["two words", "x" * 65, 7])
+def test_a_cash_box_that_can_not_be_right_is_refused_before_anything_is_read(books, box):
+    with pytest.raises(ConfigurationError, match="box: got"):
+        SqlTransactions(books.shop_url, box=box)
+
+
+def test_a_table_from_before_cash_boxes_had_names_is_read(tmp_path):
+    """The shop is started with the new version later than its audit."""
+    url = f"sqlite:///{tmp_path}/shop.db"
+    engine = sa.create_engine(url)
+    columns = "id TEXT PRIMARY KEY, time INTEGER, amount INTEGER, state INTEGER"
+    _execute(engine, f"CREATE TABLE payme_transaction ({columns})")
+    _execute(engine, "INSERT INTO payme_transaction VALUES ('r', 7, 5000, 2)")
+    engine.dispose()
+    for box, found in ((None, ["r"]), ("", ["r"]), (TEA, [])):
+        with SqlTransactions(url, box=box) as stored:
+            assert [one.id for one in stored.find(["r"])] == found
+            assert [one.id for one in stored.between(0, 9)] == found
 
 
 def test_a_charge_of_after_the_period_is_not_looked_at(books):

@@ -643,6 +643,31 @@ def test_audit_of_three_books(billed):
     assert "3 transactions" in text
 
 
+def test_audit_compares_the_transactions_of_one_cash_box(billed):
+    """Two cash-boxes keep theirs in one table; the receipts are those of one."""
+    assert len(paid(billed, 2)) == 2
+    billed.execute("UPDATE payme_transaction SET box = 'tea'")
+    assert billed.audit()["transactions"] == 2
+    columns = "order_id, time, amount, account, create_time, perform_time, cancel_time, state"
+    billed.execute(
+        f"INSERT INTO payme_transaction (id, box, {columns}, receivers, fiscal)"
+        f" SELECT 'f' || substr(id, 2), 'books', {columns}, receivers, fiscal"
+        " FROM payme_transaction"
+    )
+    told = billed.audit("--box", "tea")
+    assert (told["transactions"], told["differences"]) == (2, [])
+    told = billed.audit("--box", "books", code=1)
+    assert kinds(told) == ["not performed", "not performed", "only merchant", "only merchant"]
+    stderr = billed.run("audit", f"--from={datetime.now(UTC).date()}", code=2).stderr
+    assert "those of 2 cash-boxes ('books', 'tea')" in stderr
+
+
+def test_a_cash_box_without_transactions_is_a_misuse(shop):
+    shop.run("import", shop.good())
+    done = shop.run("audit", "--from=2026-11-01", "--box=tea", code=2)
+    assert "--box: no transactions are compared; expected --transactions, too" in done.stderr
+
+
 def test_audit_sees_goods_that_went_out_though_the_money_went_back(billed):
     (charge,) = paid(billed)
     with Payme() as payme:

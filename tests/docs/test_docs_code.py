@@ -13,6 +13,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from base64 import b64encode
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +22,8 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 
 from payme import configuration
+from payme.conformance.exchange import basic
+from payme.merchant import Incoming
 from payme.sandbox import Sandbox
 from payme.testing.merchant import check_merchant
 from support.servers import serving_asgi, serving_wsgi
@@ -35,7 +38,10 @@ MERCHANT = (DOCS / "en" / "merchant.md").read_text(encoding="utf-8")
 TESTING = (DOCS / "en" / "testing.md").read_text(encoding="utf-8")
 OUTCOMES = (DOCS / "en" / "outcomes.md").read_text(encoding="utf-8")
 SCRIPT = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILES = dict(FILE.findall(MERCHANT))
+PARTS = FILE.findall(MERCHANT)
+FILES = dict(reversed(PARTS))
+OF_SEVERAL_CASH_BOXES = "project/settings.py"
+"""Comes twice: the second time, instead of the first setting, for several cash-boxes."""
 
 SHOP = {"shop/tables.py", "shop/main.py", "shop/web.py", "migrations/env.py", "test_payme.py"}
 DJANGO = {
@@ -174,6 +180,58 @@ def test_the_endpoint_in_django_keeps_every_rule(tmp_path):
     assert told["forgotten"] is True
 
 
+BOXES = {"TEA_KEY": "5e730e8e0b852a417aa49ceb", "BOOK_KEY": "587f72c72cac0d162c722ae2"}
+BOX_KEYS = {name: f"{name}-of-the-tests" for name in BOXES}
+
+
+def test_several_cash_boxes_at_one_address(monkeypatch):
+    for name, key in BOX_KEYS.items():
+        monkeypatch.setenv(name, key)
+    (block,) = (block for block in SCRIPT.findall(MERCHANT) if "Merchants(" in block)
+    scope = {"__name__": "shop"}
+    exec(compile(block, "shop.py", "exec"), scope)
+    account = {"order_id": "7"}
+    made = {"id": "7" * 24, "time": time.time_ns() // 10**6, "amount": 50_000, "account": account}
+    body = json.dumps({"id": 1, "method": "CreateTransaction", "params": made}).encode()
+    for key in BOX_KEYS.values():
+        answer = json.loads(scope["merchant"].answer(Incoming("POST", body, basic(key))))
+        assert answer["result"]["state"] == 1
+    stored = scope["merchant"]["5e730e8e0b852a417aa49ceb"].transactions_of("7")
+    assert [one.box for one in stored] == ["5e730e8e0b852a417aa49ceb"]
+    assert {one.box for one in scope["store"].transactions_of("7")} == {*BOXES.values()}
+
+
+def test_several_cash_boxes_in_django(tmp_path):
+    (settings,) = (
+        code for path, code in PARTS[1:] if path == OF_SEVERAL_CASH_BOXES and "BOXES" in code
+    )
+    environment = {**os.environ, **BOX_KEYS, "DJANGO_SETTINGS_MODULE": "project.settings"}
+    environment.update(PAYME_KEY=KEY, PYTHONPATH=os.pathsep.join(sys.path))
+
+    def run(*command):
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("-m", "django", "startproject", "project", ".")
+    for path in DJANGO:
+        target = tmp_path / path
+        target.parent.mkdir(exist_ok=True)
+        with target.open("a", encoding="utf-8") as file:
+            file.write(FILES[path])
+            file.write(settings if path == OF_SEVERAL_CASH_BOXES else "")
+    told = json.loads(run(HERE / "django_boxes.py").splitlines()[-1])
+    assert told == {box: {"answers": [1, 1], "boxes": [box]} for box in BOXES.values()}
+
+
 def celery_tasks():
     (block,) = (block for block in SCRIPT.findall(OUTCOMES) if "soft_time_limit" in block)
     scope = {"__name__": "tasks"}
@@ -212,6 +270,7 @@ def test_a_task_of_celery_stores_what_its_limit_left_open(monkeypatch):
 
 def test_every_file_of_the_page_is_run_here():
     assert set(FILES) == SHOP | DJANGO
+    assert len(PARTS) == len(FILES) + 1
 
 
 def test_the_tests_of_the_testing_page_pass(tmp_path):

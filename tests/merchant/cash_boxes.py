@@ -1,15 +1,18 @@
 """What a store of several cash-boxes has to do, told as requests to two shops on one store.
 
-Each scenario gets the two shops, and `of(order_id, box)`, which asks the store.
+Each scenario gets the two shops, `of(order_id, box)`, which asks the store, and `sweep(box)`, which
+cancels what waited too long.
 """
 
 import pytest
 from scenarios import START, code, number
 
+from payme.merchant import Expired
+
 FIRST, SECOND = "", "5e730e8e0b852a417aa49ceb"
 
 
-def transaction_of_another_is_not_found(first, second, of):
+def transaction_of_another_is_not_found(first, second, of, sweep):
     created = first.create(1)
     for answer in (second.check(1), second.perform(1), second.cancel(1)):
         assert code(answer) == -31003
@@ -21,17 +24,19 @@ def transaction_of_another_is_not_found(first, second, of):
     assert first.events() == [("paid", "a")]
 
 
-def one_id_is_two_transactions(first, second, of):
+def one_id_is_two_transactions(first, second, of, sweep):
     first.create(1, "a")
     assert second.create(1, "b")["result"]["state"] == 1
+    assert second.create(2, "a")["result"]["state"] == 1
+    assert second.cancel(2)["result"]["state"] == -1
     assert second.perform(1)["result"]["state"] == 2
     assert first.check(1)["result"]["state"] == 1
     assert first.cancel(1)["result"]["state"] == -1
     assert second.check(1)["result"]["state"] == 2
-    assert first.events() == [("paid", "b"), ("released", "a")]
+    assert first.events() == [("released", "a"), ("paid", "b"), ("released", "a")]
 
 
-def orders_of_one_name_do_not_block_each_other(first, second, of):
+def orders_of_one_name_do_not_block_each_other(first, second, of, sweep):
     check = {"amount": 50_000, "account": {"order_id": "a"}}
     first.create(1)
     assert second.call("CheckPerformTransaction", **check)["result"] == {"allow": True}
@@ -46,7 +51,7 @@ def orders_of_one_name_do_not_block_each_other(first, second, of):
     assert second.create(4)["result"]["state"] == 1
 
 
-def statements_list_their_own(first, second, of):
+def statements_list_their_own(first, second, of, sweep):
     first.create(1, "a")
     second.create(2, "a")
     second.create(3, "b")
@@ -54,7 +59,7 @@ def statements_list_their_own(first, second, of):
     assert [row["id"] for row in second.statement()] == [number(2), number(3)]
 
 
-def expired_attempt_of_another_gives_no_way(first, second, of):
+def expired_attempt_of_another_gives_no_way(first, second, of, sweep):
     first.create(1)
     second.create(2)
     first.now = second.now = START + 43_200_001
@@ -63,7 +68,18 @@ def expired_attempt_of_another_gives_no_way(first, second, of):
     assert first.events() == [("released", "a")]
 
 
-def transactions_of_an_order_are_listed(first, second, of):
+def sweep_cancels_its_own(first, second, of, sweep):
+    first.create(1, "a")
+    second.create(2, "a")
+    second.create(3, "b")
+    first.now = second.now = START + 43_200_001
+    assert sweep(FIRST) == Expired(found=1, expired=1, failed=0)
+    assert [row["state"] for row in first.statement() + second.statement()] == [-1, 1, 1]
+    assert sweep(SECOND) == Expired(found=2, expired=2, failed=0)
+    assert [row["state"] for row in second.statement()] == [-1, -1]
+
+
+def transactions_of_an_order_are_listed(first, second, of, sweep):
     first.create(2)
     first.cancel(2)
     first.now += 1
@@ -89,6 +105,7 @@ BOX_SCENARIOS = [
     orders_of_one_name_do_not_block_each_other,
     statements_list_their_own,
     expired_attempt_of_another_gives_no_way,
+    sweep_cancels_its_own,
     transactions_of_an_order_are_listed,
 ]
 

@@ -9,8 +9,17 @@ import pytest
 from scenarios import AUTH, KEY, START, MemoryShop, code, number
 
 from payme.errors import ConfigurationError
-from payme.merchant import AllowList, AsyncMerchant, AsyncMerchants, Incoming, Merchant, Merchants
+from payme.merchant import (
+    AllowList,
+    AsyncMerchant,
+    AsyncMerchants,
+    Expired,
+    Incoming,
+    Merchant,
+    Merchants,
+)
 from payme.merchant.asgi import answer
+from payme.merchant.core import EXPIRY_MS
 
 TEA, BOOKS = "5e730e8e0b852a417aa49ceb", "587f72c72cac0d162c722ae2"
 OTHER_KEY = "mjES8ycLucnvygt4dPwerK2vj45Eensn3ZPr"
@@ -44,7 +53,17 @@ def test_the_key_says_whose_a_request_is():
     assert code(shop.call("PerformTransaction", OTHER_AUTH, id=number(1))) == -31003
     assert shop.call("PerformTransaction", AUTH, id=number(1))["result"]["state"] == 2
     assert [one.box for one in shop.merchant.transactions_of("a", TEA)] == [TEA]
+    assert [one.box for one in shop.merchant.transactions_of("a", BOOKS)] == [BOOKS]
     assert [one.id for one in shop.merchant[BOOKS].transactions_of("a")] == [number(2)]
+
+
+def test_each_cash_box_is_swept():
+    shop = Both()
+    create(shop, 1, AUTH)
+    create(shop, 2, OTHER_AUTH)
+    for box in (TEA, BOOKS):
+        shop.merchant[box]._clock = lambda: START + EXPIRY_MS + 1
+    assert shop.merchant.expire() == Expired(found=2, expired=2, failed=0)
 
 
 @pytest.mark.parametrize("auth", [None, "", "Basic x", AUTH[:-4], AUTH.replace("Basic", "Bearer")])
@@ -82,6 +101,35 @@ def test_two_cash_boxes_with_one_key_are_refused_by_name():
     assert TEA in str(refused.value)
     assert BOOKS in str(refused.value)
     assert KEY not in str(refused.value)
+
+
+def test_the_keys_of_each_two_cash_boxes_are_compared():
+    apart = {BOOKS: merchant(OTHER_KEY)}
+    with pytest.raises(ConfigurationError, match=f"{TEA}.*third"):
+        Merchants({TEA: merchant(KEY), **apart, "third": merchant(KEY)})
+
+
+def unreadable():
+    raise OSError("no such file")
+
+
+def test_one_whose_keys_can_not_be_read_is_reached_by_nobody_and_the_others_go_on(caplog):
+    shop = Both()
+    store = shop.merchant[TEA]._store
+    shop.merchant = Merchants({BOOKS: merchant(unreadable, store), TEA: merchant(KEY, store)})
+    assert create(shop, 1, AUTH)["result"]["state"] == 1
+    assert code(create(shop, 2, OTHER_AUTH)) == -32504
+    assert f"the keys of the cash-box '{BOOKS}' can't be read" in caplog.text
+
+
+def test_the_same_under_asyncio(caplog):
+    store = Store()
+    both = AsyncMerchants({BOOKS: AsyncMerchant(store, unreadable), TEA: AsyncMerchant(store, KEY)})
+    body = json.dumps({"method": "CheckTransaction", "params": {"id": number(1)}, "id": 9}).encode()
+    for auth, expected in ((AUTH, -31003), (OTHER_AUTH, -32504)):
+        answered = asyncio.run(both.answer(Incoming("POST", body, auth)))
+        assert code(json.loads(answered)) == expected
+    assert f"the keys of the cash-box '{BOOKS}' can't be read" in caplog.text
 
 
 def test_a_key_that_becomes_common_later_lets_nobody_in(caplog):

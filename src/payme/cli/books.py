@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 from payme.charges.core import Charge
 from payme.charges.ledger import Ledger
+from payme.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from payme.charges import Charges, SqlLedger
@@ -54,6 +55,18 @@ class Books(Ledger, Protocol):
         ...
 
 
+def without_transactions(box: str | None) -> None:
+    """Refuse a cash-box whose transactions nobody reads.
+
+    Raises:
+        ConfigurationError: One is named.
+    """
+    if box is not None:
+        raise ConfigurationError(
+            "--box: no transactions are compared; expected --transactions, too"
+        )
+
+
 class Source:
     """Where the commands find ledger and client: in the environment."""
 
@@ -72,17 +85,22 @@ class Source:
 
         return sql_books.opened(url, must_exist=must_exist)
 
-    def transactions(self, given: Any) -> AbstractContextManager[Any]:
+    def transactions(self, given: Any, box: str | None = None) -> AbstractContextManager[Any]:
         """Open the merchant's transactions.
 
         Args:
             given: What the option `--transactions` says: here their address, None without them.
+            box: The cash-box whose they are; None for the only one.
+
+        Raises:
+            ConfigurationError: They can't be read, or a cash-box is named and there are none.
         """
         if not given:
+            without_transactions(box)
             return nullcontext(None)
         from payme.cli import sql_books
 
-        return sql_books.transactions(given)
+        return sql_books.transactions(given, box)
 
     def client(self) -> "Payme":
         """Make a client from the environment or a profile, never from arguments."""

@@ -307,6 +307,12 @@ for _word in _ORDERS:
     "PAYME_TRANSACTIONS does as well.",
 )
 @click.option(
+    "--box",
+    metavar="NAME",
+    help="Cash-box whose transactions these are, by the name that the shop gives it; needed when "
+    "several keep theirs in one table.",
+)
+@click.option(
     "--cancel-orphans",
     is_flag=True,
     help="Cancel unpaid receipts that lost answers left behind.",
@@ -319,6 +325,7 @@ def audit_charges(
     from_: str,
     to: str | None,
     transactions: Any,
+    box: str | None,
     cancel_orphans: bool,
     url: str,
     as_json: bool,
@@ -357,7 +364,7 @@ def audit_charges(
     period = _period(from_, to)
     with (
         _books(url, must_exist=True) as ledger,
-        source().transactions(transactions) as merchant,
+        source().transactions(transactions, box) as merchant,
         _client() as payme,
         Audit(payme, ledger, period, transactions=merchant, cancel=cancel_orphans) as audit,
         counter(lambda: f"{audit.receipts:,} receipts, {audit.charges:,} charges"),

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -117,16 +117,15 @@ def _is_missing(url: sa.URL) -> bool:
     return bool(is_file and not Path(str(name)).exists())
 
 
-def transactions(url: str | None) -> AbstractContextManager[SqlTransactions | None]:
-    """Open the merchant's transactions, if their address is given.
+def transactions(url: str, box: str | None) -> AbstractContextManager[SqlTransactions]:
+    """Open the merchant's transactions.
 
     Raises:
         click.UsageError: There is no such file.
-        ConfigurationError: The address can't be right, or the database has none.
+        ConfigurationError: The address or the cash-box can't be right, the database has none, or
+            those of several cash-boxes and `box` is None.
     """
-    if not url:
-        return nullcontext(None)
     with suppress(ArgumentError):  # `SqlTransactions` has the words for it
         if _is_missing(sa.make_url(url)):
             raise click.UsageError(f"--transactions: there is no file {sa.make_url(url).database}")
-    return SqlTransactions(url)
+    return SqlTransactions(url, box=box)

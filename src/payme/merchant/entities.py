@@ -362,7 +362,10 @@ class AccountError(Exception):
 
     Example:
         >>> blocked = Text("Raqam bloklangan.", "Номер заблокирован.", "The number is blocked.")
-        >>> raise AccountError("phone", blocked, -31_060)
+        >>> def find(account):
+        ...     if account.get("phone") in blocklist:
+        ...         raise AccountError("phone", blocked, -31_060)
+        ...     return orders.get(account.get("phone"))
     """
 
     def __init__(self, field: str, message: Text | None = None, code: int = -31050) -> None:
@@ -393,7 +396,9 @@ class Refuse(Exception):
 
     Example:
         >>> sold = Text("Oxirgisi sotildi.", "Последний продан.", "The last one was sold.")
-        >>> raise Refuse(sold)
+        >>> def created(transaction):
+        ...     if not stock.reserve(transaction.order_id):
+        ...         raise Refuse(sold)
     """
 
     def __init__(self, message: Text | None = None, data: object = None) -> None:

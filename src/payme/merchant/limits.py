@@ -56,7 +56,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         InvalidArgument: A number of seconds is not positive, or `at_once` is no positive number.
 
     Example:
-        >>> Limits(request_timeout=8, lock_timeout=2, at_once=4)
+        >>> limits = Limits(request_timeout=8, lock_timeout=2, at_once=4)
     """
 
     request_timeout: float = 10.0

@@ -32,7 +32,7 @@ class Orders(Protocol):
     Example:
         >>> class ShopOrders:
         ...     def find(self, account):
-        ...         row = shop.get(account.get("order_id"))
+        ...         row = shop.get(str(account.get("order_id")))
         ...         return row and Order(id=str(row.id), amount=row.amount, state=row.state)
         ...
         ...     def paid(self, transaction):

@@ -176,7 +176,8 @@ class Merchant(_Endpoint):
 
     Example:
         >>> merchant = Merchant(store, keys=os.environ["PAYME_KEY"])
-        >>> body = merchant.answer(Incoming("POST", request.body, request.headers["Authorization"]))
+        >>> authorization = request.headers.get("Authorization")
+        >>> body = merchant.answer(Incoming(request.method, request.body, authorization))
     """
 
     def __init__(
@@ -240,7 +241,7 @@ class Merchant(_Endpoint):
 
         Example:
             >>> [one.state for one in merchant.transactions_of("7")]
-            [<TransactionState.PERFORMED: 2>]
+            [TransactionState.PERFORMED]
         """
         return self._store.run(flows.of_order(order_id, self._box))
 

@@ -15,8 +15,10 @@ from payme.charges.audit.books import BATCH
 from payme.charges.audit.differences import MerchantTransaction
 from payme.charges.django import charges
 from payme.charges.django.transactions import DjangoTransactions
+from payme.errors import ConfigurationError
 from payme.merchant.django.models import Transaction
 
+TEA, BOOKS = "5e730e8e0b852a417aa49ceb", "587f72c72cac0d162c722ae2"
 SINCE = (datetime.now(UTC) - timedelta(days=2)).strftime("%Y-%m-%d")
 
 
@@ -27,10 +29,11 @@ def _no_transactions(alias):
     Transaction.objects.all().delete()
 
 
-def stored(its_id, *, time=None, amount=50_000, state=2):
+def stored(its_id, *, time=None, amount=50_000, state=2, box=""):
     now = int(datetime.now(UTC).timestamp() * 1000)
     return Transaction(
         payme_id=its_id,
+        box=box,
         order_id=its_id,
         time=now if time is None else time,
         amount=amount,
@@ -85,6 +88,41 @@ def test_goods_that_went_out_for_nothing_are_told(shop):
     assert found == {unpaid.id: "not paid", "f" * 24: "only merchant"}
 
 
+def test_the_payments_of_other_cash_boxes_are_not_compared(shop):
+    stored(paid(shop), box=TEA).save()
+    assert audit(code=0)["transactions"] == 1
+    stored("f" * 24, box=BOOKS).save()
+    assert "box: the transactions are those of 2 cash-boxes" in run(
+        "audit", "--from", SINCE, code=2
+    )
+    told = audit("--box", TEA, code=0)
+    assert (told["transactions"], told["differences"]) == (1, [])
+    found = {one["receipt_id"]: one["kind"] for one in audit("--box", BOOKS, code=1)["differences"]}
+    assert found.pop("f" * 24) == "only merchant"
+    assert [*found.values()] == ["not performed"]
+    assert audit("--no-transactions", code=0)["transactions"] is None
+
+
+def test_the_same_id_in_two_cash_boxes_is_two_transactions(alias):
+    stored("a" * 24, box=TEA).save()
+    stored("a" * 24, box=BOOKS, amount=7).save()
+    for box, amount in ((TEA, 50_000), (BOOKS, 7)):
+        (found,) = DjangoTransactions(box=box).find(["a" * 24])
+        assert found.amount == amount
+        assert [*DjangoTransactions(box=box).between(0, 2**53)] == [found]
+    with pytest.raises(ConfigurationError, match="2 cash-boxes"):
+        DjangoTransactions()
+
+
+def test_a_cash_box_needs_transactions_and_a_name_that_can_be_right(shop):
+    paid(shop)
+    printed = run("audit", "--from", SINCE, "--no-transactions", "--box", TEA, code=2)
+    assert "--box: no transactions are compared" in printed
+    assert "box: got text of 9 characters" in run(
+        "audit", "--from", SINCE, "--box", "two words", code=2
+    )
+
+
 def test_they_are_read_where_the_app_is_installed_and_unless_told_not_to(shop):
     paid(shop)
     assert audit("--transactions", code=1)["transactions"] == 0
@@ -114,8 +152,9 @@ def test_a_period_is_read_page_by_page_in_order(alias):
     rows = [stored(its_id, time=time) for its_id, time in at.items()]
     rows += [stored("before", time=999), stored("after", time=1002)]
     Transaction.objects.bulk_create(rows[::-1])
+    stored_in = DjangoTransactions()
     with CaptureQueriesContext(connections[alias]) as asked:
-        found = [*DjangoTransactions().between(1000, 1001)]
+        found = [*stored_in.between(1000, 1001)]
     assert found == [MerchantTransaction(its_id, time, 50_000, 2) for its_id, time in at.items()]
     reads = [one["sql"] for one in asked if "payme_transaction" in one["sql"]]
     assert len(reads) == 5
@@ -133,8 +172,9 @@ def test_a_page_is_held_at_a_time(alias):
 def test_some_are_looked_up_at_once(alias):
     ids = [f"{number:024x}" for number in range(BATCH)]
     Transaction.objects.bulk_create(stored(its_id) for its_id in [*ids, "another"])
+    stored_in = DjangoTransactions()
     with CaptureQueriesContext(connections[alias]) as asked:
-        found = DjangoTransactions().find([*ids[1:], "nobody"])
+        found = stored_in.find([*ids[1:], "nobody"])
     assert {one.id for one in found} == {*ids[1:]}
     assert len([one for one in asked if "payme_transaction" in one["sql"]]) == 1
     assert DjangoTransactions().find([]) == []
@@ -142,9 +182,10 @@ def test_some_are_looked_up_at_once(alias):
 
 @pytest.mark.parametrize("alias", ["charges_sqlite"], indirect=True)
 def test_both_are_found_by_index(alias):
+    stored_in = DjangoTransactions(box="")
     with CaptureQueriesContext(connections[alias]) as asked:
-        list(DjangoTransactions().between(1000, 2000))
-        DjangoTransactions().find(["a", "b"])
+        list(stored_in.between(1000, 2000))
+        stored_in.find(["a", "b"])
     period, several = (one["sql"] for one in asked)
     assert "USING INDEX payme_transaction_statement (time>? AND time<?)" in plan(alias, period)
     assert "SCAN" not in plan(alias, several)

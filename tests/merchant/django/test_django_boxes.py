@@ -2,20 +2,26 @@
 
 import base64
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 from cash_boxes import SECOND, every_box_scenario
-from django.db import transaction
+from django.db import OperationalError, connections, transaction
 from django.test import override_settings
 from scenarios import KEY, code, number
+from shopfront import routing
+from shopfront.models import Order
 from shopfront.orders import Orders
 
+from payme.errors import ConfigurationError
 from payme.merchant import Merchant
 from payme.merchant.django.checks import check_database, check_settings
 from payme.merchant.django.configuration import configured
 from payme.merchant.django.models import Transaction
+from payme.merchant.django.rows import DjangoRows
 from payme.merchant.django.store import DjangoStore
+from payme.merchant.limits import Limits
 
 
 @pytest.fixture
@@ -38,14 +44,21 @@ def beside(shop):
     return other
 
 
+def sweeping(shop):
+    """How what waited too long is cancelled."""
+    store = DjangoStore(Orders())
+    return lambda box: Merchant(store, KEY, box=box, clock=lambda: shop.now).expire()
+
+
 @every_box_scenario
 def test_in_django(scenario, shop):
-    scenario(shop, beside(shop), DjangoStore(Orders()).transactions_of)
+    scenario(shop, beside(shop), DjangoStore(Orders()).transactions_of, sweeping(shop))
 
 
 @every_box_scenario
 def test_on_mariadb(scenario, mariadb_shop):
-    scenario(mariadb_shop, beside(mariadb_shop), DjangoStore(Orders()).transactions_of)
+    of = DjangoStore(Orders()).transactions_of
+    scenario(mariadb_shop, beside(mariadb_shop), of, sweeping(mariadb_shop))
 
 
 def test_an_order_is_asked_for_inside_of_a_transaction_too(shop, alias):
@@ -110,3 +123,80 @@ def test_transactions_of_a_cash_box_that_is_not_served_are_told_and_adopted(
         assert shop.perform(1)["result"]["state"] == 2
     with settings_of({**BOXES, "BOXES": {FIRST: {"KEYS": [KEY]}}}):
         assert check_database([alias]) == []
+
+
+def test_what_is_named_already_is_not_adopted(shop):
+    shop.create(1)
+    beside(shop).create(2)
+    store = DjangoStore(Orders())
+    assert store.adopt(FIRST) == 1
+    assert store.adopt(FIRST) == 0
+    boxes = [(one.id, one.box) for one in store.transactions_of("a")]
+    assert sorted(boxes) == [(number(1), FIRST), (number(2), SECOND)]
+    with pytest.raises(ConfigurationError, match="box: got"):
+        store.adopt("two words")
+
+
+def test_a_cash_box_that_settings_name_has_the_transactions(shop, settings_of):
+    with settings_of({"ORDERS": "shopfront.orders.Orders", "KEYS": [KEY], "BOX": SECOND}):
+        configured()._clock = lambda: shop.now
+        assert shop.create(1)["result"]["state"] == 1
+        assert Transaction.objects.get().box == SECOND
+
+
+# Whose locks wait for whose .................................................................
+
+
+@pytest.fixture
+def shop_on_postgresql(postgresql, monkeypatch, make_merchant):
+    monkeypatch.setattr(routing, "chosen", postgresql)
+    for model in (Transaction, Order):
+        model.objects.all().delete()
+    return make_merchant("a", "b")
+
+
+@pytest.fixture(params=["shop_on_postgresql", "mariadb_shop"])
+def locking(request):
+    """The alias of a server, with the same order under both cash-boxes."""
+    shop = request.getfixturevalue(request.param)
+    shop.create(1)
+    beside(shop).create(2)
+    return routing.chosen
+
+
+SHORT = Limits(lock_timeout=0.3)
+
+
+def waits(alias, box, name, argument):
+    """Return whether another connection has to wait for a lock."""
+    is_postgresql = connections[alias].vendor == "postgresql"
+    limit = "lock_timeout = 300" if is_postgresql else "innodb_lock_wait_timeout = 1"
+
+    def lock():
+        try:
+            with transaction.atomic(using=alias):
+                with connections[alias].cursor() as cursor:
+                    cursor.execute(f"SET {limit}")
+                getattr(DjangoRows(alias, SHORT, box), name)(argument)
+        except OperationalError:
+            return True
+        finally:
+            connections[alias].close()
+        return False
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lock).result()
+
+
+@pytest.mark.parametrize("held", [("lock_order", "a"), ("lock", number(1))], ids=lambda one: one[0])
+def test_the_lock_of_an_order_is_one_in_its_cash_box_and_none_in_another(locking, held):
+    """Perform and Create of an order wait for each other: both name its lock alike."""
+    name, argument = held
+    with transaction.atomic(using=locking):
+        getattr(DjangoRows(locking, SHORT, ""), name)(argument)
+        assert waits(locking, "", "lock_order", "a")
+        assert waits(locking, "", "lock", number(1))
+        assert not waits(locking, "", "lock_order", "b")
+        assert not waits(locking, SECOND, "lock_order", "a")
+        assert not waits(locking, SECOND, "lock", number(2))
+        assert not waits(locking, SECOND, "lock", number(1))

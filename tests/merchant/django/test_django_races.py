@@ -19,9 +19,9 @@ RACES = 500
 GIVE_UP = 60
 
 
-def race(attempt, rounds=RACES):
-    """Let two threads make each attempt at once; gives the pairs of their answers."""
-    barrier = threading.Barrier(2)
+def race(attempt, rounds=RACES, sides=2):
+    """Let two threads, or more, make each attempt at once; gives their answers together."""
+    barrier = threading.Barrier(sides)
 
     def run(side):
         client = Client()
@@ -37,8 +37,8 @@ def race(attempt, rounds=RACES):
             connections.close_all()
         return answers
 
-    with ThreadPoolExecutor(2) as pool:
-        return list(zip(*pool.map(run, range(2)), strict=True))
+    with ThreadPoolExecutor(sides) as pool:
+        return list(zip(*pool.map(run, range(sides)), strict=True))
 
 
 @pytest.fixture

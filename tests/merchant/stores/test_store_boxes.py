@@ -10,7 +10,9 @@ from sqlshop import AsyncShop, BlockingShop, opened
 
 from payme.errors import ConfigurationError, InvalidArgument
 from payme.merchant import Merchant
+from payme.merchant.limits import Limits
 from payme.merchant.stores.sqlalchemy import transactions, upgrade
+from payme.merchant.stores.sqlalchemy.rows import LIMITS, SqlRows
 
 
 def beside(shop):
@@ -30,15 +32,26 @@ def asking(shop):
     return store.transactions_of
 
 
+def sweeping(shop):
+    """How what waited too long is cancelled."""
+    kind, store = type(shop.merchant), shop.merchant._store
+
+    def sweep(box):
+        swept = kind(store, KEY, box=box, clock=lambda: shop.now).expire()
+        return shop.runner.run(swept) if isinstance(shop, AsyncShop) else swept
+
+    return sweep
+
+
 @every_box_scenario
 def test_in_memory(scenario):
     shop = MemoryShop()
-    scenario(shop, beside(shop), asking(shop))
+    scenario(shop, beside(shop), asking(shop), sweeping(shop))
 
 
 @every_box_scenario
 def test_in_a_database(scenario, shop):
-    scenario(shop, beside(shop), asking(shop))
+    scenario(shop, beside(shop), asking(shop), sweeping(shop))
 
 
 def test_a_merchant_lists_what_came_by_its_own_cash_box(shop):
@@ -206,6 +219,31 @@ def test_a_shop_that_gets_a_second_cash_box_names_the_first(old_shop):
     assert code(old_shop.check(1)) == -31003
 
 
+THIRD = "587f72c72cac0d162c722ae2"
+
+
+def adopted(shop, box):
+    found = shop.store.adopt(box)
+    return shop.runner.run(found) if isinstance(shop, AsyncShop) else found
+
+
+def test_what_is_named_already_is_not_adopted(shop):
+    shop.create(1)
+    beside(shop).create(2)
+    assert adopted(shop, THIRD) == 1
+    assert adopted(shop, THIRD) == 0
+    listed = asking(shop)
+    boxes = [(one.id, one.box) for one in listed("a", None)]
+    assert sorted(boxes) == [(number(1), THIRD), (number(2), SECOND)]
+
+
+def test_a_name_that_can_be_none_is_not_adopted(shop):
+    shop.create(1)
+    with pytest.raises(ConfigurationError, match="box: got"):
+        adopted(shop, "two words")
+    assert shop.check(1)["result"]["state"] == 1
+
+
 def test_a_table_of_django_is_left_alone(tmp_path):
     with opened(BlockingShop, f"sqlite:///{tmp_path / 'shop.db'}") as shop:
         with shop.engine.begin() as connection:
@@ -213,3 +251,48 @@ def test_a_table_of_django_is_left_alone(tmp_path):
             assert not upgrade(connection)
         columns = sa.inspect(shop.engine).get_columns("payme_transaction")
         assert [column["name"] for column in columns] == ["id", "holds"]
+
+
+# Whose locks wait for whose .................................................................
+
+
+SHORT = Limits(lock_timeout=0.3)
+
+
+@pytest.fixture(params=["postgres_db", "mariadb_db"])
+def locking(request):
+    """A shop on a server, with the same order under both cash-boxes."""
+    with opened(BlockingShop, request.getfixturevalue(request.param), "a", "b") as shop:
+        shop.create(1)
+        beside(shop).create(2)
+        yield shop
+
+
+def waits(shop, box, name, argument):
+    """Return whether another connection has to wait for a lock."""
+    with shop.engine.execution_options(**{LIMITS: SHORT}).connect() as connection:
+        is_postgresql = connection.dialect.name == "postgresql"
+        limit = "lock_timeout = 300" if is_postgresql else "innodb_lock_wait_timeout = 1"
+        connection.exec_driver_sql(f"SET {limit}")
+        try:
+            getattr(SqlRows(connection, box), name)(argument)
+        except sa.exc.OperationalError:
+            return True
+        finally:
+            connection.rollback()
+            connection.invalidate()
+    return False
+
+
+@pytest.mark.parametrize("held", [("lock_order", "a"), ("lock", number(1))], ids=lambda one: one[0])
+def test_the_lock_of_an_order_is_one_in_its_cash_box_and_none_in_another(locking, held):
+    """Perform and Create of an order wait for each other: both name its lock alike."""
+    name, argument = held
+    with locking.engine.execution_options(**{LIMITS: SHORT}).begin() as connection:
+        getattr(SqlRows(connection, ""), name)(argument)
+        assert waits(locking, "", "lock_order", "a")
+        assert waits(locking, "", "lock", number(1))
+        assert not waits(locking, "", "lock_order", "b")
+        assert not waits(locking, SECOND, "lock_order", "a")
+        assert not waits(locking, SECOND, "lock", number(2))
+        assert not waits(locking, SECOND, "lock", number(1))

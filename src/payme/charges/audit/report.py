@@ -67,4 +67,4 @@ def _numbers(audit: Audit) -> str:
 
 
 def _is_another_shop(audit: Audit) -> bool:
-    return bool(audit.receipts and audit.transactions and not audit.matched)
+    return bool(audit.receipts and audit.transactions is not None and not audit.matched)

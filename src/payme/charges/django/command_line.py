@@ -20,7 +20,7 @@ from payme.errors import ConfigurationError
 try:
     import click
 
-    from payme.cli.books import Books, Source
+    from payme.cli.books import Books, Source, without_transactions
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in {"click", "rich"}:
         raise
@@ -46,23 +46,26 @@ class DjangoSource(Source):
         """Return the ledger of the settings."""
         return configuration.ledger(configuration.section(), DjangoBooks)
 
-    def transactions(self, given: Any) -> AbstractContextManager[Any]:
+    def transactions(self, given: Any, box: str | None = None) -> AbstractContextManager[Any]:
         """Return the transactions of the project's Merchant API, if it has one.
 
         Args:
             given: True or False as the option says; None without it.
+            box: The cash-box whose they are; None for the only one.
 
         Raises:
-            ConfigurationError: They are asked for, and there are none.
+            ConfigurationError: They are asked for, and there are none; or there are those of
+                several cash-boxes, and none is named.
         """
         installed = apps.is_installed(MERCHANT)
         if given and not installed:
             raise ConfigurationError(f"--transactions: INSTALLED_APPS has no {MERCHANT}")
         if given is False or not installed:
+            without_transactions(box)
             return nullcontext(None)
         from payme.charges.django.transactions import DjangoTransactions
 
-        return nullcontext(DjangoTransactions())
+        return nullcontext(DjangoTransactions(box=box))
 
     def client(self) -> Payme:
         """Make the client of the settings."""

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from django.db import router
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from payme.charges.audit.books import BATCH
+from payme.charges.audit.books import BATCH, only_box
 from payme.charges.audit.differences import MerchantTransaction
 from payme.charges.django.database import usable
 from payme.merchant.django.models import Transaction
+from payme.merchant.entities import box_name
 
 _COLUMNS: Final = ["payme_id" if name == "id" else name for name in MerchantTransaction._fields]
 
@@ -23,9 +24,23 @@ class DjangoTransactions:
     A replica would not do: what it has not heard of yet would be told as missing. Nothing is
     written.
 
+    Args:
+        box: Name of the cash-box whose transactions are read, one of `PAYME["BOXES"]`; None for the
+            only one that has any.
+
+    Raises:
+        ConfigurationError: `box` can't be the name of a cash-box, or it is None and several have
+            transactions.
+
     Example:
         >>> audit = Audit(payme, ledger, period, transactions=DjangoTransactions())
     """
+
+    def __init__(self, *, box: str | None = None) -> None:
+        if box is None:
+            rows = self._rows().order_by().distinct()
+            box = only_box(rows.values_list("box", flat=True))
+        self._of_box = Q(box=box_name(box))
 
     def between(self, start: int, end: int) -> Iterator[MerchantTransaction]:
         """Read those of a period page by page; see `Transactions`."""
@@ -41,7 +56,10 @@ class DjangoTransactions:
         return self._read(Q(payme_id__in=ids))
 
     def _read(self, *which: Q) -> list[MerchantTransaction]:
+        rows = self._rows().filter(self._of_box, *which).order_by("time", "payme_id")
+        return [MerchantTransaction(*row) for row in rows.values_list(*_COLUMNS)[:BATCH]]
+
+    def _rows(self) -> "QuerySet[Transaction]":
         alias = router.db_for_write(Transaction)
         usable(alias)
-        rows = Transaction.objects.using(alias).filter(*which).order_by("time", "payme_id")
-        return [MerchantTransaction(*row) for row in rows.values_list(*_COLUMNS)[:BATCH]]
+        return Transaction.objects.using(alias).all()

@@ -75,7 +75,7 @@ class Transaction(models.Model):
             models.UniqueConstraint(fields=["reserves", "box"], name="payme_transaction_living"),
         )
         indexes = (
-            # Without the cash-box: an audit reads a period of all, and a statement leaves few out.
+            # Without the cash-box: a shop has few, so that a statement leaves few rows out.
             models.Index(fields=["time", "payme_id"], name="payme_transaction_statement"),
             models.Index(fields=["order_id"], name="payme_transaction_order"),
         )

@@ -13,14 +13,17 @@ MySQL use. Give it to Alembic next to your own
 Example:
     >>> class ShopOrders(Orders):
     ...     def find(self, connection, account):
-    ...         row = connection.execute(select(orders).where(orders.c.id == account["order_id"]))
-    ...         return Order(id=str(row.id), amount=row.amount, state=row.state)
+    ...         asked = orders.c.number == str(account.get("order_id"))
+    ...         row = connection.execute(select(orders).where(asked)).first()
+    ...         return row and Order(id=row.number, amount=row.amount, state=row.state)
     ...
     ...     def paid(self, connection, transaction):
-    ...         connection.execute(update(orders).where(…).values(state="paid"))
+    ...         paid = orders.c.number == transaction.order_id
+    ...         connection.execute(update(orders).where(paid).values(state="paid"))
     ...
     ...     def cancelled(self, connection, transaction):
-    ...         connection.execute(update(orders).where(…).values(state="closed"))
+    ...         refunded = orders.c.number == transaction.order_id
+    ...         connection.execute(update(orders).where(refunded).values(state="closed"))
     >>> merchant = Merchant(SqlAlchemyStore(engine, ShopOrders()), keys=os.environ["PAYME_KEY"])
 """
 

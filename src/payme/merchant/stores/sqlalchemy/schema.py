@@ -71,7 +71,7 @@ transactions: Final = sa.Table(
     sa.Column("reserves", _text(LONGEST_ORDER_ID), nullable=True),
     sa.CheckConstraint("reserves IS NULL OR state IN (1, 2)", name="payme_transaction_living"),
     sa.Index("payme_transaction_reserves", "reserves", "box", unique=True),
-    # Without the cash-box: an audit reads a period of all, and a statement leaves few out.
+    # Without the cash-box: a shop has few, so that a statement leaves few rows out.
     sa.Index("payme_transaction_statement", "time", "id"),
     sa.Index("payme_transaction_order", "order_id"),
     mysql_engine="InnoDB",

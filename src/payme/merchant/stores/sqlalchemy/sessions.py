@@ -37,14 +37,14 @@ class SessionOrders(ABC):
         ...     registry = db.session  # with Flask-SQLAlchemy
         ...
         ...     def find(self, session, account):
-        ...         row = session.get(models.Order, int(account["order_id"]))
-        ...         return row and Order(id=str(row.id), amount=row.amount, state=row.state)
+        ...         row = session.get(models.Order, str(account.get("order_id")))
+        ...         return row and Order(id=row.number, amount=row.amount, state=row.state)
         ...
         ...     def paid(self, session, transaction):
-        ...         session.get(models.Order, int(transaction.order_id)).state = "paid"
+        ...         session.get(models.Order, transaction.order_id).state = "paid"
         ...
         ...     def cancelled(self, session, transaction):
-        ...         session.get(models.Order, int(transaction.order_id)).state = "closed"
+        ...         session.get(models.Order, transaction.order_id).state = "closed"
     """
 
     registry: ClassVar[Any] = None
