@@ -208,10 +208,16 @@ class Traffic:
         found = (call for call in self.recorded() if call.number == number)
         return next((self._shown(call, language) for call in found), None)
 
-    def clear(self) -> None:
-        """Forget every call."""
+    def clear(self, *, cash_box: str = "") -> None:
+        """Forget the calls to one cash-box, or every call.
+
+        Args:
+            cash_box: Id of the cash-box; empty for all.
+        """
         with self._lock:
+            kept = [call for call in self._ring if cash_box and call.cash_box != cash_box]
             self._ring.clear()
+            self._ring.extend(kept)
 
     def _shown(self, call: Recorded, language: Language) -> Entry:
         answer = call.answer

@@ -28,6 +28,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Bu yerda pul harakatlanmaydi. Vaqt — Toshkent vaqti (UTC+5). Summalar soʻmda.",
         "Деньги здесь не списываются. Время ташкентское (UTC+5). Суммы в сумах.",
     ),
+    # Several cash-boxes
+    "Cash-box": ("Kassa", "Касса"),
+    "All cash-boxes": ("Barcha kassalar", "Все кассы"),
     # Overview
     "Lose an answer": ("Javobni yoʻqotish", "Потерять ответ"),
     "Lose the next answer": ("Keyingi javobni yoʻqotish", "Потерять следующий ответ"),
