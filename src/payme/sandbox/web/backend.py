@@ -12,6 +12,7 @@ from payme.sandbox.engine import LedgerEntry, Receipt
 from payme.sandbox.engine.model import Exchange
 from payme.sandbox.service import Service
 from payme.sandbox.traffic import CAPACITY, Entry
+from payme.sandbox.web.offers import Offers
 
 if TYPE_CHECKING:
     from payme.sandbox.cash_box import CashBox
@@ -41,6 +42,7 @@ class Backend:
     def __init__(self, sandbox: "Simulator", service: Service) -> None:
         self.sandbox = sandbox
         self.service = service
+        self.offers = Offers(sandbox.known_cards)
 
     async def read(self, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Look something up without holding up the event loop: a file may make it wait."""

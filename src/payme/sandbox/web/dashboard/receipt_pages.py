@@ -10,7 +10,6 @@ from payme.money import format_som, som
 from payme.protocol.states import ReceiptState
 from payme.sandbox.engine import Receipt
 from payme.sandbox.engine.shapes import title_in
-from payme.sandbox.engine.testcards import TEST_CARDS
 from payme.sandbox.web.backend import Backend
 from payme.sandbox.web.calls import Calls, Reply
 from payme.sandbox.web.dashboard.boxes import names_of
@@ -138,13 +137,14 @@ class ReceiptPages:
     async def pay(self, request: Request, form: Form) -> Response:
         """Pay a receipt with a test card."""
         receipt = await self._found(request)
-        card = TEST_CARDS.get(form.get("card", ""))
-        if receipt is None or card is None:
+        offer = self._backend.offers.find(form.get("card", ""))
+        if receipt is None or offer is None:
             return self._frame.missing(request, "receipt" if receipt is None else "card")
         calls = await self._calls.at(receipt.id)
-        reply = await calls.pay_at_once(receipt.id, card.number, card.expire, hold=receipt.hold)
+        number = offer.card.number
+        reply = await calls.pay_at_once(receipt.id, number, offer.mmyy, hold=receipt.hold)
         outcome = outcome_of(await self._backend.receipt(receipt.id)) if reply.ok else ""
-        return await self._answered(request, receipt.id, reply, outcome, card=card.number)
+        return await self._answered(request, receipt.id, reply, outcome, card=offer.reference)
 
     async def cancel(self, request: Request, _form: Form) -> Response:
         """Cancel a receipt."""
@@ -205,7 +205,7 @@ class ReceiptPages:
             box_name=names_of(boxes)[home.merchant_id] if len(boxes) > 1 else "",
             titles={name: title_in(one, language) for name, one in config.account_fields.items()},
             config=config,
-            cards=TEST_CARDS.values(),
+            cards=self._backend.offers.all(),
             card=card,
         )
 
