@@ -67,8 +67,7 @@ class TrafficPages:
     async def call(self, request: Request, _form: Form) -> Response:
         """Show one call."""
         number = whole(request.path_params["number"])
-        entry = self._sandbox.traffic.entry
-        call = await self._backend.read(entry, number, language=preferred(request))
+        call = await self._backend.call(number, preferred(request))
         if call is None:
             return self._frame.missing(request, "call")
         return self._frame.page(request, "call.html", call=call)

@@ -128,8 +128,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "thinks, then pays": ("oʻylaydi, keyin toʻlaydi", "думает, затем платит"),
     "pays, and the answer is lost": ("toʻlaydi, javobi yoʻqoladi", "платит, а ответ теряется"),
     "receipts.pay is refused": (
-        "receipts.pay rad etiladi:",
-        "receipts.pay отклоняется:",
+        "receipts.pay rad etiladi",
+        "receipts.pay отклоняется",
     ),
     # SMS
     "SMS outbox": ("Yuborilgan SMS-xabarlar", "Отправленные SMS"),
