@@ -131,6 +131,30 @@ def test_access_line() -> None:
     assert access_line(Answer(b""), "12:00:00").plain.split() == ["12:00:00", "-", "-", "ok"]
 
 
+def test_access_line_names_the_cash_box() -> None:
+    answer = Answer(b"", remarks=("the disk is full",), fault="after drop")
+    first, second = access_line(answer, "12:00:00", f"Books {GOOD}").plain.splitlines()
+    assert first.endswith("ok  (Books 860006******6311)")
+    assert second.endswith("the disk is full  [after drop]")
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_a_call_names_its_cash_box_where_there_are_several(several: bool) -> None:
+    options = ["--cash-box", "id=books key=secret name='Books & tea'"] if several else []
+    with Process("--port", "0", "--merchant-id", "tea", "--key", "k", *options) as process:
+        body = b'{"id":1,"method":"receipts.get","params":{"id":"000000000000000000000000"}}'
+        credentials = ["tea:k", *(["books:secret"] if several else []), "nobody:x"]
+        for one in credentials:
+            process.post(body, one)
+        assert process.process.stdout is not None
+        lines = [process.process.stdout.readline().strip() for _ in credentials]
+    names = ["  (test)", "  (Books & tea)", ""] if several else ["", ""]
+    for line, name in zip(lines, names, strict=True):
+        assert "receipts.get" in line
+        assert line.endswith(name)
+        assert ("(" in line) == bool(name)
+
+
 def test_it_serves_and_stops_when_nobody_reads_what_it_prints() -> None:
     body = b'{"id":1,"method":"receipts.get","params":{"id":"000000000000000000000000"}}'
     with Process("--port", "0") as process:

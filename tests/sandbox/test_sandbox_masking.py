@@ -133,3 +133,89 @@ def test_a_merchant_who_counts_in_microseconds_breaks_no_page(clock: Clock, ms: 
         page = Browser(sandbox).get("/dashboard/ledgers")
     assert page.status == 200
     assert str(ms) in page.text
+
+
+IKPU = "00702001001000001"
+
+
+def shown_of(document: Any, secrets: tuple[str, ...] = ()) -> str:
+    return json.dumps(masking.tree(document, secrets))
+
+
+def test_the_ikpu_of_a_line_is_shown_in_both_bodies() -> None:
+    sandbox = Sandbox()
+    lines = [{"title": "Non", "price": 5, "count": 1, "code": IKPU, "vat_percent": 12,
+              "package_code": "123456"}]  # fmt: skip
+    try:
+        made = api(sandbox, "receipts.create", amount=5, account={}, detail={"items": lines})
+        api(sandbox, "receipts.get", id=made["receipt"]["_id"])
+        (got, created) = sandbox.traffic.entries()
+    finally:
+        sandbox.stop()
+    for body in (created.request, created.response, got.response):
+        assert f'"code": "{IKPU}"' in body
+
+
+def test_the_ikpu_of_a_merchants_answer_is_shown(clock: Clock) -> None:
+    answer = {"allow": True, "detail": {"items": [{"title": "Non", "code": IKPU}]}}
+
+    def merchant(body: bytes, _headers: object) -> tuple[int, bytes]:
+        return 200, json.dumps({"id": json.loads(body)["id"], "result": answer}).encode()
+
+    with Sandbox(merchant=merchant, clock=clock) as sandbox:
+        api(sandbox, "receipts.create", amount=5, account={"order_id": "7"})
+        (exchange,) = sandbox.merchant.exchanges()
+    assert IKPU in str(exchange.answer)
+
+
+def in_line(code: object) -> Any:
+    return {"detail": {"items": [{"code": code}]}}
+
+
+@given(
+    st.sampled_from([13, 14, 15, 16, 17, 18, 19]).flatmap(
+        lambda length: st.from_regex(rf"[2-9][0-9]{{{length - 1}}}", fullmatch=True)
+    ),
+    st.sampled_from([str, int]),
+)
+def test_no_card_is_shown_where_an_ikpu_stands(number: str, kind: type) -> None:
+    assert number not in shown_of(in_line(kind(number)))
+    assert number not in shown_of({"result": {"receipt": in_line(f"{number} ")}})
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"code": IKPU},
+        {"token": "x", "params": {"code": IKPU}},
+        {"detail": {"code": IKPU}},
+        {"detail": {"items": [{"number": IKPU}]}},
+        {"detail": {"items": [{"lines": [{"code": IKPU}]}]}},
+        {"detail": [{"items": [{"code": IKPU}]}]},
+        {"items": [{"code": IKPU}]},
+        {"account": in_line(IKPU)},
+        {"note": IKPU},
+        in_line(int("1" + IKPU[1:])),
+        in_line(IKPU[:-1]),
+        in_line(IKPU + "1"),
+        in_line(IKPU[:-1] + "\u0661"),
+        in_line("666666"),
+    ],
+)
+def test_seventeen_digits_elsewhere_stay_masked(document: Any) -> None:
+    shown = shown_of(document)
+    assert IKPU not in shown
+    assert IKPU[6:13] not in shown
+    assert "666666" not in shown
+
+
+def test_a_secret_that_is_told_is_masked_in_an_ikpu_too() -> None:
+    assert IKPU in shown_of(in_line(IKPU), ("other",))
+    assert IKPU not in shown_of(in_line(IKPU), (IKPU,))
+    assert IKPU[:5] not in shown_of(in_line(IKPU), ("0200100",))
+
+
+@pytest.mark.parametrize("odd", [None, 5, "x", [], [None], [[]], {}, True])
+def test_a_detail_of_any_form_can_be_shown(odd: Any) -> None:
+    for document in ({"detail": odd}, {"detail": {"items": odd}}, [odd], in_line(odd)):
+        masking.tree(document)

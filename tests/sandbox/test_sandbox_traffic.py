@@ -420,9 +420,9 @@ def test_only_what_is_shown_is_redacted(
     redacted: list[object] = []
     original = Traffic._shown
 
-    def counted(self: Traffic, call: Any, language: Any) -> Any:
+    def counted(self: Traffic, call: Any, *how: Any) -> Any:
         redacted.append(call)
-        return original(self, call, language)
+        return original(self, call, *how)
 
     monkeypatch.setattr(Traffic, "_shown", counted)
     assert len(sandbox.traffic.entries(5)) == len(redacted) == 5

@@ -4,12 +4,14 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from sandbox_tools import POOR
 from web_tools import Browser, api
 
 from payme.sandbox import Sandbox
+from payme.sandbox.web.backend import Backend
 
 
 @pytest.fixture
@@ -199,3 +201,82 @@ def test_the_export_and_the_page_leave_out_what_a_card_has_on_its_back(
     exported = browser.get("/dashboard/traffic/export").body
     for secret in ("5614681234567891", "1227", "987", "654"):
         assert secret not in exported
+
+
+def refused_payments(sandbox: Sandbox) -> None:
+    """Make two receipts, each with a payment that is refused, and one with another amount."""
+    for box in (sandbox.first, sandbox.add_cash_box(account_fields={"isbn": "ISBN"})):
+        field = "isbn" if box is not sandbox.first else "order_id"
+        x_auth = f"{box.merchant_id}:{box.key}"
+
+        def call(method: str, x_auth: str = x_auth, **params: Any) -> Any:
+            body = json.dumps({"id": 1, "method": method, "params": params}).encode()
+            return raw(sandbox, body, x_auth)
+
+        made = call("receipts.create", amount=150_050, account={field: "A-7"})
+        receipt = made["result"]["receipt"]["_id"]
+        assert "error" in call("receipts.pay", id=receipt, token=box.add_card(number=POOR))
+        call("receipts.check", id=receipt)
+    api(sandbox, "receipts.create", amount=70_000, account={"order_id": "B-8"})
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("1 500,50", 2),
+        ("150050", 2),
+        ("order_id a-7", 1),
+        ("isbn A-7", 1),
+        ("A-7", 2),
+        ("1 500,51", 0),
+        ("B-8", 0),
+    ],
+)
+def test_a_refused_payment_is_found_by_what_the_list_shows(
+    sandbox: Sandbox, browser: Browser, query: str, found: int
+) -> None:
+    refused_payments(sandbox)
+    for method in ("receipts.pay", "receipts.check"):
+        assert methods(browser, f"?{urlencode({'q': query})}").count(method) == found, method
+    only = methods(browser, f"?{urlencode({'q': query, 'show': 'refused'})}")
+    assert only == ["receipts.pay"] * found
+
+
+def test_the_page_of_a_refused_payment_has_its_amount_and_account(
+    sandbox: Sandbox, browser: Browser
+) -> None:
+    refused_payments(sandbox)
+    (_, _, pay, *_) = sandbox.traffic.entries()
+    assert pay.method == "receipts.pay"
+    page = browser.get(f"/dashboard/traffic/{pay.number}")
+    assert "isbn A-7" in page.text
+    assert "1 500,50" in page.text
+
+
+def test_a_refused_payment_is_not_found_by_the_phone_in_its_account(
+    sandbox: Sandbox, browser: Browser
+) -> None:
+    made = api(sandbox, "receipts.create", amount=500, account={"phone": "998935556677"})
+    params = {"id": made["receipt"]["_id"], "token": sandbox.add_card(number=POOR)}
+    body = json.dumps({"id": 1, "method": "receipts.pay", "params": params}).encode()
+    raw(sandbox, body, f"{sandbox.merchant_id}:{sandbox.key}")
+    page = browser.get("/dashboard/traffic?q=receipts.pay")
+    assert "phone 99893*****77" in page.text
+    assert "998935556677" not in page.body
+    assert methods(browser, "?q=998935556677") == []
+
+
+def test_a_receipt_is_looked_up_once_and_only_where_it_matters(
+    sandbox: Sandbox, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused_payments(sandbox)
+    asked: list[str] = []
+    original = Backend._subject
+
+    def counted(self: Backend, receipt_id: str) -> Any:
+        asked.append(receipt_id)
+        return original(self, receipt_id)
+
+    monkeypatch.setattr(Backend, "_subject", counted)
+    assert len(methods(browser, "?q=A-7")) == 6
+    assert len(asked) == len(set(asked)) == 2

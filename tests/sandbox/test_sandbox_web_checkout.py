@@ -17,8 +17,8 @@ from payme.sandbox import Sandbox
 from payme.sandbox.clock import system_ms
 from payme.sandbox.engine.testcards import TEST_CARDS
 from payme.sandbox.web.checkout.attempts import Attempt, Attempts
-from payme.sandbox.web.checkout.views import grouped
 from payme.sandbox.web.i18n import TEXTS, payers
+from payme.sandbox.web.offers import grouped
 
 BACK = "https://shop.uz/paid/:transaction?o=:account.order_id&x=:account.other"
 

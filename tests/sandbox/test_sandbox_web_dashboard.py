@@ -2,12 +2,12 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, get_args
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from jinja2.ext import extract_from_ast
-from sandbox_tools import GOOD, POOR
+from sandbox_tools import GOOD, POOR, Clock
 from starlette.types import Scope
 from web_tools import Browser, Page, api
 
@@ -88,6 +88,7 @@ def test_pages_let_nothing_in_from_outside(sandbox: Sandbox, browser: Browser, p
 def test_other_names_are_refused(sandbox: Sandbox, browser: Browser, host: str) -> None:
     receipt = sandbox.add_receipt()
     paths = [*PAGES, f"/checkout/{receipt}", f"/{receipt}", "/bT01", "/dashboard/traffic/export"]
+    paths += ["/dashboard/traffic/1", "/dashboard/receipts?box=1", f"/dashboard/receipts/{receipt}"]
     for path in paths:
         page = browser.request("GET", path, headers={"Host": host}, follow=False)
         assert page.status == 403, path
@@ -127,16 +128,20 @@ def test_every_form_needs_the_token(sandbox: Sandbox, browser: Browser, path: st
         "when": "after",
         "action": "drop",
     }
-    for sent, site in (
-        ({}, "same-origin"),
-        ({"csrf": "x"}, "none"),
-        ({"csrf": token}, "same-site"),
+    box = sandbox.add_cash_box()
+    for sent, site, query in (
+        ({}, "same-origin", ""),
+        ({}, "same-origin", f"?box={box.merchant_id}&csrf={token}"),
+        ({"csrf": "x"}, "none", ""),
+        ({"csrf": token}, "same-site", ""),
+        ({"csrf": token}, "cross-site", f"?box={box.merchant_id}"),
     ):
-        url = path.format(id=receipt)
+        url = path.format(id=receipt) + query
         page = browser.request("POST", url, {**form, **sent}, {"Sec-Fetch-Site": site})
         assert page.status == 403
     assert len(sandbox.faults.list()) == 1
     assert [one.id for one in sandbox.receipts()] == [receipt]
+    assert box.receipts() == []
     assert not sandbox.clock.frozen
     assert api(sandbox, "receipts.check", id=receipt)["state"] == 0
 
@@ -351,11 +356,125 @@ def test_hostile_texts_stay_texts(sandbox: Sandbox, browser: Browser) -> None:
     )
     receipt = made["receipt"]["_id"]
     sandbox.handle(json.dumps({"method": evil, "params": {evil: evil}}).encode(), None)
-    for path in [*PAGES, f"/dashboard/receipts/{receipt}", f"/checkout/{receipt}"]:
+    calls = [f"/dashboard/traffic/{entry.number}" for entry in sandbox.traffic.entries()]
+    for path in [*PAGES, *calls, f"/dashboard/receipts/{receipt}", f"/checkout/{receipt}"]:
         page = browser.get(path)
         assert page.status == 200
         assert not page.reader.inline, path
         assert "<script>alert" not in page.body
+
+
+EVIL = '"><script>alert(1)</script><b onclick=x>'
+
+
+def hostile(clock: Clock) -> Sandbox:
+    """Make a sandbox in which whatever a tester or a merchant may name is hostile."""
+    line = {
+        "title": EVIL,
+        "code": EVIL,
+        "package_code": EVIL,
+        "units": EVIL,
+        "count": 1,
+        "price": 5,
+    }
+    answer = {"allow": True, "transaction": EVIL, "state": 1, "detail": {"items": [line]}}
+
+    def merchant(body: bytes, _headers: object) -> tuple[int, bytes]:
+        call = json.loads(body)
+        if call["method"] == "PerformTransaction":
+            texts = dict.fromkeys(("uz", "ru", "en"), EVIL)
+            refusal = {"code": -31008, "message": texts, "data": EVIL}
+            return 200, json.dumps({"id": call["id"], "error": refusal}).encode()
+        times = {"create_time": 5, "cancel_time": 7}
+        result = {**answer, **times, "state": -1 if call["method"][0:3] == "Can" else 1}
+        return 200, json.dumps({"id": call["id"], "result": result}).encode()
+
+    options: dict[str, Any] = {
+        "merchant": merchant,
+        "merchant_name": EVIL,
+        "account_fields": {"order_id": dict.fromkeys(("uz", "ru", "en"), EVIL), "o": EVIL},
+        "clock": clock,
+    }
+    cards = {"8600111122223333": f"-31630 {EVIL}", "8600111122224444/0328": "pays"}
+    return Sandbox(cards=cards, **options)
+
+
+def hostile_paths(sandbox: Sandbox) -> list[str]:
+    """Do in each cash-box what leaves a trace of the names, and list the pages that show it."""
+    other = sandbox.add_cash_box(merchant_name=EVIL)
+    paths: list[str] = []
+    for box in (sandbox.first, other):
+
+        def call(method: str, auth: str = f"{box.merchant_id}:{box.key}", **params: Any) -> Any:
+            body = json.dumps({"id": 1, "method": method, "params": params}).encode()
+            return json.loads(sandbox.handle(body, auth))
+
+        line = {"title": EVIL, "code": EVIL, "package_code": EVIL, "count": 1, "price": 5}
+        detail = {"items": [line], "shipping": {"title": EVIL, "price": 5}}
+        account = {"order_id": EVIL, "o": EVIL}
+        for number in ("8600111122223333", "8600111122224444"):
+            made = call(
+                "receipts.create", amount=5, account=account, description=EVIL, detail=detail
+            )
+            receipt = made["result"]["receipt"]["_id"]
+            paths += [f"/dashboard/receipts/{receipt}"]
+            call("receipts.pay", id=receipt, token=box.add_card(number=number))
+        paths += [f"/checkout/{box.add_receipt()}", f"/dashboard/receipts/{box.add_receipt()}"]
+    return paths
+
+
+@pytest.mark.parametrize("language", ["uz", "ru", "en"])
+def test_hostile_names_of_cash_boxes_titles_cards_and_lines_stay_texts(
+    language: str, clock: Clock
+) -> None:
+    with hostile(clock) as sandbox:
+        browser = Browser(sandbox)
+        paths = [*PAGES, *hostile_paths(sandbox)]
+        paths += [f"/dashboard/traffic/{one.number}" for one in sandbox.traffic.entries()]
+        chosen = ["", EVIL, sandbox.merchant_id, sandbox.cash_boxes[1].merchant_id]
+        seen: set[str] = set()
+        for path in paths:
+            for box in chosen:
+                query = urlencode({"lang": language, "box": box, "q": EVIL, "state": EVIL})
+                for address in (f"{path}?{query}", f"{path}?lang={language}&box={box[:24]}"):
+                    page = browser.get(address)
+                    assert page.status in {200, 404}, path
+                    assert not page.reader.inline, path
+                    assert "<script>alert" not in page.body, path
+                    if EVIL in page.reader.text:
+                        seen.add(path.rpartition("/")[0])
+        # The texts are there to be read: none of these pages got away by not showing them.
+        shown = {"/dashboard/receipts", "/dashboard/traffic", "/checkout"}
+        assert shown <= seen
+
+
+@pytest.mark.parametrize("path", ["/dashboard/receipts?box={id}", "/dashboard/traffic/1", "/"])
+def test_other_sites_see_and_frame_no_page(browser: Browser, sandbox: Sandbox, path: str) -> None:
+    api(sandbox, "receipts.create", amount=5, account={})
+    address = path.replace("{id}", sandbox.merchant_id)
+    assert browser.request("GET", address, headers={"Host": "evil.uz"}).status == 403
+    page = browser.request("GET", address, headers={"Origin": "https://evil.uz"})
+    assert page.status == 200
+    assert "access-control-allow-origin" not in page.headers
+    assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+
+
+def test_a_chosen_cash_box_leads_nowhere_else(clock: Clock) -> None:
+    with hostile(clock) as sandbox:
+        browser = Browser(sandbox)
+        sandbox.add_cash_box(merchant_name="B")
+        for box in ("//evil.uz", "https://evil.uz", "\r\nSet-Cookie: x=1", "../x", "javascript:1"):
+            page = browser.get("/dashboard/clock?" + urlencode({"box": box}))
+            form = page.form("/clock")
+            answer = browser.request(
+                "POST",
+                "/dashboard/clock?" + urlencode({"box": box}),
+                {**form.fields, "do": "freeze"},
+                {"Sec-Fetch-Site": "same-origin"},
+                follow=False,
+            )
+            assert answer.headers["location"] == "/dashboard/clock?done=frozen"
+            assert "set-cookie" not in answer.headers
 
 
 def test_an_account_that_may_be_a_phone_is_masked(sandbox: Sandbox, browser: Browser) -> None:

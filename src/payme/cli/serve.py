@@ -128,21 +128,28 @@ def _sandbox(options: Options, start: Start, printer: Printer | None) -> Sandbox
     logging.getLogger("payme.sandbox").addHandler(logging.NullHandler())
 
     def log(answer: Answer) -> None:
-        printer.print(access_line(answer, time.strftime("%H:%M:%S")))
+        several = len(sandbox.cash_boxes) > 1
+        box = sandbox.cash_box(answer.cash_box) if several else None
+        printer.print(access_line(answer, time.strftime("%H:%M:%S"), box.name if box else ""))
 
-    return Sandbox(**options, clock=clock, on_answer=log)
+    sandbox = Sandbox(**options, clock=clock, on_answer=log)
+    return sandbox
 
 
-def access_line(answer: Answer, at: str) -> Text:
+def access_line(answer: Answer, at: str, cash_box: str = "") -> Text:
     """Write the line of one call. It holds no token, card, key, code or phone.
 
     Args:
         answer: The answer that is about to be sent.
         at: Time of day.
+        cash_box: Name of the cash-box that was called; empty where there is only one, or the call
+            named none.
     """
     outcome = "ok" if answer.code is None else f"{answer.code} {answer.reason or ''}".rstrip()
     method = answer.method or "-"
     line = f"{at}  {method:<24} {answer.receipt_id or '-':<24}  {outcome}"
+    if cash_box:
+        line += f"  ({redact.scrub(cash_box)})"
     if answer.remarks:
         line += "".join(f"\n          {redact.scrub(remark)}" for remark in answer.remarks)
     if answer.fault:

@@ -171,16 +171,16 @@ class BoxService:
         return job
 
     def _told(self, answer: Answer, body: bytes, x_auth: str | None, began: float) -> Answer:
+        # Who names no cash-box of this sandbox is answered by the first one.
+        named = x_auth is not None and answer.reason is not Reason.UNKNOWN_CASH_BOX
+        cash_box = self._engine.config.merchant_id if named else ""
         if self._traffic is not None:
-            # Who names no cash-box of this sandbox is answered by the first one.
-            named = answer.reason is not Reason.UNKNOWN_CASH_BOX
-            cash_box = self._engine.config.merchant_id if named else ""
             elapsed_ms = (perf_counter() - began) * 1000
             self._traffic.record(self._clock(), body, x_auth, answer, elapsed_ms, cash_box)
         if self._listener is not None:
             # The money has moved by now: a fault of whoever listens must not cost the answer.
             with contextlib.suppress(Exception):
-                self._listener(answer)
+                self._listener(answer._replace(cash_box=cash_box))
         return answer
 
 

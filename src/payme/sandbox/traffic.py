@@ -4,11 +4,12 @@ Recording is one append, since every call pays for it. Bodies are kept as they c
 when somebody looks: what leaves this module through `entries` holds no secret.
 """
 
+import functools
 import itertools
 import json
 import re
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Final, Literal, NamedTuple, cast
@@ -22,6 +23,9 @@ from payme.sandbox.engine import Answer, masking
 
 Credential = Literal["none", "id", "id:key"]
 
+About = Callable[[str], "Subject | None"]
+"""Finds what a receipt is about by its id; None when there is no such receipt."""
+
 CAPACITY: Final = 500
 """How many calls are remembered."""
 
@@ -34,6 +38,17 @@ _EXACT: Final = 2**53
 _DIGITS: Final = re.compile(r"[0-9]{4,}")
 
 _read_json = msgspec.json.Decoder[Any](Any).decode
+
+
+class Subject(NamedTuple):
+    """What a receipt is about."""
+
+    amount: int | None
+    """Tiyin; None when it is not known."""
+    account: Mapping[str, object]
+
+    def __repr__(self) -> str:
+        return f"Subject({self.amount})"
 
 
 class Recorded(NamedTuple):
@@ -77,7 +92,8 @@ class Entry:
         remarks: What a developer should know about the call although the answer does not say it.
         request: Body of the request, redacted.
         response: Body of the answer, redacted.
-        amount: Amount of the receipt that was made or answered, in tiyin; None when there was none.
+        amount: Amount of the receipt that was made or answered, in tiyin; else of the one that the
+            call is about, if it can be found; None when there was none.
         account: Account of that receipt, masked.
         took_ms: How long the caller waited for the answer, in ms: served, and held back.
         cash_box: Id of the cash-box that was called; empty when the call named none of this
@@ -175,6 +191,7 @@ class Traffic:
         search: str = "",
         cash_box: str = "",
         language: Language = "en",
+        about: About | None = None,
     ) -> list[Entry]:
         """List the calls, the newest first, without secrets.
 
@@ -186,7 +203,10 @@ class Traffic:
                 fault, amount or account, as they are shown; without case. Bodies are not searched.
             cash_box: Only the calls to the cash-box with this id; empty for all.
             language: Language of the remedies.
+            about: Finds the receipts of calls that say nothing of their amount, such as a payment
+                that was refused, so that they are shown with it and found by it.
         """
+        about = None if about is None else functools.cache(about)
         # Chosen before they are redacted, which takes a thousand times as long.
         found = (
             call
@@ -194,29 +214,38 @@ class Traffic:
             if (not receipt_id or call.answer.receipt_id == receipt_id)
             and (not cash_box or call.cash_box == cash_box)
             and (not refused or call.answer.code is not None or call.answer.fault)
-            and (not search or search.casefold() in _searched(call))
+            and (not search or search.casefold() in _searched(call, about))
         )
-        return [self._shown(call, language) for call in itertools.islice(found, count)]
+        return [self._shown(call, language, about) for call in itertools.islice(found, count)]
 
-    def entry(self, number: int, *, language: Language = "en") -> Entry | None:
+    def entry(
+        self, number: int, *, language: Language = "en", about: About | None = None
+    ) -> Entry | None:
         """Find one call by its number; None when there is none, or it was forgotten.
 
         Args:
             number: Its place in the order of calls.
             language: Language of the remedy.
+            about: Finds the receipt of a call that says nothing of its amount.
         """
         found = (call for call in self.recorded() if call.number == number)
-        return next((self._shown(call, language) for call in found), None)
+        return next((self._shown(call, language, about) for call in found), None)
 
-    def clear(self) -> None:
-        """Forget every call."""
+    def clear(self, *, cash_box: str = "") -> None:
+        """Forget the calls to one cash-box, or every call.
+
+        Args:
+            cash_box: Id of the cash-box; empty for all.
+        """
         with self._lock:
+            kept = [call for call in self._ring if cash_box and call.cash_box != cash_box]
             self._ring.clear()
+            self._ring.extend(kept)
 
-    def _shown(self, call: Recorded, language: Language) -> Entry:
+    def _shown(self, call: Recorded, language: Language, about: About | None) -> Entry:
         answer = call.answer
         request, response = _parsed(call.request), _parsed(call.response)
-        subject = _subject(request, response)
+        subject = _subject(answer, request, response, about)
         message = redact.scrub(_message(response), self._secrets)
         return Entry(
             number=call.number,
@@ -252,19 +281,20 @@ class Traffic:
             return "(nested too deeply to show)"
 
 
-class _Subject(NamedTuple):
-    """The receipt that a call made or was answered with, as anybody may see it."""
-
-    amount: int | None
-    account: Mapping[str, object]
-
-
-def _subject(request: Any, response: Any) -> _Subject:
+def _subject(answer: Answer, request: Any, response: Any, about: About | None) -> Subject:
+    """Find the receipt that a call made, was answered with or names, as anybody may see it."""
     receipt = _member(_member(response, "result"), "receipt")
     params = _member(request, "params")
     amount = _member(receipt, "amount") if receipt else _member(params, "amount")
     whole = isinstance(amount, int) and not isinstance(amount, bool) and abs(amount) <= _EXACT
-    return _Subject(amount if whole else None, _account(_member(params, "account"), receipt))
+    found = None if whole or about is None else about(answer.receipt_id)
+    if found is not None:
+        return Subject(found.amount, _masked(found.account))
+    return Subject(amount if whole else None, _account(_member(params, "account"), receipt))
+
+
+def _masked(account: Mapping[str, object]) -> dict[str, object]:
+    return {redact.scrub(name): redact.account_value(one) for name, one in account.items()}
 
 
 def _account(sent: Any, receipt: Any) -> dict[str, object]:
@@ -273,14 +303,13 @@ def _account(sent: Any, receipt: Any) -> dict[str, object]:
         rows = _member(receipt, "account")
         fields = cast("list[Any]", rows) if isinstance(rows, list) else []
         sent = {str(_member(row, "name")): _member(row, "value") for row in fields}
-    members = cast("dict[str, Any]", sent)
-    return {redact.scrub(name): redact.account_value(one) for name, one in members.items()}
+    return _masked(cast("dict[str, Any]", sent))
 
 
-def _searched(call: Recorded) -> str:
+def _searched(call: Recorded, about: About | None) -> str:
     """Write what a search goes through. Bodies are left out: their words were not masked yet."""
     answer, request = call.answer, _parsed(call.request)
-    subject = _subject(request, _parsed(call.response))
+    subject = _subject(answer, request, _parsed(call.response), about)
     sums = [] if subject.amount is None else [str(subject.amount), format_som(subject.amount)]
     fields = [f"{name} {value}" for name, value in subject.account.items()]
     words = [

@@ -43,6 +43,8 @@ class Answer(NamedTuple):
     """Which fault struck the call; empty for none."""
     remarks: tuple[str, ...] = ()
     """What a developer should know about the call although the answer does not say it."""
+    cash_box: str = ""
+    """Id of the cash-box that was called, for whoever listens; empty when the call named none."""
 
     def __repr__(self) -> str:
         # The body may hold a token.

@@ -4,10 +4,13 @@ There a secret is known by the name of its member or by its looks as text. Whoev
 also sends a card as a number, and calls the members what they like.
 """
 
+import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, cast
+from typing import Any, Final, TypeGuard, cast
 
 from payme import redact
+
+_IKPU: Final = re.compile(r"[01][0-9]{16}")
 
 # 998 and nine digits: the shortest number that may be a phone; cards are longer.
 _SHORTEST: Final = 10**11
@@ -34,9 +37,22 @@ def tree(document: Any, secrets: Iterable[str] = ()) -> Any:
         secrets: Strings known to be secret here, whatever they look like.
 
     Returns:
-        A copy in which cards, phones, codes, tokens and keys are masked, numbers included.
+        A copy in which cards, phones, codes, tokens and keys are masked, numbers included. An IKPU
+        in the lines of a `detail` is shown.
     """
-    return redact.tree(_named(document), secrets=secrets)
+    told = [*secrets]
+    clean = redact.tree(_named(document), secrets=told)
+    _show_ikpu(document, clean, told)
+    return clean
+
+
+def is_ikpu(value: object) -> TypeGuard[str]:
+    """Return whether a value can be an IKPU and no card number.
+
+    An IKPU has 17 digits and begins with the number of a group of goods, 001 to 1xx. What is paid
+    with here begins with 2 to 9: 0 and 1 are not given to banks (ISO/IEC 7812).
+    """
+    return isinstance(value, str) and _IKPU.fullmatch(value) is not None
 
 
 def number(value: float) -> float | str:
@@ -53,6 +69,37 @@ def number(value: float) -> float | str:
 def is_secret(name: str) -> bool:
     """Return whether a member of that name is masked although the protocol has no such name."""
     return _mask(name) is not None
+
+
+def _show_ikpu(given: Any, clean: Any, secrets: list[str]) -> None:
+    """Put the IKPU of each line of a `detail` back, wherever in a document it stands.
+
+    They are known by their place as well as by their looks: `code` is the SMS code's name too.
+    """
+    if isinstance(given, list) and isinstance(clean, list):
+        for one, shown in zip(cast("list[Any]", given), cast("list[Any]", clean), strict=True):
+            _show_ikpu(one, shown, secrets)
+    if not isinstance(given, dict) or not isinstance(clean, dict):
+        return
+    shown_members = cast("dict[str, Any]", clean)
+    for name, member in cast("dict[str, Any]", given).items():
+        shown = shown_members.get(name)
+        if name == "detail" and isinstance(member, dict) and isinstance(shown, dict):
+            _show_lines(cast("Any", member), cast("Any", shown), secrets)
+        elif shown is not None:
+            _show_ikpu(member, shown, secrets)
+
+
+def _show_lines(detail: dict[str, Any], clean: dict[str, Any], secrets: list[str]) -> None:
+    lines, shown = detail.get("items"), clean.get("items")
+    if not isinstance(lines, list) or not isinstance(shown, list):
+        return
+    for line, masked in zip(cast("list[Any]", lines), cast("list[Any]", shown), strict=True):
+        if not isinstance(line, dict):
+            continue
+        code = cast("dict[str, Any]", line).get("code")
+        if is_ikpu(code) and not any(secret and secret in code for secret in secrets):
+            masked["code"] = code
 
 
 def _mask(name: str) -> Callable[[str], str] | None:

@@ -1,17 +1,16 @@
 """What the pages reach of the sandbox that they show."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
-from payme import redact
 from payme.errors.catalogue import Language
 from payme.sandbox.engine import LedgerEntry, Receipt
 from payme.sandbox.engine.model import Exchange
 from payme.sandbox.service import Service
-from payme.sandbox.traffic import CAPACITY, Entry
+from payme.sandbox.traffic import CAPACITY, Entry, Subject
+from payme.sandbox.web.offers import Offers
 
 if TYPE_CHECKING:
     from payme.sandbox.cash_box import CashBox
@@ -41,6 +40,7 @@ class Backend:
     def __init__(self, sandbox: "Simulator", service: Service) -> None:
         self.sandbox = sandbox
         self.service = service
+        self.offers = Offers(sandbox.known_cards)
 
     async def read(self, look: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Look something up without holding up the event loop: a file may make it wait."""
@@ -67,11 +67,18 @@ class Backend:
             count: How many at most.
             filters: What `Traffic.entries` takes besides.
         """
-        calls = await self.read(self.sandbox.traffic.entries, count, **filters)
+        entries = self.sandbox.traffic.entries
+        return await self.read(entries, count, about=self._subject, **filters)
+
+    async def call(self, number: int, language: Language) -> Entry | None:
+        """Find a call by its number, with what its receipt is about; None when there is none."""
+        entry = self.sandbox.traffic.entry
+        return await self.read(entry, number, language=language, about=self._subject)
+
+    def _subject(self, receipt_id: str) -> Subject | None:
         # A call that was refused answers no receipt, but it names one.
-        named = {call.receipt_id for call in calls if call.amount is None} - {""}
-        receipts = {one: await self.receipt(one) for one in named}
-        return [_with_subject(call, receipts.get(call.receipt_id)) for call in calls]
+        receipt = self.home(receipt_id).receipt(receipt_id) if receipt_id else None
+        return None if receipt is None else Subject(receipt.amount, receipt.account)
 
     async def history(self, receipt_id: str, language: Language) -> History | None:
         """Find a receipt and all that happened to it.
@@ -88,12 +95,3 @@ class Backend:
         calls = await self.calls(CAPACITY, receipt_id=receipt_id, language=language)
         exchanges = await self.read(box.merchant.exchanges, receipt_id)
         return History(receipt, entries, calls, exchanges)
-
-
-def _with_subject(call: Entry, receipt: Receipt | None) -> Entry:
-    if call.amount is not None or receipt is None:
-        return call
-    account = {
-        redact.scrub(name): redact.account_value(one) for name, one in receipt.account.items()
-    }
-    return replace(call, amount=receipt.amount, account=account)

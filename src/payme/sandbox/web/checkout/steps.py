@@ -102,7 +102,7 @@ class Checkout:
         receipt = await self._backend.receipt(request.path_params["receipt_id"])
         if receipt is None or receipt.state is not S.CREATED:
             return self._views.gone(visit, receipt)
-        typed = Typed.of(request.query_params.get("card", ""))
+        typed = Typed.of(self._backend.offers.find(request.query_params.get("card", "")))
         return self._views.card(receipt, visit, typed=typed)
 
     async def card(self, request: Request, form: Form) -> Response:
@@ -113,7 +113,9 @@ class Checkout:
             return self._views.gone(visit, receipt)
         number = _SEPARATORS.sub("", form.get("number", ""))
         expire = _EXPIRE.fullmatch(_SEPARATORS.sub("", form.get("expire", "")))
-        typed = Typed.of(number)
+        offer = self._backend.offers.typed(number, form.get("known", ""))
+        typed = Typed.of(offer)
+        number = offer.card.number if offer else number
         if not _NUMBER.fullmatch(number) or expire is None:
             return self._views.card(receipt, visit, TEXTS[visit.language]["bad_card"], typed)
         calls = await self._calls.at(receipt.id)

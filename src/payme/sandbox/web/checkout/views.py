@@ -9,15 +9,17 @@ from payme.errors.catalogue import Language, lookup
 from payme.protocol.states import ReceiptState
 from payme.sandbox.engine import Receipt
 from payme.sandbox.engine.shapes import Title, title_in
-from payme.sandbox.engine.testcards import CODE, TEST_CARDS
+from payme.sandbox.engine.testcards import CODE, EXPIRE
 from payme.sandbox.web.backend import Backend
 from payme.sandbox.web.calls import Reply, merchants_words
 from payme.sandbox.web.checkout.attempts import Attempt
 from payme.sandbox.web.checkout.visit import Visit, return_to
 from payme.sandbox.web.i18n import NAMES, TEXTS, translator
+from payme.sandbox.web.offers import Offer
 from payme.sandbox.web.pages import Pages
 
 NO_MERCHANT: Final = -31601
+USUAL_EXPIRE: Final = f"{EXPIRE[:2]}/{EXPIRE[2:]}"
 _POLL_S: Final = 2
 
 S = ReceiptState
@@ -28,19 +30,21 @@ OVER: Final = frozenset({S.CANCEL_QUEUED, S.CANCELLED})
 class Typed(NamedTuple):
     """What stands in the card's inputs when the page comes.
 
-    Only of the test cards, whose numbers are public: no other number ever comes back from here.
+    Only of the test cards, whose numbers are public, and of the tester's own cards with a masked
+    number: no other number ever comes back from here.
     """
 
     number: str = ""
     expire: str = ""
+    reference: str = ""
+    """Of the tester's own card, which the masked number stands for."""
 
     @classmethod
-    def of(cls, number: str) -> "Typed":
-        """Take a test card's number; any other is left out."""
-        card = TEST_CARDS.get(number)
-        if card is None:
+    def of(cls, offer: Offer | None) -> "Typed":
+        """Take a card that is offered; any other number is left out."""
+        if offer is None:
             return cls()
-        return cls(grouped(card.number), f"{card.expire[:2]}/{card.expire[2:]}")
+        return cls(offer.shown, offer.expire, offer.reference if offer.own else "")
 
 
 class Views:
@@ -65,7 +69,8 @@ class Views:
             visit,
             error=error,
             typed=typed or Typed(),
-            cards=[(grouped(card.number), card) for card in TEST_CARDS.values()],
+            cards=self._backend.offers.all(),
+            usual_expire=USUAL_EXPIRE,
         )
 
     def code(
@@ -182,11 +187,6 @@ def reason(reply: Reply, language: Language) -> str:
         entry = lookup(NO_MERCHANT)
         return getattr(entry.text, language) if entry else ""
     return reply.text(language)
-
-
-def grouped(number: str) -> str:
-    """Write a card number in groups of four, as it stands on the card."""
-    return " ".join(number[at : at + 4] for at in range(0, len(number), 4))
 
 
 def _frame(visit: Visit, path: str | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from payme.sandbox.engine.methods import METHODS
 from payme.sandbox.errors import InvalidSetting
 from payme.sandbox.web.backend import Backend
 from payme.sandbox.web.dashboard.frame import Frame
-from payme.sandbox.web.pages import Form, Handler, see_other, whole
+from payme.sandbox.web.pages import Form, Handler, whole
 
 STEPS: Final = ("1m", "1h", "12h", "30d")
 """How far the buttons move the clock."""
@@ -70,9 +70,9 @@ class ControlPages:
             self._sandbox.faults.add_text(_rule(form))
         except InvalidSetting as error:
             return self._faults(request, str(error), form)
-        return see_other("/dashboard/faults", {"done": "fault"})
+        return self._frame.go(request, "/dashboard/faults", "fault")
 
-    async def lose(self, _request: Request, form: Form) -> Response:
+    async def lose(self, request: Request, form: Form) -> Response:
         """Lose the next answer of one method: the one fault that everybody should rehearse.
 
         Of one method and no glob: the call in between that nobody thought of, such as the check
@@ -82,22 +82,22 @@ class ControlPages:
         if method not in METHODS:
             method = LOSABLE[0]
         self._sandbox.faults.add(method, when="after", action="drop", times=1)
-        return see_other("/dashboard/faults", {"done": "armed"})
+        return self._frame.go(request, "/dashboard/faults", "armed")
 
-    async def clear_faults(self, _request: Request, _form: Form) -> Response:
+    async def clear_faults(self, request: Request, _form: Form) -> Response:
         """Remove all faults."""
         self._sandbox.faults.clear()
-        return see_other("/dashboard/faults", {"done": "cleared"})
+        return self._frame.go(request, "/dashboard/faults", "cleared")
 
     async def remove_fault(self, request: Request, _form: Form) -> Response:
         """Remove one fault."""
         self._sandbox.faults.remove(whole(request.path_params["id"]))
-        return see_other("/dashboard/faults", {"done": "removed"})
+        return self._frame.go(request, "/dashboard/faults", "removed")
 
-    async def set_cors(self, _request: Request, form: Form) -> Response:
+    async def set_cors(self, request: Request, form: Form) -> Response:
         """Answer web pages of other origins, or refuse them as a host without CORS does."""
         self._sandbox.cors = form.get("allow") == "yes"
-        return see_other("/dashboard/faults", {"done": "pages"})
+        return self._frame.go(request, "/dashboard/faults", "pages")
 
     async def move_clock(self, request: Request, form: Form) -> Response:
         """Move, stop or start the clock."""
@@ -115,7 +115,7 @@ class ControlPages:
                     done = "resumed"
         except InvalidSetting as error:
             return self._clock(request, str(error))
-        return see_other("/dashboard/clock", {"done": done})
+        return self._frame.go(request, "/dashboard/clock", done)
 
     def _faults(self, request: Request, error: str = "", given: Form | None = None) -> Response:
         return self._frame.page(

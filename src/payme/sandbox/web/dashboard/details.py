@@ -1,12 +1,10 @@
 """The lines of a receipt's `detail`: what is sold, under which IKPU, at which price."""
 
-import re
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from payme import redact
 from payme.money import format_som
-
-_IKPU: Final = re.compile(r"[0-9]{17}")
+from payme.sandbox.engine import masking
 
 
 class Line(NamedTuple):
@@ -58,9 +56,8 @@ def _line(kind: str, row: dict[str, Any]) -> Line:
 
 
 def _ikpu(value: Any) -> str:
-    """Show an IKPU, whose 17 digits would be taken for a card's; cards have 16, 18 or 19."""
-    text = str(value)
-    return text if _IKPU.fullmatch(text) else _text(value)
+    """Show an IKPU, whose 17 digits would be taken for a card's."""
+    return value if masking.is_ikpu(value) else _text(value)
 
 
 def _sum(value: Any) -> str:

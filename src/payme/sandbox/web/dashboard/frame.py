@@ -12,8 +12,9 @@ from payme.protocol.states import ReceiptState
 from payme.sandbox.engine import Receipt
 from payme.sandbox.web.backend import Backend
 from payme.sandbox.web.calls import Reply
+from payme.sandbox.web.dashboard.boxes import Choice
 from payme.sandbox.web.i18n import COOKIE, NAMES, chosen, preferred, translator
-from payme.sandbox.web.pages import Pages
+from payme.sandbox.web.pages import Pages, see_other
 
 _YEAR_S: Final = 365 * 24 * 60 * 60
 
@@ -73,6 +74,20 @@ class Frame:
         self._sandbox = backend.sandbox
         self._pages = pages
 
+    def choice(self, request: Request) -> Choice:
+        """Read which cash-boxes a page was asked for."""
+        return Choice.of(self._sandbox.cash_boxes, request)
+
+    def go(self, request: Request, path: str, done: str) -> Response:
+        """Send the browser to another page after a button, to the same cash-boxes.
+
+        Args:
+            request: The button's.
+            path: The page.
+            done: What the button did: a key of `NOTICES`.
+        """
+        return see_other(self.choice(request).to(path, done=done))
+
     def page(
         self,
         request: Request,
@@ -81,6 +96,7 @@ class Frame:
         error: str = "",
         remedy: str = "",
         status: HTTPStatus | None = None,
+        one_box: bool = False,
         **context: Any,
     ) -> Response:
         """Render a page.
@@ -91,8 +107,10 @@ class Frame:
             error: What was wrong with the last form; empty for nothing.
             remedy: What to do about it.
             status: HTTP status; by default it follows from `error`.
+            one_box: Whether the page is about one cash-box, and can't show all.
             context: What the page shows besides.
         """
+        choice = self.choice(request)
         clock = self._sandbox.clock
         language = preferred(request)
         usual = HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK
@@ -105,6 +123,10 @@ class Frame:
             language=language,
             languages=NAMES,
             switch=_switch(request),
+            to=choice.to,
+            names=choice.names,
+            box_id=choice.chosen.merchant_id if choice.chosen else "",
+            box_links=choice.links(request, one=one_box),
             _=translator(language),
             here=request.url.path,
             now=clock.now(),

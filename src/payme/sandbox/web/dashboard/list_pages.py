@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 from payme.sandbox.engine.methods import METHODS
 from payme.sandbox.engine.testcards import CODE, TEST_CARDS
 from payme.sandbox.web.backend import Backend
+from payme.sandbox.web.dashboard.boxes import names_of
 from payme.sandbox.web.dashboard.control_pages import LOSABLE, STEPS
 from payme.sandbox.web.dashboard.frame import Frame
 from payme.sandbox.web.i18n import preferred
@@ -53,30 +54,39 @@ class ListPages:
         """Show the newest of everything; and where there is nothing, how to begin."""
         if "text/html" not in request.headers.get("accept", ""):
             return PlainTextResponse(WELCOME)
-        sandbox, language = self._sandbox, preferred(request)
-        calls = await self._backend.calls(_RECENT, language=language)
+        choice, language = self._frame.choice(request), preferred(request)
+        chosen = choice.chosen.merchant_id if choice.chosen else ""
+        calls = await self._backend.calls(_RECENT, cash_box=chosen, language=language)
+        config, read = choice.one.config, self._backend.read
         # As the browser sees it: a port may be mapped on the way. Starlette repeats no Host header
         # that is no address, and the snippets quote what they are given.
         address = f"{request.url.scheme}://{request.url.netloc}/api"
         return self._frame.page(
             request,
             "overview.html",
-            receipts=await self._backend.read(sandbox.receipts, _RECENT),
+            receipts=await read(
+                choice.newest,
+                lambda box: box.receipts(_RECENT),
+                lambda one: one.create_time,
+                _RECENT,
+            ),
             calls=calls,
-            sms=await self._backend.read(sandbox.last_sms, 1),
+            sms=await read(choice.newest, lambda box: box.last_sms(1), lambda one: one.time, 1),
             steps=STEPS,
             losable=LOSABLE,
             others=[method for method in METHODS if method not in LOSABLE],
             code=CODE,
-            config=sandbox.config,
+            config=config,
+            box_name=names_of(choice.boxes)[choice.one.merchant_id],
             address=address,
-            python=python(address, sandbox.config),
-            curl=curl(address, sandbox.config),
+            python=python(address, config),
+            curl=curl(address, config),
         )
 
     async def cards(self, request: Request, _form: Form) -> Response:
         """List cards."""
-        found = await self._backend.read(self._sandbox.cards, _PAGE)
+        rows = self._frame.choice(request).rows
+        found = await self._backend.read(rows, lambda box: box.cards(_PAGE))
         return self._frame.page(
             request,
             "cards.html",
@@ -87,19 +97,28 @@ class ListPages:
 
     async def sms(self, request: Request, _form: Form) -> Response:
         """List the outbox, codes and all."""
-        found = await self._backend.read(self._sandbox.last_sms, _PAGE)
+        newest = self._frame.choice(request).newest
+        found = await self._backend.read(
+            newest, lambda box: box.last_sms(_PAGE), lambda one: one.time, _PAGE
+        )
         return self._frame.page(request, "sms.html", messages=found)
 
     async def ledgers(self, request: Request, _form: Form) -> Response:
         """Show Payme's ledger, the merchant's answers and where they differ."""
-        entries = await self._backend.read(self._sandbox.last_entries, _PAGE)
-        merchant = self._sandbox.merchant
+        choice, read = self._frame.choice(request), self._backend.read
         return self._frame.page(
             request,
             "ledgers.html",
-            asked=merchant.asked,
-            entries=entries,
-            transactions=(await self._backend.read(merchant.ledger, _PAGE))[::-1],
-            exchanges=await self._backend.read(merchant.last_exchanges, _PAGE),
-            differences=(await self._backend.read(merchant.difference))[:_PAGE],
+            asked=any(box.merchant.asked for box in choice.shown),
+            entries=await read(
+                choice.newest, lambda box: box.last_entries(_PAGE), lambda one: one.time, _PAGE
+            ),
+            transactions=await read(choice.rows, lambda box: box.merchant.ledger(_PAGE)[::-1]),
+            exchanges=await read(
+                choice.newest,
+                lambda box: box.merchant.last_exchanges(_PAGE),
+                lambda one: one.time,
+                _PAGE,
+            ),
+            differences=(await read(choice.rows, lambda box: box.merchant.difference()))[:_PAGE],
         )

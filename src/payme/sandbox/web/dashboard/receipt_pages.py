@@ -10,14 +10,14 @@ from payme.money import format_som, som
 from payme.protocol.states import ReceiptState
 from payme.sandbox.engine import Receipt
 from payme.sandbox.engine.shapes import title_in
-from payme.sandbox.engine.testcards import TEST_CARDS
 from payme.sandbox.web.backend import Backend
 from payme.sandbox.web.calls import Calls, Reply
+from payme.sandbox.web.dashboard.boxes import names_of
 from payme.sandbox.web.dashboard.details import lines
 from payme.sandbox.web.dashboard.frame import Frame, outcome_of, refusal
 from payme.sandbox.web.dashboard.timeline import timeline
 from payme.sandbox.web.i18n import preferred, translator
-from payme.sandbox.web.pages import Form, Handler, see_other, whole
+from payme.sandbox.web.pages import Form, Handler, whole
 
 _PAGE: Final = 50
 _SEARCHED: Final = 1000
@@ -64,11 +64,11 @@ class ReceiptPages:
         state, text = request.query_params.get("state", ""), request.query_params.get("q", "")
         offset = whole(request.query_params.get("offset", ""))
         if state or text.strip():
-            found = await self._backend.read(self._sandbox.receipts, _SEARCHED)
-            found = [one for one in found if _fits(one, state, text.strip())]
+            found = await self._newest(request, _SEARCHED)
+            found = [row for row in found if _fits(row[0], state, text.strip())]
             page = found[offset : offset + _PAGE + 1]
         else:
-            page = await self._backend.read(self._sandbox.receipts, _PAGE + 1, offset)
+            page = await self._newest(request, _PAGE + 1, offset)
         return self._frame.page(
             request,
             "receipts.html",
@@ -80,6 +80,20 @@ class ReceiptPages:
             earlier=offset + _PAGE if len(page) > _PAGE else None,
             later=max(offset - _PAGE, 0) if offset else None,
         )
+
+    async def _newest(
+        self, request: Request, count: int, offset: int = 0
+    ) -> list[tuple[Receipt, str]]:
+        """List the newest receipts of the cash-boxes that are shown."""
+        choice, read = self._frame.choice(request), self._backend.read
+        if len(choice.shown) == 1:
+            return await read(choice.rows, lambda box: box.receipts(count, offset))
+        # Nobody knows which cash-box the ones before the page are from.
+        last = offset + count
+        found = await read(
+            choice.newest, lambda box: box.receipts(last), lambda one: one.create_time, last
+        )
+        return found[offset:]
 
     async def new(self, request: Request, _form: Form) -> Response:
         """Show the form that makes a receipt."""
@@ -103,10 +117,11 @@ class ReceiptPages:
             params["description"] = form["description"].strip()
         if form.get("hold"):
             params["hold"] = True
-        reply = await self._calls.back("receipts.create", **params)
+        choice = self._frame.choice(request)
+        reply = await Calls(self._backend, choice.one).back("receipts.create", **params)
         if reply.ok:
             made = f"/dashboard/receipts/{reply.result['receipt']['_id']}"
-            return see_other(made, {"done": "created"})
+            return self._frame.go(request, made, "created")
         language = preferred(request)
         if reply.lost:
             say = translator(language)
@@ -122,13 +137,14 @@ class ReceiptPages:
     async def pay(self, request: Request, form: Form) -> Response:
         """Pay a receipt with a test card."""
         receipt = await self._found(request)
-        card = TEST_CARDS.get(form.get("card", ""))
-        if receipt is None or card is None:
+        offer = self._backend.offers.find(form.get("card", ""))
+        if receipt is None or offer is None:
             return self._frame.missing(request, "receipt" if receipt is None else "card")
         calls = await self._calls.at(receipt.id)
-        reply = await calls.pay_at_once(receipt.id, card.number, card.expire, hold=receipt.hold)
+        number = offer.card.number
+        reply = await calls.pay_at_once(receipt.id, number, offer.mmyy, hold=receipt.hold)
         outcome = outcome_of(await self._backend.receipt(receipt.id)) if reply.ok else ""
-        return await self._answered(request, receipt.id, reply, outcome, card=card.number)
+        return await self._answered(request, receipt.id, reply, outcome, card=offer.reference)
 
     async def cancel(self, request: Request, _form: Form) -> Response:
         """Cancel a receipt."""
@@ -158,9 +174,9 @@ class ReceiptPages:
         """
         if reply.unknown:
             known = "lost" if reply.lost else "unsure"
-            return see_other(f"/dashboard/receipts/{receipt_id}", {"done": known})
+            return self._frame.go(request, f"/dashboard/receipts/{receipt_id}", known)
         if reply.ok:
-            return see_other(f"/dashboard/receipts/{receipt_id}", {"done": done})
+            return self._frame.go(request, f"/dashboard/receipts/{receipt_id}", done)
         error, remedy = refusal(reply, preferred(request))
         return await self._receipt(request, error=error, remedy=remedy, card=card)
 
@@ -172,7 +188,8 @@ class ReceiptPages:
         if history is None:
             return self._frame.missing(request, "receipt")
         receipt = history.receipt
-        config = self._backend.home(receipt.id).config
+        home, boxes = self._backend.home(receipt.id), self._sandbox.cash_boxes
+        config = home.config
         return self._frame.page(
             request,
             "receipt.html",
@@ -182,24 +199,26 @@ class ReceiptPages:
             lines=lines(receipt.detail),
             fiscal=receipt.fiscal or {},
             timeline=timeline(history, translator(language)),
-            entries=history.entries,
+            entries=[(one, "") for one in history.entries],
             calls=history.calls,
-            exchanges=history.exchanges,
+            exchanges=[(one, "") for one in history.exchanges],
+            box_name=names_of(boxes)[home.merchant_id] if len(boxes) > 1 else "",
             titles={name: title_in(one, language) for name, one in config.account_fields.items()},
             config=config,
-            cards=TEST_CARDS.values(),
+            cards=self._backend.offers.all(),
             card=card,
         )
 
     def _new(
         self, request: Request, form: Form | None = None, *, error: str = "", remedy: str = ""
     ) -> Response:
-        config, language = self._sandbox.config, preferred(request)
+        config, language = self._frame.choice(request).one.config, preferred(request)
         least, most = config.min_amount or 1, config.max_amount or _USUAL_SUM
         fields = config.account_fields or _NO_FIELDS
         return self._frame.page(
             request,
             "new_receipt.html",
+            one_box=True,
             error=error,
             remedy=remedy,
             given=form or {"amount": format_som(max(least, min(_USUAL_SUM, most)))},

@@ -7,10 +7,11 @@ from starlette.responses import Response
 
 from payme.sandbox.traffic import CAPACITY
 from payme.sandbox.web.backend import Backend
+from payme.sandbox.web.dashboard.boxes import Choice
 from payme.sandbox.web.dashboard.frame import Frame
 from payme.sandbox.web.export import pytest_file
 from payme.sandbox.web.i18n import preferred
-from payme.sandbox.web.pages import HEADERS, Form, Handler, see_other, whole
+from payme.sandbox.web.pages import HEADERS, Form, Handler, whole
 
 _PAGE: Final = 50
 _LONGEST_SEARCH: Final = 200
@@ -48,6 +49,7 @@ class TrafficPages:
         text = query.get("q", "").strip()[:_LONGEST_SEARCH]
         calls = await self._backend.calls(
             _PAGE,
+            cash_box=_chosen_id(self._frame.choice(request)),
             refused=bool(only),
             search=text,
             language=preferred(request),
@@ -65,20 +67,25 @@ class TrafficPages:
     async def call(self, request: Request, _form: Form) -> Response:
         """Show one call."""
         number = whole(request.path_params["number"])
-        entry = self._sandbox.traffic.entry
-        call = await self._backend.read(entry, number, language=preferred(request))
+        call = await self._backend.call(number, preferred(request))
         if call is None:
             return self._frame.missing(request, "call")
         return self._frame.page(request, "call.html", call=call)
 
-    async def export(self, _request: Request, _form: Form) -> Response:
+    async def export(self, request: Request, _form: Form) -> Response:
         """Write the traffic as a test."""
-        sandbox = self._sandbox
-        text = await self._backend.read(pytest_file, sandbox.traffic.recorded(), sandbox.config)
+        choice, recorded = self._frame.choice(request), self._sandbox.traffic.recorded()
+        if choice.chosen:
+            recorded = [one for one in recorded if one.cash_box == choice.chosen.merchant_id]
+        text = await self._backend.read(pytest_file, recorded, choice.one.config)
         disposition = {"Content-Disposition": 'attachment; filename="test_recorded_payme.py"'}
         return Response(text, 200, HEADERS | disposition, "text/x-python")
 
-    async def forget(self, _request: Request, _form: Form) -> Response:
-        """Forget the traffic."""
-        self._sandbox.traffic.clear()
-        return see_other("/dashboard/traffic", {"done": "forgotten"})
+    async def forget(self, request: Request, _form: Form) -> Response:
+        """Forget the traffic that is shown: of one cash-box, or all."""
+        self._sandbox.traffic.clear(cash_box=_chosen_id(self._frame.choice(request)))
+        return self._frame.go(request, "/dashboard/traffic", "forgotten")
+
+
+def _chosen_id(choice: Choice) -> str:
+    return choice.chosen.merchant_id if choice.chosen else ""

@@ -28,6 +28,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Bu yerda pul harakatlanmaydi. Vaqt — Toshkent vaqti (UTC+5). Summalar soʻmda.",
         "Деньги здесь не списываются. Время ташкентское (UTC+5). Суммы в сумах.",
     ),
+    # Several cash-boxes
+    "Cash-box": ("Kassa", "Касса"),
+    "All cash-boxes": ("Barcha kassalar", "Все кассы"),
     # Overview
     "Lose an answer": ("Javobni yoʻqotish", "Потерять ответ"),
     "Lose the next answer": ("Keyingi javobni yoʻqotish", "Потерять следующий ответ"),
@@ -125,8 +128,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "thinks, then pays": ("oʻylaydi, keyin toʻlaydi", "думает, затем платит"),
     "pays, and the answer is lost": ("toʻlaydi, javobi yoʻqoladi", "платит, а ответ теряется"),
     "receipts.pay is refused": (
-        "receipts.pay rad etiladi:",
-        "receipts.pay отклоняется:",
+        "receipts.pay rad etiladi",
+        "receipts.pay отклоняется",
     ),
     # SMS
     "SMS outbox": ("Yuborilgan SMS-xabarlar", "Отправленные SMS"),

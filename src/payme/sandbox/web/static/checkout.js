@@ -7,6 +7,12 @@
 const EXPIRE = /^(\d{2})\/?(\d{1,2})$/;
 
 function regroup(input) {
+  // Of a masked number nothing can be kept when it is changed.
+  if (input.value.includes("*")) {
+    input.value = "";
+    document.getElementById("known").value = "";
+    return;
+  }
   // The caret keeps its place among the digits.
   const before = input.value.slice(0, input.selectionStart).replace(/\D/g, "").length;
   const grouped = input.value.replace(/\D/g, "").slice(0, 18).replace(/(\d{4})(?=\d)/g, "$1 ");
@@ -77,6 +83,8 @@ document.addEventListener("click", (event) => {
   if (!card) return;
   event.preventDefault();
   document.getElementById("number").value = card.dataset.number;
+  // One's own card stays masked here: the server knows the number that this stands for.
+  document.getElementById("known").value = card.dataset.known ?? "";
   document.getElementById("expire").value = card.dataset.expire;
   say("");
   document.querySelector("#card-form button.primary").focus();
