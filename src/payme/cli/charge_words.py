@@ -68,7 +68,6 @@ def reason(error: "PaymeError", given: Mapping[str, Any]) -> str:
     """
     from payme.charges import ChargeConflict, ChargeNotFound
     from payme.errors import NotSent, Rejected
-    from payme.recurring import SubscriptionNotFound
 
     if isinstance(error, ChargeNotFound) and "charge_id" in given:
         known_as = repr(given["charge_id"])
@@ -77,7 +76,8 @@ def reason(error: "PaymeError", given: Mapping[str, Any]) -> str:
             f"списания с ID {known_as} нет",
             f"no charge has the id {known_as}",
         )
-    if isinstance(error, SubscriptionNotFound) and "name" in given:
+    # By its name: charges know nothing of subscriptions, which are imported only where they are used.
+    if type(error).__name__ == "SubscriptionNotFound" and "name" in given:
         known_as = repr(given["name"])
         return tell(
             f"{known_as} nomli obuna yoʻq",
