@@ -76,7 +76,7 @@ def reason(error: "PaymeError", given: Mapping[str, Any]) -> str:
             f"списания с ID {known_as} нет",
             f"no charge has the id {known_as}",
         )
-    # By its name: charges know nothing of subscriptions, which are imported only where they are used.
+    # By its name: the words of charges must not import subscriptions.
     if type(error).__name__ == "SubscriptionNotFound" and "name" in given:
         known_as = repr(given["name"])
         return tell(
