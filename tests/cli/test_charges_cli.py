@@ -692,3 +692,80 @@ def test_transactions_that_are_not_there_are_a_misuse(shop, url, reason):
         done = shop.run("audit", "--from=2026-11-01", "--transactions", url, code=2)
     assert reason in done.stderr
     assert not (shop.folder / "nowhere.db").exists()
+
+
+def at_a_terminal(monkeypatch, language, *arguments, said=None):
+    """Call a command where a person sits."""
+    monkeypatch.setattr("payme.cli.asking._is_terminal", lambda: True)
+    monkeypatch.setenv("PAYME_LANG", language)
+    answer = None if said is None else f"{said}\n"
+    return CliRunner().invoke(command, ["charges", *arguments], input=answer)
+
+
+ASKED = [
+    ("uz", "puli toʻlovchiga qaytarilsinmi?", "ha"),
+    ("ru", "Вернуть плательщику деньги", "да"),
+    ("en", "Give the money of", "y"),
+]
+
+
+@pytest.mark.parametrize(("language", "asked", "yes"), ASKED, ids=["uz", "ru", "en"])
+def test_a_person_is_asked_before_money_goes_back(shop, monkeypatch, language, asked, yes):
+    paid(shop)
+    (state,) = shop.execute("SELECT state FROM payme_charge")
+    calls = shop.box.traffic.entries
+    for no in ("", "no", "what"):
+        before = len(calls())
+        done = at_a_terminal(monkeypatch, language, "refund", "order-1", said=no)
+        assert done.exit_code == 1
+        assert len(calls()) == before
+        assert asked in done.stderr
+        assert f"order-1 (500,01 {'сум' if language == 'ru' else 'soʻm'}, paid, " in done.stderr
+        assert shop.box.url in done.stderr
+        assert shop.execute("SELECT state FROM payme_charge") == [state]
+    done = at_a_terminal(monkeypatch, language, "refund", "order-1", "--wait=100ms", said=yes)
+    assert done.exit_code == 3
+    assert "payme charges run" in done.stderr
+    assert shop.execute("SELECT state FROM payme_charge") == [("refunding",)]
+
+
+@pytest.mark.parametrize("word", ["retry", "cancel"])
+def test_a_person_is_asked_before_a_charge_is_tried_again_or_given_up(shop, monkeypatch, word):
+    poor(shop)
+    done = at_a_terminal(monkeypatch, "en", word, "poor-1", said="n")
+    assert (done.exit_code, "[y/N]" in done.stderr) == (1, True)
+    assert shop.execute("SELECT state FROM payme_charge") == [("refused",)]
+
+
+def test_nobody_is_asked_in_vain(shop, monkeypatch):
+    paid(shop)
+    conflict = at_a_terminal(monkeypatch, "en", "cancel", "order-1")
+    assert "is paid: can't cancel it" in conflict.stderr
+    agreed = at_a_terminal(monkeypatch, "en", "refund", "order-1", "--yes", "--wait=100ms")
+    there = at_a_terminal(monkeypatch, "en", "refund", "order-1", "--wait=100ms")
+    assert (conflict.exit_code, agreed.exit_code, there.exit_code) == (1, 3, 3)
+    assert not any("[y/N]" in done.stderr for done in (conflict, there, agreed))
+
+
+@pytest.mark.parametrize(
+    ("language", "missing", "conflict", "nowhere"),
+    [
+        ("uz", "'order-77' nomli charge yoʻq", "holati paid: bu holatda", "daftari yoʻq"),
+        ("ru", "списания с ID 'order-77' нет", "в состоянии paid: так с ним", "журнала "),
+    ],
+)
+def test_what_goes_wrong_is_said_in_the_language(
+    shop, monkeypatch, language, missing, conflict, nowhere
+):
+    monkeypatch.setenv("PAYME_LANG", language)
+    assert nowhere in shop.run("list", code=2).stderr
+    paid(shop)
+    for word in ("show", "refund"):
+        assert missing in shop.run(word, "order-77", code=1).stderr
+    assert conflict in shop.run("cancel", "order-1", code=1).stderr
+    monkeypatch.setenv("PAYME_KEY", "wrong-key-wrong-key")
+    refused = shop.run("run", "--drain", code=1).stderr
+    assert ("Payme" in refused, "nothing was charged" in refused) == (True, False)
+    shop.ledger.write_text("no database, but text that is long enough to look at " * 40)
+    broken = shop.run("list", code=1).stderr
+    assert ("can't be used" in broken, "file is not a database" in broken) == (False, True)

@@ -128,6 +128,30 @@ def test_misuse_is_two_and_one_value_as_json(arguments, said, monkeypatch):
     assert said in error["message"]
 
 
+NOWHERE = "http://127.0.0.1:9"
+GO_WRONG = [
+    (("faults", "list", "--url", "x"), 2, "manzil boʻlishi kerak", "должен быть адресом"),
+    (("clock", "show", "--url", NOWHERE), 1, "sandbox javob bermayapti", "не отвечает"),
+    (("sandbox", "--account-field", "a=b;c"), 2, "NOM=SARLAVHA", "ИМЯ=НАЗВАНИЕ"),
+    (("trigger", "X", NOWHERE, "--params", "1"), 2, "obyekti kutilgan", "ожидался объект JSON"),
+    (("trigger", "X", NOWHERE, "--params", "{"), 2, "JSON emas", "не JSON"),
+    (("merchant", "expire", "shop"), 2, "MODUL:NOM", "МОДУЛЬ:ИМЯ"),
+    (("merchant", "expire", "json:loads"), 2, "kutilgani", "найдено function"),
+    (("recurring", "adopt"), 2, "ikkalasini emas", "не то и другое"),
+    (("recurring", "due", "--at", "noon"), 2, "mintaqasi bilan", "с часовым поясом"),
+    (("doctor", "browser", "--origin", "shop"), 2, "server nomi kutilgan", "имя сервера"),
+    (("check-merchant", NOWHERE, "--amount", "1"), 2, "ikkalasini emas", "не то и другое"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "uz", "ru"), GO_WRONG)
+def test_what_goes_wrong_is_said_in_the_language(arguments, code, uz, ru, monkeypatch):
+    monkeypatch.setenv("PAYME_KEY", "key-key-key-key")
+    for name, said in (("uz", uz), ("ru", ru)):
+        monkeypatch.setenv("PAYME_LANG", name)
+        assert said in run(*arguments, code=code).stderr
+
+
 def test_after_two_hyphens_json_is_no_option():
     done = run("errors", "--", "--json", code=2)
     assert done.stdout == ""

@@ -34,14 +34,14 @@ KEY = "Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"
 AUTH = "Basic " + b64encode(f"Paycom:{KEY}".encode()).decode()
 
 FILE = re.compile(r"^```python file\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-MERCHANT = (DOCS / "en" / "merchant.md").read_text(encoding="utf-8")
+MERCHANT = [DOCS / "en" / "merchant.md", *sorted((DOCS / "en" / "merchant").glob("*.md"))]
 TESTING = (DOCS / "en" / "testing.md").read_text(encoding="utf-8")
 OUTCOMES = (DOCS / "en" / "outcomes.md").read_text(encoding="utf-8")
 SCRIPT = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PARTS = FILE.findall(MERCHANT)
-FILES = dict(reversed(PARTS))
+NAMED = [found for page in MERCHANT for found in FILE.findall(page.read_text(encoding="utf-8"))]
+FILES = dict(NAMED)
 OF_SEVERAL_CASH_BOXES = "project/settings.py"
-"""Comes twice: the second time, instead of the first setting, for several cash-boxes."""
+"""Comes twice: on the page of the endpoint for several cash-boxes, in place of Django's."""
 
 SHOP = {"shop/tables.py", "shop/main.py", "shop/web.py", "migrations/env.py", "test_payme.py"}
 DJANGO = {
@@ -56,7 +56,7 @@ CLIENT = "http://127.0.0.1:8000/payme"
 
 @pytest.fixture
 def project(tmp_path, monkeypatch):
-    """The files of the page, where Python finds them."""
+    """The files of the pages, where Python finds them."""
     for path in SHOP:
         target = tmp_path / path
         target.parent.mkdir(exist_ok=True)
@@ -84,7 +84,7 @@ def rows(database, statement, *values):
 
 
 def check(port, project):
-    """Ask about an order, then grade the endpoint by the page's own test."""
+    """Ask about an order, then grade the endpoint by the pages' own test."""
     database = project / "shop.db"
     rows(database, "INSERT INTO shop_order (id, amount) VALUES (7, 50000), (9, 50000)")
     asked = {"amount": 50_000, "account": {"order_id": "7"}}
@@ -139,11 +139,11 @@ def test_the_endpoint_in_flask_keeps_every_rule(project):
     web.engine.dispose()
 
 
-def test_the_metadata_for_alembic_hold_both_tables(project):
+def test_the_metadata_for_alembic_hold_every_table(project):
     scope = {}
     exec(FILES["migrations/env.py"], scope)
     tables = {name for metadata in scope["target_metadata"] for name in metadata.tables}
-    assert tables == {"shop_order", "shop_outbox", "payme_transaction"}
+    assert tables == {"shop_order", "shop_outbox", "payme_transaction", "payme_order_lock"}
 
 
 def test_the_endpoint_in_django_keeps_every_rule(tmp_path):
@@ -187,7 +187,11 @@ BOX_KEYS = {name: f"{name}-of-the-tests" for name in BOXES}
 def test_several_cash_boxes_at_one_address(monkeypatch):
     for name, key in BOX_KEYS.items():
         monkeypatch.setenv(name, key)
-    (block,) = (block for block in SCRIPT.findall(MERCHANT) if "Merchants(" in block)
+    (block,) = (
+        block
+        for block in SCRIPT.findall(MERCHANT[0].read_text(encoding="utf-8"))
+        if "Merchants(" in block
+    )
     scope = {"__name__": "shop"}
     exec(compile(block, "shop.py", "exec"), scope)
     account = {"order_id": "7"}
@@ -203,7 +207,7 @@ def test_several_cash_boxes_at_one_address(monkeypatch):
 
 def test_several_cash_boxes_in_django(tmp_path):
     (settings,) = (
-        code for path, code in PARTS[1:] if path == OF_SEVERAL_CASH_BOXES and "BOXES" in code
+        code for path, code in NAMED if path == OF_SEVERAL_CASH_BOXES and "BOXES" in code
     )
     environment = {**os.environ, **BOX_KEYS, "DJANGO_SETTINGS_MODULE": "project.settings"}
     environment.update(PAYME_KEY=KEY, PYTHONPATH=os.pathsep.join(sys.path))
@@ -268,9 +272,9 @@ def test_a_task_of_celery_stores_what_its_limit_left_open(monkeypatch):
         tasks["payme"].close()
 
 
-def test_every_file_of_the_page_is_run_here():
-    assert set(FILES) == SHOP | DJANGO
-    assert len(PARTS) == len(FILES) + 1
+def test_every_file_of_the_pages_is_run_here():
+    paths = sorted([*SHOP, *DJANGO, OF_SEVERAL_CASH_BOXES])
+    assert sorted(path for path, _ in NAMED) == paths
 
 
 def test_the_tests_of_the_testing_page_pass(tmp_path):

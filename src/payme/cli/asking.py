@@ -100,6 +100,23 @@ def agree(question: str, *, yes: bool) -> None:
         )
 
 
+def agree_if_asked(question: str, *, yes: bool) -> None:
+    """Ask a person at a terminal whether to go on; a program that calls has decided already.
+
+    For commands that scripts called before there was a question, and that the ledger keeps from
+    taking or returning the same money twice.
+
+    Args:
+        question: What would be done, to whom, and how much it is.
+        yes: It was said beforehand.
+
+    Raises:
+        Declined: The answer is no.
+    """
+    if _is_terminal():
+        agree(question, yes=yes)
+
+
 @contextmanager
 def told_when_terminated() -> Generator[None]:
     """Have SIGTERM interrupt a call as Ctrl-C does, so that what is unknown is told."""

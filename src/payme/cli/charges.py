@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
-from payme.cli import options
+from payme.cli import asking, charge_words, options
 from payme.cli.durations import duration
 from payme.cli.failures import Undecided
 from payme.cli.program import stream
+from payme.cli.words import tell
 from payme.errors import ConfigurationError, PaymeError
 
 if TYPE_CHECKING:
@@ -76,6 +77,12 @@ with_wait: Final[Callable[[Any], Any]] = click.option(
     help="How long to wait for a proven end; later `run` goes on.",
 )
 
+with_yes: Final[Callable[[Any], Any]] = click.option(
+    "--yes",
+    is_flag=True,
+    help="Do not ask; on a terminal it is asked before money is taken, returned or released.",
+)
+
 
 def guarded(failure: type[click.ClickException]) -> Callable[[Any], Any]:
     """Make a decorator that turns what may go wrong into a line on the error stream.
@@ -92,13 +99,13 @@ def guarded(failure: type[click.ClickException]) -> Callable[[Any], Any]:
             except ConfigurationError as error:
                 raise click.UsageError(str(error)) from error
             except PaymeError as error:
-                raise failure(str(error)) from error
+                raise failure(charge_words.reason(error, options)) from error
             except ModuleNotFoundError as error:
                 raise _missing(error) from None
             except Exception as error:
                 if not _is_of_the_database(error):
                     raise
-                raise failure(f"the ledger can't be used: {_first_line(error)}") from None
+                raise failure(charge_words.database_fails(_first_line(error))) from None
 
         return guard
 
@@ -109,12 +116,21 @@ def _missing(error: ModuleNotFoundError) -> Exception:
     missing = (error.name or "").partition(".")[0]
     if missing == "psycopg":
         raise click.UsageError(
-            "a ledger in PostgreSQL needs psycopg: pip install psycopg"
+            tell(
+                "PostgreSQLdagi daftarga psycopg kerak: pip install psycopg",
+                "журналу в PostgreSQL нужен psycopg: pip install psycopg",
+                "a ledger in PostgreSQL needs psycopg: pip install psycopg",
+            )
         ) from None
     if missing not in {"sqlalchemy", "cryptography"}:
         return error
+    needed, install = "SQLAlchemy, cryptography", 'pip install "payme-uz[cli,charges]"'
     return click.UsageError(
-        f'{_program()} needs SQLAlchemy and cryptography: pip install "payme-uz[cli,charges]"'
+        tell(
+            f"{_program()} uchun {needed} kerak: {install}",
+            f"для {_program()} нужны {needed}: {install}",
+            f"{_program()} needs {needed}: {install}",
+        )
     )
 
 
@@ -156,12 +172,24 @@ def import_charges(*, file: TextIO, url: str, as_json: bool) -> None:
     with _books(url) as books:
         if not books.encrypts:
             advice = source().keys
-            click.echo(f"Warning: card tokens are stored unencrypted; {advice}", err=True)
+            warning = tell(
+                "Diqqat: karta tokenlari shifrlanmasdan saqlanadi",
+                "Внимание: токены карт хранятся незашифрованными",
+                "Warning: card tokens are stored unencrypted",
+            )
+            click.echo(f"{warning}; {advice}", err=True)
         count = bulk.read(file, books, lambda refusal: click.echo(str(refusal), err=True))
     if as_json:
         click.echo(json.dumps(count.json(), ensure_ascii=False))
     else:
-        click.echo(f"{count.stored} stored, {count.known} known, {count.refused} refused")
+        click.echo(
+            tell(
+                f"{count.stored} ta yozildi, {count.known} tasi avvaldan bor, "
+                f"{count.refused} tasi rad etildi",
+                f"записано {count.stored}, уже были {count.known}, отклонено {count.refused}",
+                f"{count.stored} stored, {count.known} known, {count.refused} refused",
+            )
+        )
     _exit(_DIFFERS if count.refused else 0)
 
 
@@ -276,18 +304,25 @@ def _command(word: str) -> click.Command:
     @click.command(word, help=help_text)
     @click.argument("charge_id", metavar="ID")
     @with_wait
+    @with_yes
     @with_ledger
     @as_json_option
     @guarded(click.ClickException)
-    def order(*, charge_id: str, seconds: float, url: str, as_json: bool) -> None:
+    def order(*, charge_id: str, seconds: float, yes: bool, url: str, as_json: bool) -> None:
         from payme.cli import shown
 
         with _books(url, must_exist=True) as books, _client() as payme:
+            what = charge_words.question(word, books.charge(charge_id), payme.base_url)
+            if what is not None:
+                asking.agree_if_asked(what, yes=yes)
             ask: Any = getattr(source().charges(payme, books), word)
             charge: Charge = ask(charge_id, deadline=seconds)
         as_text = shown.dumps(shown.charge_json(charge))
         click.echo(as_text if as_json else shown.sentence(charge))
-        _exit(0 if charge.state in ends else _DIFFERS if charge.rests else _UNDER_WAY)
+        code = 0 if charge.state in ends else _DIFFERS if charge.rests else _UNDER_WAY
+        if code == _UNDER_WAY and not as_json:
+            click.echo(charge_words.not_known_yet(_program()), err=True)
+        _exit(code)
 
     return order
 

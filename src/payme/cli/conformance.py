@@ -8,7 +8,7 @@ import click
 
 from payme.cli.accounts import accounts, new_order, secret_key
 from payme.cli.durations import duration
-from payme.cli.words import LANGUAGES, Language
+from payme.cli.words import LANGUAGES, Language, tell
 from payme.cli.words import language as default_language
 from payme.errors import InvalidArgument
 
@@ -106,7 +106,13 @@ def check_merchant(
 
 def _orders(fields: tuple[str, ...], command: str | None) -> Any:
     if bool(fields) == (command is not None):
-        raise click.UsageError("give --account or --new-order, not both")
+        raise click.UsageError(
+            tell(
+                "--account yoki --new-order ni bering, ikkalasini emas",
+                "укажите --account или --new-order, но не то и другое",
+                "give --account or --new-order, not both",
+            )
+        )
     return accounts(fields) if command is None else lambda: new_order(command)
 
 

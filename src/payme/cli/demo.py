@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-from payme.cli.words import LANGUAGES, language
+from payme.cli.words import LANGUAGES, language, tell
 
 _NEEDS: Final = {
     "sqlalchemy": "charges",
@@ -88,6 +88,11 @@ def _require() -> None:
     """Say which extra is missing."""
     missing = sorted({extra for name, extra in _NEEDS.items() if find_spec(name) is None})
     if missing:
+        install = f'pip install "payme-uz[{",".join(missing)}]"'
         raise click.UsageError(
-            f'payme demo needs what is not installed: pip install "payme-uz[{",".join(missing)}]"'
+            tell(
+                f"payme demo uchun kerakli paketlar oʻrnatilmagan: {install}",
+                f"для payme demo не хватает пакетов: {install}",
+                f"payme demo needs what is not installed: {install}",
+            )
         )

@@ -140,7 +140,12 @@ def browser(*, endpoint: str, origin: str, timeout: float, as_json: bool) -> Non
         raise click.UsageError(str(error)) from None
     if not _ORIGIN.fullmatch(origin):
         raise click.BadParameter(
-            "expected a scheme and a host, such as https://shop.uz", param_hint="--origin"
+            tell(
+                "sxema va server nomi kutilgan, masalan https://shop.uz",
+                "ожидались схема и имя сервера, например https://shop.uz",
+                "expected a scheme and a host, such as https://shop.uz",
+            ),
+            param_hint="--origin",
         )
     seen = ask(url, origin, timeout)
     click.echo(_as_json(url, origin, seen) if as_json else _as_text(url, origin, seen))

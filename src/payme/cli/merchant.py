@@ -14,6 +14,7 @@ import click
 
 from payme.cli.durations import duration
 from payme.cli.options import as_json
+from payme.cli.words import tell
 
 _GROUP: Final = """Cancel what was never performed, and run what payments left to do.
 
@@ -35,7 +36,13 @@ def _place(method: str, kinds: str) -> Callable[[str], Any]:
     def place(value: str) -> Any:
         module, colon, name = value.partition(":")
         if not colon or not module or not name:
-            raise click.BadParameter(f"{value!r}: expected MODULE:NAME, such as shop.main:merchant")
+            raise click.BadParameter(
+                tell(
+                    f"{value!r}: MODUL:NOM kutilgan, masalan shop.main:merchant",
+                    f"{value!r}: ожидалось МОДУЛЬ:ИМЯ, например shop.main:merchant",
+                    f"{value!r}: expected MODULE:NAME, such as shop.main:merchant",
+                )
+            )
         # As `python -m` does: the shop lies where the command is run.
         if os.getcwd() not in sys.path:  # noqa: PTH109 - `sys.path` holds text
             sys.path.insert(0, os.getcwd())  # noqa: PTH109
@@ -46,7 +53,14 @@ def _place(method: str, kinds: str) -> Callable[[str], Any]:
         except (ImportError, AttributeError) as error:
             raise click.BadParameter(f"{value}: {error}") from None
         if not callable(getattr(found, method, None)):
-            raise click.BadParameter(f"{value} is {type(found).__name__}, expected {kinds}")
+            kind = type(found).__name__
+            raise click.BadParameter(
+                tell(
+                    f"{value}: {kind} topildi, kutilgani: {kinds}",
+                    f"{value}: найдено {kind}, ожидалось: {kinds}",
+                    f"{value} is {kind}, expected {kinds}",
+                )
+            )
         return found
 
     return place
@@ -84,7 +98,13 @@ def relay(*, outbox: Any, every: float | None, as_json: bool) -> None:
 
 def _repeat(act: Any, every: float | None, *, as_json: bool) -> None:
     if as_json and every is not None:
-        raise click.UsageError("--json prints one value and ends: leave --every out")
+        raise click.UsageError(
+            tell(
+                "--json bitta qiymat chiqarib tugaydi: --every ni olib tashlang",
+                "--json выводит одно значение и завершается: уберите --every",
+                "--json prints one value and ends: leave --every out",
+            )
+        )
     if inspect.iscoroutinefunction(act):
         with asyncio.Runner() as runner:
             _loop(lambda: runner.run(act()), every, as_json=as_json)

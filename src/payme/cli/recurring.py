@@ -10,6 +10,7 @@ import click
 from payme.cli import options
 from payme.cli.charges import as_json_option, guarded, source, with_ledger
 from payme.cli.failures import Undecided
+from payme.cli.words import tell
 from payme.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -77,7 +78,15 @@ def run(*, drain: bool, in_flight: int, per_second: float | None, url: str, as_j
         runner.check_key(payme)
         stop = runner.stopped_by_signals()
         done = subscriptions.run(in_flight=in_flight, per_second=per_second, drain=drain, stop=stop)
-    click.echo(json.dumps({"due": done}) if as_json else f"{done} had something due")
+    click.echo(json.dumps({"due": done}) if as_json else _had_due(done))
+
+
+def _had_due(done: int) -> str:
+    return tell(
+        f"{done} tasining muddati kelgan edi",
+        f"подошёл срок у {done}",
+        f"{done} had something due",
+    )
 
 
 @recurring.command("check")
@@ -126,7 +135,13 @@ def adopt(*, receipts: tuple[str, ...], everything: bool, url: str, as_json: boo
     asked.
     """
     if bool(receipts) == everything:
-        raise click.UsageError("give ids of receipts, or --all")
+        raise click.UsageError(
+            tell(
+                "cheklarning identifikatorlarini yoki --all ni bering, ikkalasini emas",
+                "укажите ID чеков или --all, но не то и другое",
+                "give ids of receipts, or --all",
+            )
+        )
     with _subscriptions(url, must_exist=True) as (subscriptions, _):
         wanted = _each_lost(subscriptions) if everything else receipts
         taken_in = [_adopted(subscriptions, one, quiet=as_json) for one in wanted]
@@ -146,7 +161,13 @@ def _adopted(subscriptions: "Recurring", receipt_id: str, *, quiet: bool) -> dic
             click.echo(f"{receipt_id}: {error}", err=True)
         return {"receipt_id": receipt_id, "subscription": None, "error": str(error)}
     if not quiet:
-        click.echo(f"{receipt_id} is in {subscription.id}")
+        click.echo(
+            tell(
+                f"{receipt_id} {subscription.id} obunasiga olindi",
+                f"{receipt_id} принят в подписку {subscription.id}",
+                f"{receipt_id} is in {subscription.id}",
+            )
+        )
     return {"receipt_id": receipt_id, "subscription": subscription.id, "error": None}
 
 
@@ -205,7 +226,14 @@ def show(*, name: str, url: str, as_json: bool) -> None:
     click.echo("\n".join([_ROW.format("id", "state", "when", "next payment, soʻm")]))
     click.echo(_row(subscription))
     if subscription.customer is not None:
-        click.echo(f"paid by the default card of {subscription.customer}")
+        customer = subscription.customer
+        click.echo(
+            tell(
+                f"{customer} ning asosiy kartasidan toʻlanadi",
+                f"оплачивает основная карта клиента {customer}",
+                f"paid by the default card of {customer}",
+            )
+        )
     click.echo()
     for period in periods:
         click.echo(_period_row(period.n, period.start, period.amount, period.state))
@@ -268,7 +296,11 @@ def _moment(text: str | None) -> float:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise click.UsageError(
-            "--at: expected a moment with its zone, such as 2026-12-01T00:00:00+05:00"
+            tell(
+                "--at: mintaqasi bilan vaqt kutilgan, masalan 2026-12-01T00:00:00+05:00",
+                "--at: ожидалось время с часовым поясом, например 2026-12-01T00:00:00+05:00",
+                "--at: expected a moment with its zone, such as 2026-12-01T00:00:00+05:00",
+            )
         )
     return moment.timestamp()
 

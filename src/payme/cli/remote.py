@@ -14,6 +14,7 @@ import click
 
 from payme.cli.durations import refuse_bare
 from payme.cli.options import as_json
+from payme.cli.words import tell
 from payme.sandbox.engine.faults import FaultRule
 
 # Moving the clock waits for the merchant, who may be down.
@@ -65,7 +66,7 @@ def list_faults(url: str, *, as_json: bool) -> None:
         click.echo(json.dumps(found, ensure_ascii=False))
         return
     if not found:
-        click.echo("no faults")
+        click.echo(tell("nosozlik qoʻyilmagan", "сбоев нет", "no faults"))
         return
     for fault in found:
         left = "" if fault["left"] is None else f", {fault['left']} left"
@@ -158,7 +159,13 @@ def request(url: str, method: str, path: str, body: dict[str, Any] | None = None
             raise _refusal(error, url) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        raise click.ClickException(f"no sandbox answers at {url}: {reason}") from None
+        raise click.ClickException(
+            tell(
+                f"{url} manzilida sandbox javob bermayapti: {reason}",
+                f"по адресу {url} песочница не отвечает: {reason}",
+                f"no sandbox answers at {url}: {reason}",
+            )
+        ) from None
 
 
 def _credentials() -> dict[str, str]:
@@ -222,7 +229,13 @@ def _base(url: str) -> str:
     except ValueError:
         scheme = netloc = ""
     if scheme not in {"http", "https"} or not netloc:
-        raise click.UsageError("--url must be an address such as http://127.0.0.1:3000")
+        raise click.UsageError(
+            tell(
+                "--url manzil boʻlishi kerak, masalan http://127.0.0.1:3000",
+                "--url должен быть адресом, например http://127.0.0.1:3000",
+                "--url must be an address such as http://127.0.0.1:3000",
+            )
+        )
     return f"{scheme}://{netloc}"
 
 
@@ -230,9 +243,20 @@ def _refusal(error: urllib.error.HTTPError, url: str) -> click.ClickException:
     try:
         message = json.load(error)["error"]["message"]
     except (ValueError, KeyError, TypeError):
-        return click.ClickException(f"what answers at {url} is no sandbox of payme-uz")
+        return click.ClickException(
+            tell(
+                f"{url} manzilida javob berayotgan narsa payme-uz sandboxi emas",
+                f"по адресу {url} отвечает не песочница payme-uz",
+                f"what answers at {url} is no sandbox of payme-uz",
+            )
+        )
     if error.code == 401:
-        return click.ClickException(f"{message}; {PASSWORD} must hold it")
+        hold = tell(
+            f"parolni {PASSWORD} ga yozing",
+            f"задайте пароль в {PASSWORD}",
+            f"{PASSWORD} must hold it",
+        )
+        return click.ClickException(f"{message}; {hold}")
     if error.code == 400:
         return click.UsageError(message)
     return click.ClickException(message)

@@ -19,6 +19,7 @@ import click
 
 from payme.charges import Charge, Charges
 from payme.cli.books import Books
+from payme.cli.words import tell
 from payme.client import Payme
 from payme.errors import AccessDenied, ConfigurationError, NotSent, OutcomeUnknown
 
@@ -56,9 +57,16 @@ class Tally:
             program: What lists charges, such as `payme charges`.
         """
         ends = ", ".join(f"{number} {state}" for state, number in sorted(self._ends.items()))
-        lines = [f"{'stopped: ' if self.stopped else ''}{ends or 'nothing to do'}"]
+        stopped = tell("toʻxtatildi", "остановлено", "stopped")
+        nothing = tell("qiladigan ish yoʻq", "делать нечего", "nothing to do")
+        lines = [f"{f'{stopped}: ' if self.stopped else ''}{ends or nothing}"]
         if self.attention:
-            lines.append(f"{self.attention} need a person: {program} list --attention")
+            needed = tell(
+                f"{self.attention} tasini odam koʻrishi kerak",
+                f"нужен человек: {self.attention}",
+                f"{self.attention} need a person",
+            )
+            lines.append(f"{needed}: {program} list --attention")
         return "\n".join(lines)
 
 
@@ -75,7 +83,12 @@ def check_key(payme: Payme) -> None:
         raise
     except AccessDenied:
         raise click.ClickException(
-            "Payme refuses the id and the key of the cash-box at this address; nothing was charged"
+            tell(
+                "Payme bu manzilda kassaning id va kalitini qabul qilmadi; pul yechilmadi",
+                "Payme не принимает ID и ключ кассы на этом сервере; ничего не списано",
+                "Payme refuses the id and the key of the cash-box at this address; nothing was "
+                "charged",
+            )
         ) from None
     except (NotSent, OutcomeUnknown):
         pass  # an outage is waited for

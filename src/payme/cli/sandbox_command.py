@@ -72,7 +72,13 @@ def _titled(
         name, _, titles = (part.strip() for part in line.partition("="))
         texts = [text.strip() for text in titles.split(";")] if titles else [name]
         if not name or len(texts) not in {1, len(LANGUAGES)} or not all(texts):
-            raise click.BadParameter(f"{line!r}: NAME, NAME=TITLE or 'NAME=uz;ru;en'")
+            raise click.BadParameter(
+                tell(
+                    f"{line!r}: NOM, NOM=SARLAVHA yoki 'NOM=uz;ru;en' kutilgan",
+                    f"{line!r}: ожидалось ИМЯ, ИМЯ=НАЗВАНИЕ или 'ИМЯ=uz;ru;en'",
+                    f"{line!r}: expected NAME, NAME=TITLE or 'NAME=uz;ru;en'",
+                )
+            )
         fields[name] = texts[0] if len(texts) == 1 else dict(zip(LANGUAGES, texts, strict=True))
     return fields
 

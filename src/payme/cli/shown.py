@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from payme import redact
 from payme.charges import Charge, Event
+from payme.cli import charge_words
+from payme.cli.words import tell
 from payme.money import format_som
 
 _ROW: Final = "{:<24} {:<10} {:>16} {:<24} {}"
@@ -82,7 +84,8 @@ def lines(charges: Iterable[Charge]) -> Iterator[str]:
 
 
 def _row(charge: Charge) -> str:
-    note = "; a person must look at it" if charge.needs_attention else ""
+    needed = tell("odam koʻrishi kerak", "нужен человек", "a person must look at it")
+    note = f"; {needed}" if charge.needs_attention else ""
     money = format_som(charge.amount)
     return _ROW.format(
         charge.id, charge.state, money, charge.receipt_id or "-", charge.evidence + note
@@ -92,7 +95,7 @@ def _row(charge: Charge) -> str:
 def sentence(charge: Charge) -> str:
     """Write what is known of a charge."""
     refused = f": {charge.code} {_scrubbed(charge.message)}" if charge.code is not None else ""
-    return f"{charge.id} is {charge.state} ({charge.evidence}){refused}"
+    return charge_words.sentence(charge, f"({charge.evidence}){refused}")
 
 
 def story(charge: Charge, events: Iterable[Event]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from payme.charges.core import Means, Save
 from payme.charges.ledger.rows import is_proven, read_charge
 from payme.charges.ledger.sql import COLUMNS
 from payme.charges.ledger.sql import charges as table
+from payme.cli.words import tell
 
 
 class SqlBooks(SqlLedger):
@@ -105,9 +106,21 @@ def _check(url: str, *, must_exist: bool) -> None:
         return  # `SqlLedger` has the words for it
     backend, name = parsed.get_backend_name(), parsed.database
     if backend not in ("sqlite", "postgres", "postgresql"):
-        raise click.UsageError(f"--ledger: got {backend}, expected sqlite or postgresql")
+        raise click.UsageError(
+            tell(
+                f"--ledger: {backend} berilgan, sqlite yoki postgresql kutilgan",
+                f"--ledger: задано {backend}, ожидалось sqlite или postgresql",
+                f"--ledger: got {backend}, expected sqlite or postgresql",
+            )
+        )
     if must_exist and _is_missing(parsed):
-        raise click.UsageError(f"there is no ledger {name}: `payme charges import` makes one")
+        raise click.UsageError(
+            tell(
+                f"{name} daftari yoʻq: uni `payme charges import` yaratadi",
+                f"журнала {name} нет: его создаёт `payme charges import`",
+                f"there is no ledger {name}: `payme charges import` makes one",
+            )
+        )
 
 
 def _is_missing(url: sa.URL) -> bool:
@@ -127,5 +140,12 @@ def transactions(url: str, box: str | None) -> AbstractContextManager[SqlTransac
     """
     with suppress(ArgumentError):  # `SqlTransactions` has the words for it
         if _is_missing(sa.make_url(url)):
-            raise click.UsageError(f"--transactions: there is no file {sa.make_url(url).database}")
+            file = sa.make_url(url).database
+            raise click.UsageError(
+                tell(
+                    f"--transactions: {file} fayli yoʻq",
+                    f"--transactions: файла {file} нет",
+                    f"--transactions: there is no file {file}",
+                )
+            )
     return SqlTransactions(url, box=box)

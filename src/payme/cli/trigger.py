@@ -7,7 +7,7 @@ import click
 
 from payme.cli.accounts import accounts, secret_key
 from payme.cli.durations import duration
-from payme.cli.words import LANGUAGES, Language
+from payme.cli.words import LANGUAGES, Language, tell
 from payme.cli.words import language as default_language
 from payme.errors import InvalidArgument
 
@@ -21,9 +21,13 @@ def _json_object(_context: click.Context, _option: click.Parameter, given: str |
     try:
         value: Any = json.loads(given)
     except ValueError as error:
-        raise click.BadParameter(f"no JSON: {error}") from None
+        raise click.BadParameter(
+            tell(f"JSON emas: {error}", f"не JSON: {error}", f"no JSON: {error}")
+        ) from None
     if not isinstance(value, dict):
-        raise click.BadParameter("expected a JSON object")
+        raise click.BadParameter(
+            tell("JSON obyekti kutilgan", "ожидался объект JSON", "expected a JSON object")
+        )
     return cast("dict[str, Any]", value)
 
 
@@ -103,7 +107,12 @@ def _one(fields: tuple[str, ...]) -> dict[str, str] | None:
     found = accounts(fields)
     if len(found) > 1:
         raise click.BadParameter(
-            "a field came twice; a request has one account", param_hint="--account"
+            tell(
+                "maydon ikki marta berilgan; bitta soʻrovda bitta account boʻladi",
+                "поле указано дважды; в запросе один account",
+                "a field came twice; a request has one account",
+            ),
+            param_hint="--account",
         )
     return found[0] if found else None
 
