@@ -79,7 +79,7 @@ def test_receivers_see_what_is_committed(shop, alias):
     seen = []
 
     def look():
-        stored = Transaction.objects.using(alias).filter(pk=number(1)).first()
+        stored = Transaction.objects.using(alias).filter(payme_id=number(1)).first()
         seen.append((stored and stored.state, Order.objects.using(alias).get(pk="a").state))
         connections[alias].close()
 
