@@ -243,6 +243,9 @@ def test_the_keyboard_alone_makes_a_receipt_and_pays_it(sandbox: Sandbox, visito
     to("a[href^='/checkout/']")
     keys.press("Enter")
     page.wait_for_url("**/checkout/**")
+    page.wait_for_function(
+        "document.readyState === 'complete' && document.activeElement.id === 'number'"
+    )
     keys.type(GOOD)
     keys.press("Tab")
     keys.type("0399")
