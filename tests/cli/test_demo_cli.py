@@ -107,7 +107,7 @@ def test_an_extra_that_is_missing_is_named(monkeypatch, library, extra):
         demo, "find_spec", lambda name: None if name == library else find_spec(name)
     )
     result = run("year")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f'pip install "payme-uz[{extra}]"' in result.output
 
 

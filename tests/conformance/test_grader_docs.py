@@ -17,7 +17,7 @@ CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def commands(language):
-    page = (DOCS / language / "merchant.md").read_text(encoding="utf-8")
+    page = (DOCS / language / "merchant" / "check.md").read_text(encoding="utf-8")
     for block in CONSOLE.findall(page):
         for line in block.replace("\\\n", " ").splitlines():
             words = shlex.split(line.removeprefix("$ "))
