@@ -180,13 +180,13 @@ def test_the_switch_of_the_dashboard(box: Sandbox) -> None:
 def test_the_switch_of_the_command_line() -> None:
     from click.testing import CliRunner
 
-    from payme.cli import commands, serve
+    from payme.cli import sandbox_command, serve
 
     given: list[Any] = []
     original, serve.run = serve.run, lambda options, *_a, **_k: given.append(options["cors"])
     try:
         for arguments in ([], ["--no-cors"]):
-            done = CliRunner().invoke(commands.sandbox, arguments)
+            done = CliRunner().invoke(sandbox_command.sandbox, arguments)
             assert done.exit_code == 0, done.output
     finally:
         serve.run = original
