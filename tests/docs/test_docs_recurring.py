@@ -9,6 +9,7 @@ import sys
 from datetime import time
 from pathlib import Path
 
+import click
 import pytest
 from cryptography.fernet import Fernet
 
@@ -109,5 +110,6 @@ def test_the_line_for_cron_names_a_command_and_its_options():
     # tests/cli/test_recurring_cron.py runs it.
     assert lock.startswith("flock -n -E 0 ")
     group, name, *options = words.split()
-    found = command_line.commands[group].commands[name]
+    context = click.Context(command_line)
+    found = command_line.get_command(context, group).commands[name]
     assert set(options) <= {text for option in found.params for text in option.opts}
