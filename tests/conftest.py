@@ -1,6 +1,9 @@
+import logging
 import signal
 import ssl
+import sys
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 import trustme
@@ -28,6 +31,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("skipped, and why")
         for reason, count in reasons.most_common():
             terminalreporter.line(f"{count:5} {reason}")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Undo what servers and workers in this process do to everybody's loggers and tasks.
+
+    uvicorn keeps its records from the root logger, others disable the loggers that exist, and
+    Celery gives each shared task to all later apps.
+    """
+    logging.disable(logging.NOTSET)
+    for logger in [*logging.root.manager.loggerDict.values()]:
+        if isinstance(logger, logging.Logger):
+            logger.disabled, logger.propagate = False, True
+    state = sys.modules.get("celery._state")
+    shared = set(state._on_app_finalizers) if state else None
+    yield
+    if state is not None and shared is not None:
+        state._on_app_finalizers.intersection_update(shared)
 
 
 @pytest.fixture
