@@ -8,8 +8,8 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 help:
 	@echo "make demo    run a whole payment against the embedded sandbox"
-	@echo "make test    every check, and the tests that take a few minutes"
-	@echo "make test-all  every test, half an hour"
+	@echo "make test    every check, and every test that is not slow"
+	@echo "make test-all  the slow tests, too"
 	@echo "make coverage  the same, and how much of the code they reach"
 	@echo "make shop    a shop and the sandbox, wired together; SHOP=shop_flask, shop_django"
 	@echo "make club    members who pay every month, on the sandbox; CLUB=club_django"

@@ -85,7 +85,7 @@ def behind_a_unix_socket(tmp_path):
         merchant = Merchant(shop.merchant._store, KEY, allow=allow, clock=lambda: START)
         path = str(tmp_path / f"{len(servers)}.sock")
         settings = uvicorn.Config(
-            asgi_app(merchant), uds=path, log_level="error", proxy_headers=False
+            asgi_app(merchant), uds=path, log_config=None, proxy_headers=False
         )
         server = uvicorn.Server(settings)
         thread = threading.Thread(target=server.run)
