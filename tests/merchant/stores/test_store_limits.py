@@ -261,8 +261,10 @@ class Driver:
 def test_only_what_is_still_running_is_cancelled(takes):
     from payme.merchant.limits import Deadline
 
-    driver = Driver()
-    with cancelling(driver, Deadline(Limits(request_timeout=0.1))) as watched:
+    driver, dropped = Driver(), []
+    deadline = Deadline(Limits(request_timeout=0.1))
+    with cancelling(driver, deadline, lambda: dropped.append(driver)) as watched:
         time.sleep(takes)
     time.sleep(0.3)
+    assert dropped == ([driver] if takes else [])
     assert (driver.cancelled, watched.fired) == ((1, True) if takes else (0, False))

@@ -12,7 +12,7 @@ from payme.merchant.django.limiting import limited
 from payme.merchant.django.rows import DjangoRows, begin
 from payme.merchant.django.signals import send_after_commit
 from payme.merchant.entities import Transaction, box_name
-from payme.merchant.limits import Deadline, Limits, RequestTimedOutError, Turns, checked
+from payme.merchant.limits import Deadline, Limits, Turns, checked
 from payme.merchant.orders import Orders, Shop
 from payme.merchant.stores.rows import carry_out
 from payme.merchant.stores.watch import Watched, cancelling
@@ -57,7 +57,7 @@ class DjangoStore:
 
     def run(self, flow: flows.Flow[T]) -> T:
         """Carry out the work of a flow; see `Store.run`."""
-        alias = self._using or router.db_for_write(models.Transaction)
+        alias = self._alias()
         deadline = Deadline(self._limits)
         return run(flow, lambda work: self._work(alias, work, deadline))
 
@@ -78,7 +78,7 @@ class DjangoStore:
         Example:
             >>> paid = [one for one in store.transactions_of("7") if one.state == 2]
         """
-        alias = self._using or router.db_for_write(models.Transaction)
+        alias = self._alias()
         # No `atomic` of its own: a view may ask inside of one.
         deadline = Deadline(self._limits)
 
@@ -104,26 +104,19 @@ class DjangoStore:
         Raises:
             ConfigurationError: `box` can't be the name of a cash-box.
         """
-        alias = self._using or router.db_for_write(models.Transaction)
+        alias = self._alias()
         rows = models.Transaction.objects.using(alias).filter(box="")
         return rows.update(box=box_name(box))
+
+    def _alias(self) -> str:
+        return self._using or router.db_for_write(models.Transaction)
 
     def _work(self, alias: str, work: flows.Work, deadline: Deadline) -> Any:
         connection = connections[alias]
         with self._turns.taken(deadline):
             connection.ensure_connection()
-            watched: Watched | None = None
-            try:
-                with cancelling(connection.connection, deadline) as watched:
-                    return self._in_scope(alias, work, deadline, watched)
-            except Exception as error:
-                if deadline.left() > 0 or isinstance(error, RequestTimedOutError):
-                    raise
-                raise deadline.passed() from error
-            finally:
-                if watched is not None and watched.fired:
-                    # The cancellation may still be on its way: nobody else gets this connection.
-                    connection.close()
+            with cancelling(connection.connection, deadline, connection.close) as watched:
+                return self._in_scope(alias, work, deadline, watched)
 
     def _in_scope(
         self, alias: str, work: flows.Work, deadline: Deadline, watched: Watched | None

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from payme.merchant.limits import Deadline
+from payme.merchant.limits import Deadline, RequestTimedOutError
 
 _LOG = logging.getLogger("payme.merchant")
 
@@ -113,24 +113,36 @@ _watch: Final = _Watch()
 
 
 @contextmanager
-def cancelling(driver: Any, deadline: Deadline) -> Generator[Watched | None]:
+def cancelling(
+    driver: Any, deadline: Deadline, drop: Callable[[], object]
+) -> Generator[Watched | None]:
     """Cancel the statements of a connection when time is over.
 
     Args:
         driver: The driver's connection.
         deadline: When.
+        drop: Gives the connection up. Called after a cancellation, which may still be on its way:
+            nobody else may get the connection.
 
     Yields:
         The watch, None for a driver that can't cancel. End it with `disarm` before COMMIT, which
         has to come to an end.
+
+    Raises:
+        RequestTimedOutError: Something failed when time was over.
     """
     act = canceller(driver)
-    if act is None:
-        yield None
-        return
-    watched = Watched(act)
-    _watch.add(deadline.at, watched)
+    watched = None if act is None else Watched(act)
+    if watched is not None:
+        _watch.add(deadline.at, watched)
     try:
         yield watched
+    except Exception as error:
+        if deadline.left() > 0 or isinstance(error, RequestTimedOutError):
+            raise
+        raise deadline.passed() from error
     finally:
-        watched.disarm()
+        if watched is not None:
+            watched.disarm()
+            if watched.fired:
+                drop()

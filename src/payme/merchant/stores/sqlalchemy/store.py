@@ -15,7 +15,6 @@ from payme.merchant.limits import (
     AsyncTurns,
     Deadline,
     Limits,
-    RequestTimedOutError,
     Turns,
     checked,
 )
@@ -31,7 +30,7 @@ from payme.merchant.stores.sqlalchemy.sessions import (
     on_connections,
 )
 from payme.merchant.stores.sqlalchemy.upgrade import create_all
-from payme.merchant.stores.watch import Watched, cancelling
+from payme.merchant.stores.watch import cancelling
 
 T = TypeVar("T")
 
@@ -155,18 +154,10 @@ class SqlAlchemyStore:
                 return value
 
     def _carry_out(self, work: flows.Work, connection: sa.Connection, deadline: Deadline) -> Any:
-        watched: Watched | None = None
-        try:
-            with cancelling(connection.connection.driver_connection, deadline) as watched:
-                rows = SqlRows(connection, work.box)
-                return carry_out(work, rows, self._shop, connection, deadline=deadline)
-        except Exception as error:
-            if deadline.left() > 0 or isinstance(error, RequestTimedOutError):
-                raise
-            raise deadline.passed() from error
-        finally:
-            if watched is not None and watched.fired:
-                connection.invalidate()
+        driver = connection.connection.driver_connection
+        with cancelling(driver, deadline, connection.invalidate):
+            rows = SqlRows(connection, work.box)
+            return carry_out(work, rows, self._shop, connection, deadline=deadline)
 
 
 class AsyncSqlAlchemyStore:
