@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -192,18 +192,15 @@ def pay(
 ) -> None:
     """Pay a receipt."""
     who: Payer | None = None if payer is None else _read_payer(payer)
-    with _client(timeout) as payme, told_when_terminated():
-        before = payme.receipts.get(receipt_id)
-        if not before.is_paid and not before.is_held and not before.is_cancelled:
-            agree(_question("pay", before, payme), yes=yes)
-            receipt = payme.receipts.pay(
-                receipt_id, secret(tell("Karta tokeni", "Токен карты", "Card token")),
-                payer=who, hold=hold,
-            )  # fmt: skip
-        else:
-            _nothing_was_sent()
-            receipt = before
-    _end(receipt, "pay", as_json=as_json, sent=receipt is not before)
+
+    def send(payme: "Payme") -> "Receipt":
+        token = secret(tell("Karta tokeni", "Токен карты", "Card token"))
+        return payme.receipts.pay(receipt_id, token, payer=who, hold=hold)
+
+    def is_over(receipt: "Receipt") -> bool:
+        return receipt.is_paid or receipt.is_held or receipt.is_cancelled
+
+    _move(receipt_id, "pay", send, is_over, yes=yes, timeout=timeout, as_json=as_json)
 
 
 @receipts.command(
@@ -226,15 +223,14 @@ def pay(
 @options.calls
 def confirm_hold(*, receipt_id: str, yes: bool, timeout: float, as_json: bool) -> None:
     """Confirm a hold."""
-    with _client(timeout) as payme, told_when_terminated():
-        before = payme.receipts.get(receipt_id)
-        if before.is_paid or before.is_cancelled:
-            _nothing_was_sent()
-            receipt = before
-        else:
-            agree(_question("confirm", before, payme), yes=yes)
-            receipt = payme.receipts.confirm_hold(receipt_id)
-    _end(receipt, "confirm", as_json=as_json, sent=receipt is not before)
+
+    def send(payme: "Payme") -> "Receipt":
+        return payme.receipts.confirm_hold(receipt_id)
+
+    def is_over(receipt: "Receipt") -> bool:
+        return receipt.is_paid or receipt.is_cancelled
+
+    _move(receipt_id, "confirm", send, is_over, yes=yes, timeout=timeout, as_json=as_json)
 
 
 @receipts.command(
@@ -258,15 +254,14 @@ def confirm_hold(*, receipt_id: str, yes: bool, timeout: float, as_json: bool) -
 @options.calls
 def cancel(*, receipt_id: str, yes: bool, timeout: float, as_json: bool) -> None:
     """Cancel a receipt."""
-    with _client(timeout) as payme, told_when_terminated():
-        before = payme.receipts.get(receipt_id)
-        if before.is_cancelled or before.is_refund_pending:
-            _nothing_was_sent()
-            receipt = before
-        else:
-            agree(_question("cancel", before, payme), yes=yes)
-            receipt = payme.receipts.cancel(receipt_id)
-    _end(receipt, "cancel", as_json=as_json, sent=receipt is not before)
+
+    def send(payme: "Payme") -> "Receipt":
+        return payme.receipts.cancel(receipt_id)
+
+    def is_over(receipt: "Receipt") -> bool:
+        return receipt.is_cancelled or receipt.is_refund_pending
+
+    _move(receipt_id, "cancel", send, is_over, yes=yes, timeout=timeout, as_json=as_json)
 
 
 @receipts.command(
@@ -734,6 +729,38 @@ def _question(what: str, receipt: "Receipt", payme: "Payme") -> str:
     where = found().environment or payme.base_url
     about = f"{receipt.id} ({money(receipt.amount)}, {state_in_words(receipt.state)}, {where})"
     return tell(*_QUESTIONS[what]).format(about)
+
+
+def _move(
+    receipt_id: str,
+    asked: str,
+    send: Callable[["Payme"], "Receipt"],
+    is_over: Callable[["Receipt"], bool],
+    *,
+    yes: bool,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Look at a receipt, ask, and only then send what moves money.
+
+    Args:
+        receipt_id: Id of the receipt.
+        asked: What is asked for, as `_question` and `_end` name it.
+        send: Sends it.
+        is_over: Says whether a receipt is where it should be, or can't come there: nothing is sent.
+        yes: The question is answered already.
+        timeout: Time for each call, in seconds.
+        as_json: Print JSON.
+    """
+    with _client(timeout) as payme, told_when_terminated():
+        before = payme.receipts.get(receipt_id)
+        if is_over(before):
+            _nothing_was_sent()
+            receipt = before
+        else:
+            agree(_question(asked, before, payme), yes=yes)
+            receipt = send(payme)
+    _end(receipt, asked, as_json=as_json, sent=receipt is not before)
 
 
 def _nothing_was_sent() -> None:
