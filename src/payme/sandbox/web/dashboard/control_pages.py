@@ -8,8 +8,7 @@ from starlette.responses import Response
 from payme.sandbox.engine.faults import ACTIONS, WHENS
 from payme.sandbox.engine.methods import METHODS
 from payme.sandbox.errors import InvalidSetting
-from payme.sandbox.web.backend import Backend
-from payme.sandbox.web.dashboard.frame import Frame
+from payme.sandbox.web.dashboard.frame import Section
 from payme.sandbox.web.pages import Form, Handler, whole
 
 STEPS: Final = ("1m", "1h", "12h", "30d")
@@ -28,18 +27,8 @@ LOSABLE: Final = (
 """The methods whose lost answers are rehearsed most, the first of them before all others."""
 
 
-class ControlPages:
-    """Changes what happens from now on.
-
-    Args:
-        backend: The sandbox.
-        frame: Makes the pages.
-    """
-
-    def __init__(self, backend: Backend, frame: Frame) -> None:
-        self._backend = backend
-        self._sandbox = backend.sandbox
-        self._frame = frame
+class ControlPages(Section):
+    """Changes what happens from now on."""
 
     def looks(self) -> dict[str, Handler]:
         """List what can be looked at, by path."""

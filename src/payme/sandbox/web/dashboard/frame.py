@@ -14,7 +14,7 @@ from payme.sandbox.web.backend import Backend
 from payme.sandbox.web.calls import Reply
 from payme.sandbox.web.dashboard.boxes import Choice
 from payme.sandbox.web.i18n import COOKIE, NAMES, chosen, preferred, translator
-from payme.sandbox.web.pages import Pages, see_other
+from payme.sandbox.web.pages import Handler, Pages, see_other
 
 _YEAR_S: Final = 365 * 24 * 60 * 60
 
@@ -174,3 +174,25 @@ def _switch(request: Request) -> dict[str, dict[str, str]]:
     """Write the query of the same page in each language."""
     kept = {name: value for name, value in request.query_params.items() if name != "done"}
     return {code: {**kept, "lang": code} for code in NAMES}
+
+
+class Section:
+    """A part of the dashboard: pages on one subject.
+
+    Args:
+        backend: The sandbox.
+        frame: Makes the pages.
+    """
+
+    def __init__(self, backend: Backend, frame: Frame) -> None:
+        self._backend = backend
+        self._sandbox = backend.sandbox
+        self._frame = frame
+
+    def looks(self) -> dict[str, Handler]:
+        """List what can be looked at, by path."""
+        return {}
+
+    def acts(self) -> dict[str, Handler]:
+        """List what can be done, by path."""
+        return {}

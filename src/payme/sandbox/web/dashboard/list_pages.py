@@ -7,10 +7,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from payme.sandbox.engine.methods import METHODS
 from payme.sandbox.engine.testcards import CODE, TEST_CARDS
-from payme.sandbox.web.backend import Backend
 from payme.sandbox.web.dashboard.boxes import names_of
 from payme.sandbox.web.dashboard.control_pages import LOSABLE, STEPS
-from payme.sandbox.web.dashboard.frame import Frame
+from payme.sandbox.web.dashboard.frame import Section
 from payme.sandbox.web.i18n import preferred
 from payme.sandbox.web.pages import Form, Handler
 from payme.sandbox.web.snippets import curl, python
@@ -24,18 +23,8 @@ _PAGE: Final = 50
 _RECENT: Final = 8
 
 
-class ListPages:
-    """Shows what is there.
-
-    Args:
-        backend: The sandbox.
-        frame: Makes the pages.
-    """
-
-    def __init__(self, backend: Backend, frame: Frame) -> None:
-        self._backend = backend
-        self._sandbox = backend.sandbox
-        self._frame = frame
+class ListPages(Section):
+    """Shows what is there."""
 
     def looks(self) -> dict[str, Handler]:
         """List what can be looked at, by path."""
@@ -45,10 +34,6 @@ class ListPages:
             "/dashboard/sms": self.sms,
             "/dashboard/ledgers": self.ledgers,
         }
-
-    def acts(self) -> dict[str, Handler]:
-        """List what can be done, by path."""
-        return {}
 
     async def overview(self, request: Request, _form: Form) -> Response:
         """Show the newest of everything; and where there is nothing, how to begin."""

@@ -14,7 +14,7 @@ from payme.sandbox.web.backend import Backend
 from payme.sandbox.web.calls import Calls, Reply
 from payme.sandbox.web.dashboard.boxes import names_of
 from payme.sandbox.web.dashboard.details import lines
-from payme.sandbox.web.dashboard.frame import Frame, outcome_of, refusal
+from payme.sandbox.web.dashboard.frame import Frame, Section, outcome_of, refusal
 from payme.sandbox.web.dashboard.timeline import timeline
 from payme.sandbox.web.i18n import preferred, translator
 from payme.sandbox.web.pages import Form, Handler, whole
@@ -28,18 +28,11 @@ _NO_FIELDS: Final = {"order_id": "order_id"}
 S = ReceiptState
 
 
-class ReceiptPages:
-    """Shows receipts, makes and pays and cancels them.
-
-    Args:
-        backend: The sandbox.
-        frame: Makes the pages.
-    """
+class ReceiptPages(Section):
+    """Shows receipts, makes and pays and cancels them."""
 
     def __init__(self, backend: Backend, frame: Frame) -> None:
-        self._backend = backend
-        self._sandbox = backend.sandbox
-        self._frame = frame
+        super().__init__(backend, frame)
         self._calls = Calls(backend)
 
     def looks(self) -> dict[str, Handler]:

@@ -6,9 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from payme.sandbox.traffic import CAPACITY
-from payme.sandbox.web.backend import Backend
 from payme.sandbox.web.dashboard.boxes import Choice
-from payme.sandbox.web.dashboard.frame import Frame
+from payme.sandbox.web.dashboard.frame import Section
 from payme.sandbox.web.export import pytest_file
 from payme.sandbox.web.i18n import preferred
 from payme.sandbox.web.pages import HEADERS, Form, Handler, whole
@@ -17,18 +16,8 @@ _PAGE: Final = 50
 _LONGEST_SEARCH: Final = 200
 
 
-class TrafficPages:
-    """Shows what went through the sandbox.
-
-    Args:
-        backend: The sandbox.
-        frame: Makes the pages.
-    """
-
-    def __init__(self, backend: Backend, frame: Frame) -> None:
-        self._backend = backend
-        self._sandbox = backend.sandbox
-        self._frame = frame
+class TrafficPages(Section):
+    """Shows what went through the sandbox."""
 
     def looks(self) -> dict[str, Handler]:
         """List what can be looked at, by path."""
