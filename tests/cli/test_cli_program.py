@@ -171,6 +171,7 @@ def test_every_code_is_explained_with_and_without_its_hyphen(entry, monkeypatch)
         assert entry.text._asdict()[name] in said
         assert entry.remedy._asdict()[name] in said
         assert run("errors", str(-entry.code)).stdout == said
+        assert not set("?|\\^$*") & set(said), "a pattern is no text for people"
     told = run_json("errors", str(entry.code))
     assert {one["class"] for one in told} >= {entry.kind}
 

@@ -95,8 +95,13 @@ def _lines(entry: "Entry") -> Iterator[str]:
     if entry.methods:
         yield f"  {tell('Usullar', 'Методы', 'Methods')}: {', '.join(entry.methods)}"
     if entry.message:
-        yield f"  {tell('Xabarda', 'В сообщении', 'In the message')}: {entry.message}"
+        yield f"  {tell('Xabarda', 'В сообщении', 'In the message')}: {_fragments(entry.message)}"
     yield f"  {tell('Ishonch darajasi', 'Достоверность', 'Evidence')}: {_standing(entry.standing)}"
+
+
+def _fragments(pattern: str) -> str:
+    """Show a pattern of the catalogue, which is a list of parts of words, to people."""
+    return ", ".join(f"«{part}…»" for part in pattern.removeprefix("(?i)").split("|"))
 
 
 def _standing(standing: str) -> str:
