@@ -37,10 +37,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def logging_as_it_was() -> Iterator[None]:
     """Undo what servers and workers in this process do to everybody's loggers and tasks.
 
-    uvicorn keeps its records from the root logger, others disable the loggers that exist, and
-    Celery gives each shared task to all later apps.
+    uvicorn keeps its records from the root logger, others disable the loggers that exist, a
+    Celery worker sets the root logger's level, and Celery gives each shared task to all later apps.
     """
     logging.disable(logging.NOTSET)
+    logging.root.setLevel(logging.WARNING)
     for logger in [*logging.root.manager.loggerDict.values()]:
         if isinstance(logger, logging.Logger):
             logger.disabled, logger.propagate = False, True
