@@ -1,4 +1,5 @@
 import logging
+import os
 import signal
 import ssl
 import sys
@@ -15,10 +16,12 @@ settings.load_profile("payme")
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C also when started in the background (`make test &`), and let children hear it.
+    """Hear Ctrl-C also when started in the background (`make test &`), and speak English.
 
-    A shell without job control starts such a command with SIGINT ignored, and children inherit it.
+    A shell without job control starts such a command with SIGINT ignored, and children inherit it,
+    as they inherit the language of who runs the tests.
     """
+    os.environ["PAYME_LANG"] = "en"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -39,7 +39,7 @@ class Echo:
         application = Starlette(routes=[Route("/api", echo, methods=["POST"])])
         config = _config(application)
         # Bare: how the sandbox writes its answers is a part of the sandbox.
-        config.http = "h11"
+        config.http, config.loop = "h11", "asyncio"
         self._server = uvicorn.Server(config)
 
     def start(self) -> dict[str, Any]:

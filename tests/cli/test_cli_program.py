@@ -139,6 +139,7 @@ GO_WRONG = [
     (("merchant", "expire", "json:loads"), 2, "kutilgani", "найдено function"),
     (("recurring", "adopt"), 2, "ikkalasini emas", "не то и другое"),
     (("recurring", "due", "--at", "noon"), 2, "mintaqasi bilan", "с часовым поясом"),
+    (("trigger", "X", NOWHERE, "--account", "7"), 2, "MAYDON=QIYMAT", "ПОЛЕ=ЗНАЧЕНИЕ"),
     (("doctor", "browser", "--origin", "shop"), 2, "server nomi kutilgan", "имя сервера"),
     (("check-merchant", NOWHERE, "--amount", "1"), 2, "ikkalasini emas", "не то и другое"),
 ]

@@ -65,6 +65,25 @@ def test_banner_calls_and_a_clean_stop(number: int) -> None:
         assert secret not in out
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("uz", ("haqiqiy pul yechilmaydi", "  Kalit  ", "toʻlaydi, Humo kartasi (payme-uz")),
+        ("ru", ("деньги здесь не списываются", "  Ключ  ", "платит, карта Humo (добавлена")),
+    ],
+)
+def test_the_banner_in_the_language(
+    language: str, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PAYME_LANG", language)
+    with Process("--port", "0", "--key", "a-key-of-my-own") as process:
+        assert process.stop()[0] == 0
+    for one in (*words, "a-key-of-my-own", GOOD, "666666"):
+        assert one in process.banner
+    for english in ("money", "Key", "Test cards", "pays", "expire"):
+        assert english not in process.banner
+
+
 def test_quiet() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

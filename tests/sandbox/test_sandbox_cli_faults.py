@@ -100,11 +100,13 @@ class TestStart:
         assert option in words or option == "--merchant-url"
         assert GOOD not in words
 
-    def test_scenarios(self) -> None:
+    @pytest.mark.parametrize("language", ["uz", "ru", "en"])
+    def test_scenarios(self, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PAYME_LANG", language)
         result = run("sandbox", "--scenarios")
         assert result.exit_code == 0
         for scenario in SCENARIOS.values():
-            for text in (scenario.name, scenario.uz, scenario.ru, scenario.en):
+            for text in (scenario.name, getattr(scenario, language), scenario.card):
                 assert text in result.output
 
     def test_the_grammar_is_in_the_help(self) -> None:
@@ -129,6 +131,32 @@ class TestFaults:
         assert say(sandbox, "faults", "clear", "2") == "1 removed\n"
         assert say(sandbox, "faults", "clear") == "1 removed\n"
         assert sandbox.faults.list() == []
+
+    def test_in_the_language(self, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+        said: dict[str, list[str]] = {}
+        for language in ("uz", "ru"):
+            monkeypatch.setenv("PAYME_LANG", language)
+            said[language] = [
+                say(sandbox, "faults", "add", "receipts.pay after drop times=1"),
+                say(sandbox, "faults", "list").partition("(")[2],
+                say(sandbox, "faults", "clear"),
+                say(sandbox, "clock", "freeze").partition(", ")[2],
+                say(sandbox, "clock", "resume").partition(", ")[2],
+            ]
+        assert said["uz"] == [
+            "1-nosozlik qoʻyildi\n",
+            "0 marta ishladi, 1 marta qoldi)\n",
+            "1 ta olib tashlandi\n",
+            "toʻxtatilgan\n",
+            "yurmoqda\n",
+        ]
+        assert said["ru"] == [
+            "сбой 2 задан\n",
+            "сработал: 0, осталось: 1)\n",
+            "снято: 1\n",
+            "остановлены\n",
+            "идут\n",
+        ]
 
     @pytest.mark.parametrize(
         "line",

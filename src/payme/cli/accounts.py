@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from payme.cli import connection, profiles
+from payme.cli.words import tell
 
 _COMMAND_S: Final = 60.0
 
@@ -27,7 +28,14 @@ def accounts(fields: Iterable[str]) -> list[dict[str, str]]:
     for field in fields:
         name, equals, value = field.partition("=")
         if not (name and equals and value):
-            raise click.BadParameter(f"got {field!r}, expected FIELD=VALUE", param_hint="--account")
+            raise click.BadParameter(
+                tell(
+                    f"{field!r}: MAYDON=QIYMAT kutilgan",
+                    f"{field!r}: ожидалось ПОЛЕ=ЗНАЧЕНИЕ",
+                    f"got {field!r}, expected FIELD=VALUE",
+                ),
+                param_hint="--account",
+            )
         if not found or name in found[-1]:
             found.append({})
         found[-1][name] = value
@@ -68,7 +76,14 @@ def printed_account(printed: str) -> dict[str, Any]:
         return account
     found = accounts(printed.split())
     if len(found) != 1:
-        raise ValueError(f"printed {len(found)} accounts, expected one")
+        number = len(found)
+        raise ValueError(
+            tell(
+                f"{number} ta account chiqdi, bitta kutilgan",
+                f"вывела account: {number}, ожидался один",
+                f"printed {number} accounts, expected one",
+            )
+        )
     return dict(found[0])
 
 
@@ -84,8 +99,15 @@ def secret_key() -> str:
         return connection.found().key.open()
     key = environ.get("PAYME_KEY", "")
     if not key and not _may_ask():
-        raise click.UsageError("the key of the cash-box is missing: set PAYME_KEY")
-    return key or str(click.prompt("Key of the cash-box", hide_input=True, err=True))
+        raise click.UsageError(
+            tell(
+                "kassaning kaliti berilmagan: uni PAYME_KEY ga yozing",
+                "не задан ключ кассы: укажите его в PAYME_KEY",
+                "the key of the cash-box is missing: set PAYME_KEY",
+            )
+        )
+    asked = tell("Kassaning kaliti", "Ключ кассы", "Key of the cash-box")
+    return key or str(click.prompt(asked, hide_input=True, err=True))
 
 
 def _may_ask() -> bool:

@@ -15,6 +15,7 @@ from payme import redact
 from payme.charges import Charge, ChargeConflict, orders
 from payme.charges.core import Means
 from payme.charges.pace import since_1970
+from payme.cli import words
 from payme.cli.books import Books
 from payme.errors import InvalidArgument
 
@@ -137,14 +138,24 @@ def _header(name: str, columns: list[str]) -> list[str]:
     if not accounts:
         missing.append("account.<field>")
     twice = sorted({one for one in columns if columns.count(one) > 1})
-    for about, found in (("unknown", strange), ("twice", twice), ("missing", missing)):
+    for about, found in (
+        (words.tell("nomaʼlum", "неизвестны", "unknown"), strange),
+        (words.tell("ikki marta", "дважды", "twice"), twice),
+        (words.tell("yetishmaydi", "не хватает", "missing"), missing),
+    ):
         if found:
             named = ", ".join(redact.scrub(repr(one)) for one in found)
-            raise click.UsageError(
-                f"{name}:1: {about}: {named}; expected the columns "
-                f"id,amount,account.<field>,token[,description], separated by commas"
-            )
+            raise click.UsageError(f"{name}:1: {about}: {named}; {_expected()}")
     return columns
+
+
+def _expected() -> str:
+    columns = "id,amount,account.<field>,token[,description]"
+    return words.tell(
+        f"vergul bilan ajratilgan {columns} ustunlari kutilgan",
+        f"ожидались столбцы {columns}, разделённые запятыми",
+        f"expected the columns {columns}, separated by commas",
+    )
 
 
 def _checked(

@@ -15,6 +15,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from payme.cli.words import tell
+
 _MAX_WAITING: Final = 1000
 """How many lines may wait to be written."""
 
@@ -52,11 +54,19 @@ class Printer:
             while (what := self._queue.get()) is not None:
                 if self._left_out:
                     left_out, self._left_out = self._left_out, 0
-                    self.console.print(Text(f"({left_out} lines left out: nobody read them)"))
+                    self.console.print(Text(_left_out(left_out)))
                 self.console.print(what)
         except (OSError, ValueError):
             # Whoever read has gone, as `head` does: the sandbox serves on.
             pass
+
+
+def _left_out(number: int) -> str:
+    return tell(
+        f"({number} qator tushirib qoldirildi: ularni hech kim oʻqimadi)",
+        f"(пропущено строк: {number}, их никто не читал)",
+        f"({number} lines left out: nobody read them)",
+    )
 
 
 class _Descriptor(io.TextIOBase):

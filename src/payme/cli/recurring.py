@@ -204,7 +204,7 @@ def due(*, at: str | None, url: str, as_json: bool) -> None:
     if as_json:
         click.echo(shown.dumps([_json(one) for one in found]))
         return
-    click.echo(_ROW.format("id", "state", "when", "next payment, soʻm"))
+    click.echo(_heading())
     for one in found:
         click.echo(_row(one))
 
@@ -223,7 +223,7 @@ def show(*, name: str, url: str, as_json: bool) -> None:
         listed = [_period_json(period) for period in periods]
         click.echo(shown.dumps({**_json(subscription), "periods": listed}))
         return
-    click.echo("\n".join([_ROW.format("id", "state", "when", "next payment, soʻm")]))
+    click.echo(_heading())
     click.echo(_row(subscription))
     if subscription.customer is not None:
         customer = subscription.customer
@@ -309,6 +309,15 @@ def _text(moment: float | None) -> str | None:
     if moment is None:
         return None
     return datetime.fromtimestamp(moment, UTC).isoformat("T", "seconds")
+
+
+def _heading() -> str:
+    return _ROW.format(
+        "id",
+        tell("holat", "состояние", "state"),
+        tell("qachon", "когда", "when"),
+        tell("keyingi toʻlov, soʻm", "следующий платёж, сум", "next payment, soʻm"),
+    )
 
 
 def _row(subscription: "Subscription") -> str:

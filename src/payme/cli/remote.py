@@ -53,7 +53,9 @@ def add_fault(rule: tuple[str, ...], url: str, *, as_json: bool) -> None:
     """
     line = rule[0] if len(rule) == 1 else shlex.join(rule)
     fault = request(url, "POST", "/faults", {"rule": line})
-    _say(fault, f"fault {fault['id']} is set", as_json=as_json)
+    number = fault["id"]
+    done = tell(f"{number}-nosozlik qoʻyildi", f"сбой {number} задан", f"fault {number} is set")
+    _say(fault, done, as_json=as_json)
 
 
 @faults.command("list")
@@ -69,8 +71,7 @@ def list_faults(url: str, *, as_json: bool) -> None:
         click.echo(tell("nosozlik qoʻyilmagan", "сбоев нет", "no faults"))
         return
     for fault in found:
-        left = "" if fault["left"] is None else f", {fault['left']} left"
-        click.echo(f"{fault['id']:>4}  {described(fault)}  ({fault['fired']} fired{left})")
+        click.echo(f"{fault['id']:>4}  {described(fault)}  ({_spent(fault)})")
 
 
 @faults.command("clear")
@@ -81,7 +82,9 @@ def clear_faults(fault_id: int | None, url: str, *, as_json: bool) -> None:
     """Take one fault away, or all of them."""
     path = "/faults" if fault_id is None else f"/faults/{fault_id}"
     removed = request(url, "DELETE", path)
-    _say(removed, f"{removed['removed']} removed", as_json=as_json)
+    number = removed["removed"]
+    done = tell(f"{number} ta olib tashlandi", f"снято: {number}", f"{number} removed")
+    _say(removed, done, as_json=as_json)
 
 
 @click.group()
@@ -186,6 +189,18 @@ def described(fault: dict[str, Any]) -> str:
     return shlex.join(words)
 
 
+def _spent(fault: dict[str, Any]) -> str:
+    """Write how often a fault has struck, and how often it still will, where that is limited."""
+    fired, left = fault["fired"], fault["left"]
+    if left is None:
+        return tell(f"{fired} marta ishladi", f"сработал: {fired}", f"{fired} fired")
+    return tell(
+        f"{fired} marta ishladi, {left} marta qoldi",
+        f"сработал: {fired}, осталось: {left}",
+        f"{fired} fired, {left} left",
+    )
+
+
 def _plain(name: str, value: Any) -> list[str]:
     return [f"{name}={value}"]
 
@@ -263,7 +278,10 @@ def _refusal(error: urllib.error.HTTPError, url: str) -> click.ClickException:
 
 
 def _tell(state: dict[str, Any], *, as_json: bool) -> None:
-    running = "frozen" if state["frozen"] else "running"
+    if state["frozen"]:
+        running = tell("toʻxtatilgan", "остановлены", "frozen")
+    else:
+        running = tell("yurmoqda", "идут", "running")
     _say(state, f"{state['iso']}, {running}", as_json=as_json)
 
 

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from payme import redact
 from payme.cli.printer import Printer
+from payme.cli.words import language, tell
 from payme.sandbox import Sandbox, SandboxClock, SandboxError
 from payme.sandbox.access import is_loopback
 from payme.sandbox.engine import Answer
@@ -81,7 +82,7 @@ def run(options: Options, start: Start, *, quiet: bool, as_json: bool = False) -
     """
     stopping = _signals()
     if not is_loopback(options["host"]):
-        _warn(f"{options['host']} lets other computers in. The sandbox is no server.")
+        _warn_of_neighbours(options["host"])
 
     printer = None if quiet else Printer()
     try:
@@ -93,11 +94,17 @@ def run(options: Options, start: Start, *, quiet: bool, as_json: bool = False) -
             elif as_json:
                 _print_json(sandbox)
             elif sandbox.password is not None and options["password"] is None:
-                _warn(f"The dashboard asks for the password {sandbox.password}")
+                _warn(
+                    tell(
+                        f"Boshqaruv paneli parol soʻraydi: {sandbox.password}",
+                        f"Панель спросит пароль: {sandbox.password}",
+                        f"The dashboard asks for the password {sandbox.password}",
+                    )
+                )
             while not stopping.wait(_POLL_S):
                 pass
         if printer is not None:
-            printer.print("Stopped.")
+            printer.print(tell("Toʻxtatildi.", "Остановлена.", "Stopped."))
     finally:
         if printer is not None:
             printer.close()
@@ -115,8 +122,19 @@ def _print_json(sandbox: Sandbox) -> None:
     sys.stdout.flush()
 
 
+def _warn_of_neighbours(host: str) -> None:
+    _warn(
+        tell(
+            f"sandbox {host} manzilida: unga boshqa kompyuterlar ham ulana oladi.",
+            f"песочница слушает {host}: к ней могут подключиться другие компьютеры.",
+            f"the sandbox listens on {host}: other computers can reach it.",
+        )
+    )
+
+
 def _warn(text: str) -> None:
-    Console(stderr=True, soft_wrap=True).print(Text(f"Warning: {text}"))
+    warning = tell("Ogohlantirish", "Внимание", "Warning")
+    Console(stderr=True, soft_wrap=True).print(Text(f"{warning}: {text}"))
 
 
 def _sandbox(options: Options, start: Start, printer: Printer | None) -> Sandbox:
@@ -165,55 +183,74 @@ def print_banner(show: Callable[[Any], None], sandbox: Sandbox, db: Path | None)
         sandbox: A sandbox that is running.
         db: File that keeps its state.
     """
-    show(Text("Payme sandbox. No money moves here.", style="bold"))
+    title = tell(
+        "Payme sandbox. Bu yerda haqiqiy pul yechilmaydi.",
+        "Песочница Payme. Настоящие деньги здесь не списываются.",
+        "Payme sandbox. No money moves here.",
+    )
+    show(Text(title, style="bold"))
+    key = tell("Kalit", "Ключ", "Key")
     for name, value in (
-        ("Dashboard", sandbox.url.removesuffix("api")),
+        (tell("Panel", "Панель", "Dashboard"), sandbox.url.removesuffix("api")),
         ("URL", sandbox.url),
         ("Merchant ID", sandbox.merchant_id),
-        ("Key", sandbox.key),
-        ("SMS code", CODE),
-        ("State", str(db or "in memory")),
-        ("Password", sandbox.password or ""),
+        (key, sandbox.key),
+        (tell("SMS-kod", "Код из SMS", "SMS code"), CODE),
+        (
+            tell("Maʼlumotlar", "Данные", "State"),
+            str(db or tell("xotirada", "в памяти", "in memory")),
+        ),
+        (tell("Parol", "Пароль", "Password"), sandbox.password or ""),
     ):
-        if not value:
-            continue
-        show(Text(f"  {name:<12} ").append(value, style="cyan"))
+        if value:
+            show(Text(f"  {name:<12} ").append(value, style="cyan"))
     for one in sandbox.cash_boxes[1:]:
-        show(Text(f"Cash-box {one.name}", style="bold"))
+        show(Text(f"{tell('Kassa', 'Касса', 'Cash-box')} {one.name}", style="bold"))
         show(Text("  Merchant ID  ").append(one.merchant_id, style="cyan"))
-        show(Text("  Key          ").append(one.key, style="cyan"))
+        show(Text(f"  {key:<12} ").append(one.key, style="cyan"))
     show(_cards(sandbox))
     show(Text(_example(sandbox)))
-    show(Text("Ctrl-C stops it."))
+    show(Text(tell("Toʻxtatish: Ctrl-C.", "Остановить: Ctrl-C.", "Ctrl-C stops it.")))
 
 
 def print_scenarios(console: Console) -> None:
-    """Print every scenario with what it is about, in three languages.
+    """Print every scenario with what it is about.
 
     Args:
         console: Where to print.
     """
     for scenario in SCENARIOS.values():
         console.print(Text(scenario.name, style="bold"))
-        for line in (scenario.uz, scenario.ru, scenario.en):
-            console.print(Text(f"  {line}"))
-        tried = f"{scenario.card}, {scenario.amount} tiyin; merchant: {scenario.merchant}"
-        console.print(Text(f"  try it with {tried}", style="dim"))
+        console.print(Text(f"  {getattr(scenario, language())}"))
+        tried = tell("sinash uchun", "попробуйте", "try it with")
+        card = f"  {tried}: {scenario.card}, {scenario.amount} tiyin"
+        console.print(Text(card, style="dim"))
 
 
 def _cards(sandbox: Sandbox) -> Table:
-    table = Table(box=box.SIMPLE, title="Test cards", title_justify="left")
-    for column in ("number", "expire", "what it does"):
+    # Loaded with the server, which runs by now.
+    from payme.sandbox.web.i18n import translator
+
+    say = translator(language())
+    title = tell("Sinov kartalari", "Тестовые карты", "Test cards")
+    table = Table(box=box.SIMPLE, title=title, title_justify="left")
+    for column in (
+        tell("raqam", "номер", "number"),
+        tell("muddat", "срок", "expire"),
+        tell("nima qiladi", "что делает", "what it does"),
+    ):
         table.add_column(column, no_wrap=True)
+    every = tell("har qanday", "любой", "any")
+    ours = tell("payme-uz qoʻshgan", "добавлена payme-uz", "payme-uz's own")
     for card in sandbox.known_cards.all():
-        note = f"{card.note} (payme-uz's own)" if card.ours else card.note
+        note = f"{say(card.note)} ({ours})" if card.ours else say(card.note)
         note = f"{note}: {card.code}" if card.code else note
-        table.add_row(card.number, card.expire or "any", note)
+        table.add_row(card.number, card.expire or every, note)
     return table
 
 
 def _example(sandbox: Sandbox) -> str:
-    return f"""In Python:
+    return f"""{tell("Python kodida", "В Python", "In Python")}:
   from payme import Payme
   payme = Payme({sandbox.merchant_id!r}, {sandbox.key!r}, base_url={sandbox.url!r})
   receipt = payme.receipts.create(50_000, {{"order_id": 1}})
