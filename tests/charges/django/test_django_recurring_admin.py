@@ -180,7 +180,7 @@ def test_no_page_shows_a_secret(admin, shop, keys, alias):
         recurring().create(
             "club-17", PRICE, {"phone": PHONE}, shop.token, description=description, **options
         )
-        shop.faults.add("receipts.pay", when="before", action="rpc_error", times=9,
+        shop.faults.add("receipts.pay", when="before", action="rpc_error", code=-31630,
                         message=f"no {shop.token} {PHONE}")  # fmt: skip
         charges().advance("club-17:0")
         pages = [
@@ -195,6 +195,7 @@ def test_no_page_shows_a_secret(admin, shop, keys, alias):
             assert response.status_code == 200
             shown = response.content.decode()
             assert [one for one in secrets if one in shown] == []
+        assert "no &lt;redacted&gt; 99890" in pages[1].content.decode(), "the refusal is shown"
         with connections[alias].execute_wrapper(refuse_means):
             admin.get(LIST)
             admin.get(page())
