@@ -35,6 +35,7 @@ _BODY_TIMEOUT_S: Final = 30.0
 _HEAD_TIMEOUT_S: Final = 30.0
 _START_TIMEOUT_S: Final = 10.0
 _TICK_S: Final = 0.1
+_TURNS_TO_CLOSE: Final = 3
 _BACKLOG: Final = 1024
 _LINGER_S: Final = 1.0
 _LINGER_BYTES: Final = 16 * MAX_BODY
@@ -218,6 +219,18 @@ class _Server(uvicorn.Server):
             if now - since > _HEAD_TIMEOUT_S:
                 connection.transport.close()
         self._waiting = waiting
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close what is idle, and wait for the rest as uvicorn does: it always sleeps 100 ms."""
+        for server in self.servers:
+            server.close()
+        for connection in [*self.server_state.connections]:
+            connection.shutdown()
+        for _ in range(_TURNS_TO_CLOSE):
+            if not self.server_state.connections and not self.server_state.tasks:
+                return
+            await asyncio.sleep(0)
+        await super().shutdown(sockets)
 
     def hang_up(self, scope: Scope) -> None:
         """Close the connection that a request came in on, once what was written has left."""
