@@ -58,13 +58,15 @@ check: setup
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-# Each worker takes a stretch of the tests, so that what a module sets up is set up once or twice.
-PARALLEL := -n auto --dist worksteal
+# Twice as many workers as processors, because tests wait as long as they work. Each takes a stretch
+# of the tests, so that what a module sets up is set up in few of them.
+WORKERS  := $(shell $(PYTHON) -c 'import os; print(min(2 * (os.cpu_count() or 1), 16))' 2>/dev/null || echo auto)
+PARALLEL := -n $(WORKERS) --dist worksteal
 
 test: check
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
-# Also what takes long: kills by the hundred, races by the thousand, installs, a year of a club.
+# Also what takes more than a second: kills, races by the hundred, whole shops in a browser, installs.
 test-all: check
 	$(BIN)/python -m pytest $(PARALLEL)
 

@@ -12,8 +12,18 @@ from payme.sandbox import Sandbox
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("**/*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# It waits as long as a customer would, until a receipt that was not paid can be given up.
+SLOW = ("network.md-1",)
+
+
+def block_of(page, number, code):
+    name = f"{page.relative_to(ROOT)}-{number}"
+    marks = [pytest.mark.slow] if name.endswith(SLOW) else []
+    return pytest.param(code, id=name, marks=marks)
+
+
 BLOCKS = [
-    pytest.param(block, id=f"{page.relative_to(ROOT)}-{number}")
+    block_of(page, number, block)
     for page in PAGES
     if "_build" not in page.parts
     for number, block in enumerate(BLOCK.findall(page.read_text(encoding="utf-8")), 1)

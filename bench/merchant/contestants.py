@@ -25,9 +25,9 @@ _WSGI = "bench.merchant.apps.django_shop.wsgi:application"
 
 _ENDED = "1700000000000 + n"
 _OURS_HISTORY = f"""
-    INSERT INTO payme_transaction (id, order_id, time, amount, account, create_time, perform_time,
-        cancel_time, state, reason, receivers, fiscal, holds)
-    SELECT lpad(to_hex(n), 24, 'e'), n, {_ENDED}, 50000, json_build_object('id', n),
+    INSERT INTO payme_transaction (id, box, order_id, time, amount, account, create_time,
+        perform_time, cancel_time, state, reason, receivers, fiscal, reserves)
+    SELECT lpad(to_hex(n), 24, 'e'), '', n, {_ENDED}, 50000, json_build_object('id', n),
         {_ENDED}, {_ENDED}, 0, 2, NULL, '[]', '{{}}', n
     FROM generate_series(%(first)s, %(last)s) AS n
 """

@@ -14,7 +14,7 @@ START_MS = 1_699_920_000_000
 
 _COLUMNS = (
     "id, order_id, time, amount, account, create_time, perform_time, cancel_time, state, reason, "
-    "receivers, fiscal, holds"
+    "receivers, fiscal, reserves"
 )
 # Ids are spread over their index, as Payme's are.
 _FILL = {

@@ -70,6 +70,7 @@ def axe(page: Any) -> list[str]:
 # 1. Keyboard and screen reader
 
 
+@pytest.mark.slow
 def test_a_card_is_bound_with_the_keyboard_alone(payer: Payer, box: Sandbox, store: Shop) -> None:
     page = payer.page
     keys = page.keyboard
@@ -344,6 +345,7 @@ REFUSALS = [
 ]
 
 
+@pytest.mark.slow
 def test_each_refusal_has_its_key_its_place_and_its_text(
     page: Any, store: Shop, box: Sandbox
 ) -> None:

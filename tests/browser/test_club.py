@@ -149,6 +149,7 @@ def person(chromium: Any, club: RunningClub, language: str) -> Iterator[Person]:
 english = pytest.mark.parametrize("language", ["en"], indirect=True)
 
 
+@pytest.mark.slow
 def test_a_year_of_a_member_in_one_visit(club: RunningClub, person: Person) -> None:
     """Join, pay, see what comes, change the card, be refused, pay, leave, and be left alone."""
     p, page, say, amount = person, person.page, person.say, plain(AMOUNT)
@@ -242,6 +243,7 @@ def test_a_year_of_a_member_in_one_visit(club: RunningClub, person: Person) -> N
     assert not re.search(rb"8600 ?0691|8600 ?3186|9860 ?0301", stored)
 
 
+@pytest.mark.slow
 @english
 def test_who_has_left_joins_again(club: RunningClub, person: Person) -> None:
     p = person
@@ -265,6 +267,7 @@ def test_who_has_left_joins_again(club: RunningClub, person: Person) -> None:
     assert club.debits() == 2
 
 
+@pytest.mark.slow
 @english
 def test_a_payment_that_nobody_knows_is_in_progress_and_ends_by_itself(
     club: RunningClub, person: Person
@@ -288,6 +291,7 @@ def test_a_payment_that_nobody_knows_is_in_progress_and_ends_by_itself(
     assert club.debits() == 1
 
 
+@pytest.mark.slow
 @english
 def test_a_club_that_is_killed_between_debit_and_page_ends_with_one_debit(
     club: RunningClub, person: Person
@@ -315,6 +319,7 @@ def test_a_club_that_is_killed_between_debit_and_page_ends_with_one_debit(
     assert (club.debits(), len(p.messages())) == (1, 1)
 
 
+@pytest.mark.slow
 @english
 def test_a_double_click_moves_and_pays_once(club: RunningClub, person: Person) -> None:
     p = person
@@ -330,6 +335,7 @@ def test_a_double_click_moves_and_pays_once(club: RunningClub, person: Person) -
     assert club.debits() == 1
 
 
+@pytest.mark.slow
 @english
 def test_a_card_that_the_club_refuses_is_told_beside_the_form(
     club: RunningClub, person: Person
@@ -347,6 +353,7 @@ def test_a_card_that_the_club_refuses_is_told_beside_the_form(
     assert club.debits() == 1
 
 
+@pytest.mark.slow
 @english
 def test_the_club_stops_in_peace(club: RunningClub, person: Person) -> None:
     person.joins()

@@ -79,6 +79,7 @@ def fits(visitor: Visitor, look: Look) -> None:
     assert page.evaluate(UNNAMED) == [], page.url
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoken", "look"),
     [*(("uz", look) for look in LOOKS), ("ru", LOOKS[0]), ("en", LOOKS[2])],
@@ -178,6 +179,7 @@ def test_a_fault_is_written_and_removed(sandbox: Sandbox, visitor: Visitor, look
     assert sandbox.faults.list() == []
 
 
+@pytest.mark.slow
 def test_moving_the_clock_empties_the_cancellation_queue(
     sandbox: Sandbox, visitor: Visitor, look: Look
 ) -> None:
@@ -197,6 +199,7 @@ def test_moving_the_clock_empties_the_cancellation_queue(
     assert [entry.kind for entry in sandbox.entries(receipt)] == ["debit", "refund"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", [LOOKS[1], LOOKS[3]], indirect=True, ids=str)
 def test_traffic_is_live_and_keeps_open_what_is_read(
     sandbox: Sandbox, visitor: Visitor, look: Look
@@ -226,6 +229,7 @@ def test_the_traffic_is_exported(
     compile(path.read_text(encoding="utf-8"), path, "exec")
 
 
+@pytest.mark.slow
 def test_every_page_fits_the_screen_and_can_be_read(
     sandbox: Sandbox, visitor: Visitor, look: Look
 ) -> None:

@@ -165,6 +165,7 @@ def test_axe_finds_nothing_on_any_page(
         context.close()
 
 
+@pytest.mark.slow
 def test_a_renewal_keeps_the_focus_what_is_typed_and_what_is_open(
     sandbox: Sandbox, visitor: Visitor
 ) -> None:
@@ -196,6 +197,7 @@ def test_a_renewal_keeps_the_focus_what_is_typed_and_what_is_open(
     assert page.locator(".calls > li").count() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("motion", "moves"), [("reduce", False), ("no-preference", True)])
 def test_nothing_moves_for_whoever_wants_no_motion(
     chromium: Any, sandbox: Sandbox, motion: str, moves: bool
@@ -325,6 +327,7 @@ def test_a_server_that_is_gone_is_said_and_the_card_stays(
     page.locator("#code").wait_for()
 
 
+@pytest.mark.slow
 def test_a_hasty_payer_sends_one_card_and_pays_once(sandbox: Sandbox, visitor: Visitor) -> None:
     page = visitor.open(f"/checkout/{sandbox.add_receipt()}?lang=en")
     sandbox.faults.add("*", when="before", action="delay", delay_ms=300)
@@ -341,6 +344,7 @@ def test_a_hasty_payer_sends_one_card_and_pays_once(sandbox: Sandbox, visitor: V
     assert methods == ["receipts.pay", "cards.verify", "cards.get_verify_code", "cards.create"]
 
 
+@pytest.mark.slow
 def test_the_copy_buttons_copy(sandbox: Sandbox, visitor: Visitor) -> None:
     page = visitor.open("/")
     for id_, text in (("key", sandbox.key), ("merchant-id", sandbox.merchant_id)):

@@ -38,6 +38,7 @@ def buy(page: Any, shop: CardShop) -> int:
     return int(page.url.split("/")[-2])
 
 
+@pytest.mark.slow
 def test_a_person_pays_with_the_saved_card(page: Any, name: str, tmp_path: Path) -> None:
     with card_shop(name, tmp_path) as shop:
         number = buy(page, shop)
@@ -49,6 +50,7 @@ def test_a_person_pays_with_the_saved_card(page: Any, name: str, tmp_path: Path)
         assert (shop.stored(number), shop.debits()) == (("paid", 1, 0), 1)
 
 
+@pytest.mark.slow
 def test_a_double_click_pays_once(page: Any, name: str, tmp_path: Path) -> None:
     with card_shop(name, tmp_path) as shop:
         shop.box.faults.add("receipts.pay", when="before", action="delay", delay_ms=400)
@@ -59,6 +61,7 @@ def test_a_double_click_pays_once(page: Any, name: str, tmp_path: Path) -> None:
         assert len(shop.box.receipts()) == 1
 
 
+@pytest.mark.slow
 def test_a_person_whose_card_is_refused_pays_with_another(
     page: Any, name: str, tmp_path: Path
 ) -> None:
@@ -72,6 +75,7 @@ def test_a_person_whose_card_is_refused_pays_with_another(
         assert (shop.stored(number), shop.debits()) == (("waiting", 0, 0), 0)
 
 
+@pytest.mark.slow
 def test_the_page_of_a_payment_that_goes_on_looks_by_itself(
     page: Any, name: str, tmp_path: Path
 ) -> None:
@@ -92,6 +96,7 @@ def test_the_page_of_a_payment_that_goes_on_looks_by_itself(
         assert (shop.stored(number), shop.debits()) == (("paid", 1, 0), 1)
 
 
+@pytest.mark.slow
 def test_no_card_number_is_asked_for(page: Any, name: str, tmp_path: Path) -> None:
     """The shop has no field for one: a number goes to Payme alone."""
     with card_shop(name, tmp_path) as shop:

@@ -103,6 +103,7 @@ def seen(both: Together, number: int) -> tuple[str, int, int]:
     return order["state"], order["paid_events"], order["cancelled_events"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHOPS)
 def test_a_person_buys_and_gets_the_money_back(chromium: Any, name: str) -> None:
     with together(name) as both:

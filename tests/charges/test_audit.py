@@ -614,6 +614,7 @@ def peak(count, folder):
     return float(said.split()[0])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
 def test_memory_does_not_grow_with_the_books(tmp_path):
     assert peak(20_000, tmp_path) < peak(2_000, tmp_path) + 8

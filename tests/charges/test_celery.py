@@ -147,6 +147,7 @@ def test_a_message_before_the_commit_is_no_failure(world, caplog):
     assert "charge order-106 is not in the ledger" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_down_fails_no_order(world, caplog):
     app = Celery("shop", broker="redis://127.0.0.1:1/0", set_as_current=False)
     app.conf.update(task_publish_retry=False, broker_connection_timeout=1)
@@ -299,6 +300,7 @@ def open_shop(postgres, tmp_path):
         broker.close()
 
 
+@pytest.mark.slow
 def test_on_redis_charges_are_paid_by_children_and_driven_again_when_due(open_shop):
     shop = open_shop(REDIS, "receipts.create before http_status times=4")
     secrets = [shop.payme.good, PAYME_KEY, LEDGER_KEY]
@@ -318,6 +320,7 @@ def test_on_redis_charges_are_paid_by_children_and_driven_again_when_due(open_sh
     assert_hidden(secrets, [*waiting, shop.processes.log])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["TEST_SOFT_LIMIT", "TEST_HARD_LIMIT"])
 def test_a_time_limit_in_the_middle_of_a_payment_leaves_the_charge_to_the_sweep(open_shop, limit):
     slow = "receipts.pay after delay delay=4s times=1"
@@ -333,6 +336,7 @@ def test_a_time_limit_in_the_middle_of_a_payment_leaves_the_charge_to_the_sweep(
     assert_hidden(secrets, [shop.processes.log])
 
 
+@pytest.mark.slow
 def test_greenlets_of_gevent_drive_charges(open_shop):
     pytest.importorskip("gevent")
     shop = open_shop(REDIS, "receipts.create before http_status times=2")
@@ -343,6 +347,7 @@ def test_greenlets_of_gevent_drive_charges(open_shop):
     count_the_money(shop.ledger, shop.db, 10)
 
 
+@pytest.mark.slow
 def test_on_rabbitmq_charges_are_paid_and_a_purged_queue_loses_nothing(open_shop):
     shop = open_shop(RABBITMQ)
     shop.order(6)

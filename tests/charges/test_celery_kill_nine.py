@@ -54,6 +54,7 @@ class Workers:
                 os.kill(child, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_whoever_is_killed_and_whatever_message_is_lost_every_charge_ends_in_the_truth(
     broker, postgres, tmp_path
 ):

@@ -222,6 +222,7 @@ async def test_a_deadline_shorter_than_the_answer(world):
     assert world.standing() == 1
 
 
+@pytest.mark.slow
 async def test_an_outage_is_not_hammered(world):
     """It was: near the deadline a charge was driven again without any pause."""
     world.sandbox.faults.add("receipts.*", when="before", action="http_status", status=503)
@@ -473,6 +474,7 @@ async def test_no_more_are_in_flight_than_asked_for(world):
     assert world.standing() == 12
 
 
+@pytest.mark.slow
 async def test_no_more_are_begun_in_a_second_than_asked_for(world):
     await submit(world, 9)
     begun = time.monotonic()
@@ -480,6 +482,7 @@ async def test_no_more_are_begun_in_a_second_than_asked_for(world):
     assert 2.0 <= time.monotonic() - begun < 4.0
 
 
+@pytest.mark.slow
 async def test_a_hook_that_fails_holds_up_nobody_else(world, caplog):
     """It ended the whole run."""
     failing = {"order-1"}
@@ -627,6 +630,7 @@ class Outage:
         return getattr(self._ledger, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drain", [True, False])
 async def test_an_outage_of_the_database_ends_no_run(drain, world, caplog):
     """It did, and the charges waited for somebody to start it again."""

@@ -8,6 +8,8 @@ import os
 import time
 from random import Random
 
+import pytest
+
 from charges.killing import MERCHANT, PAYME_KEY, WORKERS, Payme, Workers, count_the_money, submit
 from charges.ledgers import KEY
 from payme.charges import SqlLedger
@@ -29,6 +31,7 @@ def kill_while_they_work(workers, ledger, payme):
     assert met > KILLS / 2, "they were killed while they had nothing to do"
 
 
+@pytest.mark.slow
 def test_whoever_is_killed_every_charge_ends_in_the_truth(database, tmp_path):
     payme_db = tmp_path / "sandbox.db"
     payme = Payme(payme_db)

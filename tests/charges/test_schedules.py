@@ -77,6 +77,7 @@ def run_all(start, world, ledger):
     return ends
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS, ids=str)
 @pytest.mark.parametrize("start", STARTS)
 def test_every_schedule_of_faults(start, world, ledger):
@@ -103,6 +104,7 @@ def stored_in(request, ledger):
     ledger.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stored_in", "count"),
     [("sqlite", 45_000 if LONG else 3000), ("postgresql", 5000 if LONG else 150)],

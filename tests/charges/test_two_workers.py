@@ -157,6 +157,7 @@ def faults_of(world):
     return [pair for pair in pairs if world.card_pays or LATE_2 not in pair]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS, ids=str)
 @pytest.mark.parametrize("start", STARTS_OF_TWO)
 def test_every_order_of_their_steps(start, world, ledger):
@@ -178,6 +179,7 @@ def test_every_order_with_few_switches_goes_far(fault, ledger):
     assert ends == {ChargeState.PAID}
 
 
+@pytest.mark.slow
 def test_long_orders_at_random(ledger):
     random = Random(20261125)
     for _ in range(800):

@@ -210,6 +210,7 @@ def test_columns_come_in_any_order_with_a_byte_order_mark_and_lines_in_quotes(sh
     assert shown["account"] == {"order_id": "007", "shop": "bozor"}
 
 
+@pytest.mark.slow
 def test_import_takes_constant_memory(shop):
     def peak(count):
         file = shop.good(number=count * 10, count=count)
@@ -515,6 +516,7 @@ def test_an_audit_shows_on_a_terminal_how_far_it_is(shop):
     assert json.loads(done.stdout)["receipts"] == 4
 
 
+@pytest.mark.slow
 def test_the_commands_as_processes(shop):
     assert "4 stored" in process("import", shop.good(count=4)).stdout
     done = process("run", "--drain", "--in-flight", "4")
@@ -535,6 +537,7 @@ def wait_for(condition):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM that can be heard")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_the_runner_after_what_is_under_way(shop, number):
@@ -563,6 +566,7 @@ def test_the_command_line_needs_no_database_for_other_commands():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
 
 
+@pytest.mark.slow
 def test_several_runners_on_one_postgresql_take_each_charge_once(shop, monkeypatch):
     with postgres_database() as url:
         monkeypatch.setenv("PAYME_LEDGER", url)

@@ -45,6 +45,7 @@ def passes(monkeypatch):
     return of
 
 
+@pytest.mark.slow
 def test_a_small_year_passes_for_real():
     result = run("year", "--subscribers", "5", "--months", "2", "--json")
     assert result.exit_code == 0, result.output

@@ -98,6 +98,7 @@ def wait_until_it_drives(host):
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_runs_that_overlap_take_each_period_once_and_end_with_0(host):
     host.hold_up()
     for run in [host.start() for _ in range(3)]:
@@ -111,6 +112,7 @@ def test_a_run_that_has_nothing_to_do_ends_with_0(host):
     host.check()
 
 
+@pytest.mark.slow
 def test_sigterm_ends_it_with_0_after_what_is_under_way_and_the_next_run_goes_on(host):
     host.hold_up()
     run = host.start()
@@ -141,6 +143,7 @@ def test_a_subscription_that_fails_is_told_and_holds_no_run_up(host):
     host.check()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("flock") is None, reason="util-linux is not here")
 def test_flock_leaves_the_work_to_the_run_before(host, tmp_path):
     """As the page says: `flock -n -E 0 FILE payme recurring run --drain`."""

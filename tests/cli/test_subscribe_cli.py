@@ -58,6 +58,7 @@ def test_every_state_is_told_in_words():
     assert set(_STATES) == {int(state) for state in ReceiptState}
 
 
+@pytest.mark.slow
 def test_the_whole_journey_as_processes(env):
     made = process("cards", "create", "--show-token", "--json", env=env, given=f"{CARD}\n{EXPIRE}")
     token = json.loads(made.stdout)["token"]
@@ -166,6 +167,7 @@ def test_a_terminal_is_asked(env, api, token, answer, state):
     assert token not in terminal.seen
 
 
+@pytest.mark.slow
 def test_what_is_paid_already_is_not_paid_again(box, env, api, token):
     receipt = receipt_of(api)
     api.receipts.pay(receipt, token)

@@ -64,6 +64,7 @@ def test_connections_are_no_more_than_tasks_in_flight(run, line, options, sandbo
     assert line.connections <= len(receipts)
 
 
+@pytest.mark.slow
 def test_client_is_used_in_one_loop_after_another(run, line, options, sandbox):
     """As scripts and task queues do: a client in a module, and `asyncio.run` around each call."""
     receipt = sandbox.add_receipt()
@@ -97,6 +98,7 @@ def test_loops_that_ended_leave_no_sockets_behind(run, line, options, sandbox):
     run(payme.aclose())
 
 
+@pytest.mark.slow
 def test_client_is_used_in_two_loops_at_once(run, line, options, sandbox):
     receipts = [sandbox.add_receipt(amount=1000 + number) for number in range(2)]
     payme = AsyncPayme(sandbox.merchant_id, sandbox.key, **options)

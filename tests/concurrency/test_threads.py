@@ -6,6 +6,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from payme import Payme
 from payme.errors import OutcomeUnknown
 from support.faults import LOST_AFTER
@@ -15,6 +17,7 @@ from support.listener import GIVE_UP
 THREADS, CALLS = 8, 500
 
 
+@pytest.mark.slow
 def test_eight_threads_make_five_hundred_calls_each_and_get_their_own_answers(sandbox):
     receipts = [sandbox.add_receipt(amount=1000 + number) for number in range(THREADS * 4)]
     start = threading.Barrier(THREADS, timeout=GIVE_UP)

@@ -32,12 +32,14 @@ def run(url, *options, key=KEY):
     return CliRunner().invoke(payme, arguments, env={"PAYME_KEY": key})
 
 
+@pytest.mark.slow
 def test_right_endpoint_passes_with_exit_code_zero(url):
     ended = run(url, *TWO, "--language", "uz", "--strict")
     assert ended.exit_code == 0, ended.output
     assert "62 qoida bajarildi, 0 qoida buzildi, 1 qoida tekshirilmadi" in ended.output
 
 
+@pytest.mark.slow
 def test_with_one_order_it_passes_unless_every_rule_must_be_seen():
     for options, code in (([], 0), (["--strict"], 1)):
         with serving_shop(Shop(orders=1)) as url:
@@ -46,6 +48,7 @@ def test_with_one_order_it_passes_unless_every_rule_must_be_seen():
         assert "? race-cancel" in ended.output
 
 
+@pytest.mark.slow
 def test_broken_rule_exits_with_one(tmp_path):
     report = tmp_path / "junit.xml"
     with serving_shop(Shop("paid_again")) as url:
@@ -56,6 +59,7 @@ def test_broken_rule_exits_with_one(tmp_path):
     assert KEY not in ended.output
 
 
+@pytest.mark.slow
 def test_broken_style_exits_with_zero():
     with serving_shop(Shop("application_json_only")) as url:
         ended = run(url, *TWO)
@@ -81,6 +85,7 @@ def test_endpoint_that_is_not_there_is_told_from_one_that_breaks_rules():
     assert "broken" not in ended.output
 
 
+@pytest.mark.slow
 def test_new_orders_come_from_a_command(tmp_path):
     shop = Shop(orders=20)
     count = tmp_path / "count"
@@ -141,6 +146,7 @@ def test_a_key_is_in_the_environment_or_nowhere(url):
 # The same as an assertion
 
 
+@pytest.mark.slow
 def test_assertion_lists_what_is_broken_and_not_what_is_kept():
     with (
         serving_shop(Shop("paid_again")) as url,
@@ -151,6 +157,7 @@ def test_assertion_lists_what_is_broken_and_not_what_is_kept():
     assert KEY not in str(failed.value)
 
 
+@pytest.mark.slow
 def test_assertion_may_demand_that_every_rule_is_seen():
     with serving_shop(Shop(orders=1)) as url:
         assert check_merchant(url, KEY, account={"order_id": 1}, amount=AMOUNT).passed

@@ -25,6 +25,7 @@ def commands(language):
                 yield words[1:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "uz", "ru"])
 def test_commands_of_the_page_run(language, tmp_path, monkeypatch):
     monkeypatch.setattr("payme.conformance.endpoint.PAUSE_S", 0.01)

@@ -35,6 +35,7 @@ def test_every_rule_has_mutants_and_every_mutant_another_name():
     assert len(CASES) == len(FLAWS) >= 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [rule.id for rule in RULES])
 def test_without_its_assertion_the_suite_misses_the_mutants_of_a_rule(rule, monkeypatch):
     """The suite can fail: a rule whose assertion is removed lets its own mutants through."""

@@ -74,6 +74,7 @@ def one(database, sql):
 PAID = "SELECT subscription, n FROM payme_period WHERE state = 'paid' LIMIT 1"
 
 
+@pytest.mark.slow
 def test_the_books_agree_to_the_tiyin(world, found):
     assert found == []
 
@@ -330,6 +331,7 @@ def test_dates_are_those_of_the_calendar():
     assert member.due(13) == date(2028, 2, 29)
 
 
+@pytest.mark.slow
 def test_a_storm_takes_nothing_twice(tmp_path):
     """Every fifth payment loses its answer, and most questions about it lose theirs.
 

@@ -124,6 +124,7 @@ def closed_while_it_is_paid(port, database):
     assert payme(port, "CheckTransaction", id="8" * 24)["result"]["state"] == 1
 
 
+@pytest.mark.slow
 def test_the_endpoint_in_fastapi_keeps_every_rule(project):
     app = importlib.import_module("shop.main").app
     with serving_asgi(app) as port:
@@ -131,6 +132,7 @@ def test_the_endpoint_in_fastapi_keeps_every_rule(project):
         closed_while_it_is_paid(port, project / "shop.db")
 
 
+@pytest.mark.slow
 def test_the_endpoint_in_flask_keeps_every_rule(project):
     web = importlib.import_module("shop.web")
     with serving_wsgi(web.app) as port:
@@ -146,6 +148,7 @@ def test_the_metadata_for_alembic_hold_every_table(project):
     assert tables == {"shop_order", "shop_outbox", "payme_transaction", "payme_order_lock"}
 
 
+@pytest.mark.slow
 def test_the_endpoint_in_django_keeps_every_rule(tmp_path):
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "project.settings", "PAYME_KEY": KEY}
     # The script shares the tests' servers.
@@ -277,6 +280,7 @@ def test_every_file_of_the_pages_is_run_here():
     assert sorted(path for path, _ in NAMED) == paths
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_testing_page_pass(tmp_path):
     blocks = re.findall(r"^```python\n(.*?)^```$", TESTING, re.MULTILINE | re.DOTALL)
     tests = [block for block in blocks if "def test_" in block]

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from payme.sandbox import Sandbox
 from support.page_files import django_project, files_of
 
@@ -27,6 +29,7 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_an_order_is_stored_with_its_charge_and_paid_by_run(tmp_path):
     assert {*FILES} == NAMES
     with Sandbox() as box:

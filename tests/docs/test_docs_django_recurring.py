@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from payme.sandbox import Sandbox
 from support.page_files import django_project, files_of
 
@@ -31,6 +33,7 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_a_member_joins_and_pays_the_first_month(tmp_path):
     assert {*FILES} >= {"project/settings.py", "club/models.py", "club/views.py"}
     with Sandbox() as box:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from payme.sandbox import Sandbox
 
 PAGE = (Path(__file__).parents[2] / "docs" / "en" / "wallet.md").read_text(encoding="utf-8")
@@ -29,6 +31,7 @@ print(answer.status_code, answer.content.decode())
 """
 
 
+@pytest.mark.slow
 def test_a_customer_binds_a_card_pays_with_it_and_removes_it(tmp_path):
     assert {*FILES} == {"project/settings.py", "shop/views.py"}
     with Sandbox() as box:

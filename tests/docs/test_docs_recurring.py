@@ -78,6 +78,7 @@ def test_the_commands_of_the_page_start_celery(club, words):
     run("celery", *command(words), "--help")
 
 
+@pytest.mark.slow
 def test_a_period_is_paid_by_the_procrastinate_app_of_the_page(club, sandbox, monkeypatch):
     with postgres_database() as url:
         monkeypatch.setenv("PAYME_LEDGER", url)

@@ -93,6 +93,7 @@ def test_after_a_refusal_the_same_order_is_paid_by_one_click_with_another_card(p
     assert (shop.stored(number), shop.debits()) == (("paid", 1, 0), 1)
 
 
+@pytest.mark.slow
 def test_many_clicks_on_try_again_take_the_money_once(poor_shop):
     shop = poor_shop
     number = shop.order()
@@ -106,6 +107,7 @@ def test_many_clicks_on_try_again_take_the_money_once(poor_shop):
     assert (shop.stored(number), shop.debits()) == (("paid", 1, 0), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_shop_that_is_killed_while_it_charges_ends_with_one_payment(shop, when):
     """Before: `receipts.pay` is on its way. After: the money moved, and nobody heard of it."""
@@ -170,6 +172,7 @@ def test_an_order_that_is_charged_is_not_paid_at_the_checkout(shop):
     assert (shop.stored(number), shop.debits()) == (("paid", 1, 0), 1)
 
 
+@pytest.mark.slow
 def test_a_refund_takes_the_goods_back_once(shop):
     number = shop.order()
     shop.pay(number)
@@ -275,6 +278,7 @@ def test_a_shop_ends_when_it_is_told_to(shop, number):
     assert "Traceback" not in shop.log()
 
 
+@pytest.mark.slow
 def test_what_is_left_is_finished_in_the_background(shop):
     """Payme is out of reach for as long as the customer waits; nobody clicks after that."""
     down = shop.box.faults.add("receipts.*", when="before", action="http_status", status=503)

@@ -121,6 +121,7 @@ def test_order_is_paid_once_and_taken_back_once(port):
     assert (shown["state"], shown["paid_events"], shown["cancelled_events"]) == ("closed", 1, 1)
 
 
+@pytest.mark.slow
 def test_shop_keeps_every_rule_of_the_merchant_api(port):
     report = grade(
         f"http://127.0.0.1:{port}/payme",

@@ -228,6 +228,7 @@ async def test_a_cancel_that_answers_a_receipt_not_cancelled_is_no_proof(connect
     assert state_of(sandbox, state.unpaid) == 50
 
 
+@pytest.mark.slow
 async def test_a_payment_that_gets_through_just_before_it_is_given_up_is_found(
     connect, server, sandbox
 ):

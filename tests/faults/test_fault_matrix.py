@@ -249,6 +249,7 @@ RESOLVED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", MOVES_MONEY)
 @pytest.mark.parametrize("fault", RESOLVED, ids=str)
 async def test_resolve_ends_in_what_the_ledger_confirms(method, fault, connect, server, sandbox):
@@ -268,6 +269,7 @@ async def test_resolve_ends_in_what_the_ledger_confirms(method, fault, connect, 
     assert sandbox.debits(state.unpaid) == int(method == "receipts.pay" and fault.executed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", RESOLVED, ids=str)
 async def test_resolve_with_cancel_leaves_no_doubt(fault, connect, server, sandbox):
     states = {method: prepare(sandbox, method) for method in MOVES_MONEY}

@@ -87,6 +87,7 @@ def test_a_refund_that_is_refused_at_once_leaves_the_receipt_paid(world):
     assert sandbox.debits(receipt) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("progression", ["after_checks:3", "at_once"])
 def test_wait_brings_a_payment_and_its_refund_to_their_ends(progression):
     with (

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -116,6 +117,7 @@ def test_one_member_of_a_receipt_replaced_is_read_or_named(member, value):
         assert member in str(error) or "about receipt" in str(error)
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(st.text().filter(lambda name: name not in Receipt.__struct_fields__), JSON),
     st.integers(-(2**40), 2**40),

@@ -189,6 +189,7 @@ def test_every_schedule_of_four_faults(world, rounds):
     assert known > len(said) / 4
 
 
+@pytest.mark.slow
 def test_long_schedules_at_random():
     random = Random(20261124)
     for _ in range(20_000):

@@ -10,6 +10,8 @@ import os
 import time
 from random import Random
 
+import pytest
+
 from charges.killing import MERCHANT, PAYME_KEY, WORKERS, wait_for
 from recurring.club_books import HOUR, Club, sent_notices, written_notices
 from recurring.club_worker import work
@@ -61,6 +63,7 @@ def kill_while_they_work(club, runners):
     return met
 
 
+@pytest.mark.slow
 def test_whoever_is_killed_each_period_is_paid_once_and_told_once(database, tmp_path):
     started, post = time.monotonic(), tmp_path / "post"
     club = Club(database, tmp_path, MEMBERS, POOR)

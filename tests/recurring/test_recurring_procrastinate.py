@@ -182,6 +182,7 @@ def test_what_is_not_expected_is_named(world):
 KILLS, MEMBERS, DAYS = 10, 8, 70
 
 
+@pytest.mark.slow
 def test_whoever_is_killed_each_period_is_paid_once(url, tmp_path):
     club = Club(url, tmp_path, MEMBERS)
     context = multiprocessing.get_context("forkserver")

@@ -130,6 +130,7 @@ class Year:
         return len(paid)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1])
 def test_a_club_of_some_months_agrees_to_the_tiyin(database, seed):
     with Sandbox(key=KEY) as sandbox:

@@ -38,6 +38,7 @@ def payme(tmp_path):
     payme.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 3])
 def test_at_the_same_tick_each_period_has_one_row_and_one_debit(database, payme, tmp_path, count):
     context = multiprocessing.get_context("forkserver")
@@ -134,6 +135,7 @@ def opened_in(tmp_path):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ZONES)
 def test_the_day_is_the_subscribers_whatever_the_zone_of_the_process(zone, opened_in):
     """Half past midnight in Tashkent is still the day before in UTC, where the month ends later."""

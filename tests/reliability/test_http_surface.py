@@ -372,6 +372,7 @@ def one_round(world, number):
     run()
 
 
+@pytest.mark.slow
 def test_no_request_makes_the_sandbox_fail(world):
     number = 0
     while sum(world.seen.values()) < REQUESTS:

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from threading import Barrier, Lock, Thread
 
+import pytest
+
 from payme import NotSent, OutcomeUnknown, Payme
 from payme.sandbox import Sandbox
 
@@ -108,6 +110,7 @@ def verified_token(process: Process) -> str:
         return payme.cards.verify(card.token, "666666").token
 
 
+@pytest.mark.slow
 def test_what_clients_were_told_is_what_the_ledger_says(tmp_path):
     db = tmp_path / "payme.db"
     told, resolved_paid, resolved_cancelled = Told(), set(), set()

@@ -174,6 +174,7 @@ def test_a_call_names_its_cash_box_where_there_are_several(several: bool) -> Non
         assert ("(" in line) == bool(name)
 
 
+@pytest.mark.slow
 def test_it_serves_and_stops_when_nobody_reads_what_it_prints() -> None:
     body = b'{"id":1,"method":"receipts.get","params":{"id":"000000000000000000000000"}}'
     with Process("--port", "0") as process:
@@ -208,6 +209,7 @@ def test_a_remark_stands_below_its_call_without_secrets() -> None:
     assert third.strip() == "not 860006******6311"
 
 
+@pytest.mark.slow
 def test_a_file_that_another_program_holds_is_said(tmp_path: Path) -> None:
     path = tmp_path / "sandbox.db"
     other = sqlite3.connect(path, isolation_level=None)

@@ -42,6 +42,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> str:
     return interpreter
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_foreign_client_is_served_to_the_end(python: str, client: str) -> None:
     with Sandbox() as sandbox:

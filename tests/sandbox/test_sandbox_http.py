@@ -338,6 +338,7 @@ def test_a_request_whose_headers_do_not_end_is_ended(
             assert is_closed(second)
 
 
+@pytest.mark.slow
 def test_requests_that_follow_one_another_are_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("payme.sandbox.server._HEAD_TIMEOUT_S", 0.5)
     with Sandbox() as sandbox:

@@ -113,6 +113,7 @@ def newcomer(core):
     return core
 
 
+@pytest.mark.slow
 def test_the_core_alone_is_imported(core):
     seen = core.seen["import"]
     assert seen.stdout.startswith("Payme("), seen.stderr
@@ -126,6 +127,7 @@ def test_the_core_alone_says_how_to_get_the_sandbox(core):
     assert core.seen["serve"].stderr.rstrip().endswith('pip install "payme-uz[sandbox]"')
 
 
+@pytest.mark.slow
 def test_four_lines_pass(newcomer):
     assert len(FOUR_LINES.splitlines()) == 4
     done = newcomer.pytest(FOUR_LINES)

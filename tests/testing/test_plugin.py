@@ -246,6 +246,7 @@ def serve():
 """
 
 
+@pytest.mark.slow
 def test_an_endpoint_is_graded(pytester):
     pytester.makeconftest(MERCHANT)
     pytester.makeini("[pytest]\npayme_language = ru")
@@ -327,6 +328,7 @@ def shown_ids(result):
     return sorted(line for line in result.stdout.lines if line.startswith("ids:"))
 
 
+@pytest.mark.slow
 def test_a_test_has_the_same_ids_in_every_run_and_worker(pytester):
     pytester.makepyfile(SHOW)
     alone = shown_ids(outcome(pytester, "-rP", passed=4))

@@ -45,6 +45,7 @@ def check_whole(transport):
     assert transport.send(request()).status == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 def test_thousands_of_interruptions_leave_the_pool_whole(secure, server_tls, client_tls):
     chance = random.Random(1)

@@ -392,6 +392,7 @@ def stuck_in(phase, wire, client_tls, monkeypatch):
             yield wire(f"https://127.0.0.1:{gate.port}/api", client_tls, proxy), gate
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DESCRIPTORS.exists(), reason="counts descriptors in /proc")
 @pytest.mark.parametrize("phase", PHASES)
 async def test_a_call_that_is_broken_off_while_connecting_closes_its_socket(

@@ -70,6 +70,7 @@ def test_a_known_id_leaves_the_transaction_whole(shop, alias):
     assert models.ChargeEvent.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_an_order_is_paid_by_run_and_the_shop_is_told_in_its_own_tables(shop, alias):
     with transaction.atomic(using=alias):
         Order.objects.create(name="order-1")

@@ -150,6 +150,7 @@ def test_nothing_is_typed_into_a_charge(admin, shop):
     assert charges().get("order-1").version == 0
 
 
+@pytest.mark.slow
 def test_a_refund_is_asked_for_after_agreement_and_carried_out_by_run(admin, shop):
     paid(shop)
     asked = choose(admin, "refund", "order-1")
@@ -227,6 +228,7 @@ def test_what_the_state_does_not_allow_is_left_out_and_named(admin, shop):
     assert 'name="agreed"' not in nothing
 
 
+@pytest.mark.slow
 def test_what_changed_since_it_was_shown_is_not_asked_for(admin, shop):
     paid(shop)
     shown = choose(admin, "refund", "order-1").content.decode()

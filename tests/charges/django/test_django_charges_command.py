@@ -61,6 +61,7 @@ def test_every_command_is_there_with_its_options_but_the_address_of_the_ledger()
         assert command.help == other.help
 
 
+@pytest.mark.slow
 def test_import_run_list_show_and_refund(shop, tmp_path):
     file = csv(tmp_path, *(f"order-{n},{50_000 + n},{n},{shop.token},Non" for n in (1, 2, 3)))
     assert "3 stored, 0 known, 0 refused" in run("import", file)
@@ -183,6 +184,7 @@ def ended(process):
     return process.returncode, out, err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alias", ["charges_sqlite"], indirect=True)
 def test_from_a_shell_help_and_codes_are_those_of_the_command(shop, alias):
     code, out, _ = ended(start(alias, shop, "--help"))
@@ -199,6 +201,7 @@ def test_from_a_shell_help_and_codes_are_those_of_the_command(shop, alias):
     assert "payme_charges.E002" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alias", ["charges_sqlite"], indirect=True)
 def test_sigterm_ends_it_after_what_is_under_way(shop, alias):
     shop.faults.add("receipts.pay", when="before", action="delay", delay_ms=800)
@@ -235,6 +238,7 @@ POLICY = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_whoever_is_killed_every_order_ends_in_the_truth(alias):
     with Sandbox(seed=7, account_fields={"order_id": "order"}) as box:
         for method, when, action, probability in FAULTS:

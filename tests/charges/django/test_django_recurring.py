@@ -318,6 +318,7 @@ def test_migrations_are_complete():
 # Many at once, order of locks, indexes.
 
 
+@pytest.mark.slow
 def test_a_page_of_many_is_opened_by_few_statements(open_shop, alias):
     club = open_shop()
     for number in range(120):

@@ -20,6 +20,7 @@ def admin(shop):
     return client
 
 
+@pytest.mark.slow
 def test_list_shows_what_was_paid_as_people_write_it(admin):
     response = admin.get(LIST)
     assert response.status_code == 200

@@ -57,6 +57,7 @@ def serve(shop, method, one):
     return shop.perform(one) if method == "perform" else shop.cancel(one, reason=5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "before", "after"), [("create", None, 1), ("perform", 1, 2), ("cancel", 2, -2)]
 )

@@ -40,6 +40,7 @@ def test_in_django(scenario, shop):
     scenario(shop)
 
 
+@pytest.mark.slow
 def test_payments_in_any_order_keep_the_rules(make_shop):
     class InDjango(Payments):
         def __init__(self):

@@ -25,6 +25,7 @@ def test_on_mariadb(scenario, mariadb_shop):
     scenario(mariadb_shop)
 
 
+@pytest.mark.slow
 def test_first_creates_of_an_order_do_not_fail_each_other(crowd):
     def create(client, side, one):
         return crowd.with_client(client).create(2 * one + side, str(one))
@@ -34,6 +35,7 @@ def test_first_creates_of_an_order_do_not_fail_each_other(crowd):
     assert Transaction.objects.count() == RACES
 
 
+@pytest.mark.slow
 def test_repeated_create_and_perform_get_the_same_answer(crowd):
     def create(client, side, one):
         return crowd.with_client(client).create(one, str(one))

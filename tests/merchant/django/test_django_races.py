@@ -48,6 +48,7 @@ def crowd(shop):
     return shop
 
 
+@pytest.mark.slow
 def test_of_two_creates_for_an_order_exactly_one_is_accepted(crowd):
     def create(client, side, one):
         return crowd.with_client(client).create(2 * one + side, str(one))
@@ -76,6 +77,7 @@ def test_one_id_for_two_orders_at_the_same_moment_is_accepted_once(crowd):
     assert Transaction.objects.count() == 100
 
 
+@pytest.mark.slow
 def test_repeated_perform_at_the_same_moment_tells_the_shop_once(crowd):
     for one in range(RACES):
         crowd.create(one, str(one))
@@ -86,6 +88,7 @@ def test_repeated_perform_at_the_same_moment_tells_the_shop_once(crowd):
     assert len(told) == len(set(told)) == RACES
 
 
+@pytest.mark.slow
 def test_perform_and_cancel_at_the_same_moment_agree(crowd):
     for one in range(RACES):
         crowd.create(one, str(one))
@@ -105,6 +108,7 @@ def test_perform_and_cancel_at_the_same_moment_agree(crowd):
     assert sorted(crowd.events(), key=lambda event: int(event[1])) == told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alias", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("where", ["OPTIONS", "database"])
 def test_isolation_of_the_project_does_not_matter(crowd, alias, where):

@@ -284,6 +284,7 @@ def waits(shop, box, name, argument):
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held", [("lock_order", "a"), ("lock", number(1))], ids=lambda one: one[0])
 def test_the_lock_of_an_order_is_one_in_its_cash_box_and_none_in_another(locking, held):
     """Perform and Create of an order wait for each other: both name its lock alike."""

@@ -105,6 +105,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("style", "name"), CASES)
 def test_kill_between_any_two_steps(crash, url, name, style):
     method, params, now, before, after = REQUESTS[name]

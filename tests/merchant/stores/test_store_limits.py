@@ -80,6 +80,7 @@ class Sleeper:
             await connection.exec_driver_sql(self.statement)
 
 
+@pytest.mark.slow
 def test_slow_statement_of_a_hook_is_ended_by_the_database(kind, postgres_db):
     with limited(kind, postgres_db, QUICK, "a") as shop:
         shop.create(1)
@@ -90,6 +91,7 @@ def test_slow_statement_of_a_hook_is_ended_by_the_database(kind, postgres_db):
         assert shop.perform(1)["result"]["state"] == 2
 
 
+@pytest.mark.slow
 def test_slow_statement_of_find_outside_a_transaction_is_cancelled(kind, postgres_db):
     with limited(kind, postgres_db, QUICK, "a") as shop:
         find = shop.orders.find
@@ -110,6 +112,7 @@ def test_slow_statement_of_find_outside_a_transaction_is_cancelled(kind, postgre
         assert shop.call("CheckPerformTransaction", **account)["result"] == {"allow": True}
 
 
+@pytest.mark.slow
 def test_slow_hook_under_asyncio_is_interrupted(url):
     with limited(AsyncShop, url, QUICK, "a") as shop:
         shop.create(1)
@@ -121,6 +124,7 @@ def test_slow_hook_under_asyncio_is_interrupted(url):
         assert shop.perform(1)["result"]["state"] == 2
 
 
+@pytest.mark.slow
 def test_slow_hook_in_a_thread_is_late_and_stores_nothing(url):
     with limited(BlockingShop, url, QUICK, "a") as shop:
         shop.create(1)
@@ -131,6 +135,7 @@ def test_slow_hook_in_a_thread_is_late_and_stores_nothing(url):
         assert shop.perform(1)["result"]["state"] == 2
 
 
+@pytest.mark.slow
 def test_postgresql_frees_what_a_hook_that_does_not_return_had_locked(postgres_db):
     with limited(BlockingShop, postgres_db, QUICK, "a") as shop:
         shop.create(1)
@@ -163,6 +168,7 @@ def test_busy_timeout_of_sqlite_is_set_back(tmp_path):
             assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000
 
 
+@pytest.mark.slow
 def test_page_of_the_shop_is_served_while_twenty_requests_wait(postgres_db):
     limits = Limits(request_timeout=2, lock_timeout=2)
     options = {"pool_size": 3, "max_overflow": 1, "pool_timeout": 10}
@@ -188,6 +194,7 @@ def locked_elsewhere(shop, name):
     other.dispose()
 
 
+@pytest.mark.slow
 def test_page_of_the_shop_is_served_while_twenty_tasks_wait(postgres_db):
     limits = Limits(request_timeout=2, lock_timeout=2)
     options = {"pool_size": 3, "max_overflow": 1, "pool_timeout": 10}

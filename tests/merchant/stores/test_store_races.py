@@ -54,6 +54,7 @@ def drop_the_index(shop):
         index.drop(connection)
 
 
+@pytest.mark.slow
 def test_one_of_two_creates_is_accepted(database, caplog):
     with caplog.at_level(logging.WARNING, logger="payme.merchant"):
         answers = race_to_create(database, RACES)
@@ -81,6 +82,7 @@ def test_unique_index_alone_keeps_two_creates_apart(postgres_db, monkeypatch):
         assert living(shop) == dict.fromkeys(NAMES[:150], 1)
 
 
+@pytest.mark.slow
 def test_repeated_perform_hands_over_once(database):
     for index, name in enumerate(NAMES):
         database.create(index, name)
@@ -95,6 +97,7 @@ def test_same_create_at_once_gets_the_same_answer(database):
     assert living(database) == dict.fromkeys(NAMES[:100], 1)
 
 
+@pytest.mark.slow
 def test_cancel_against_perform_leaves_order_and_transaction_in_agreement(database):
     for index, name in enumerate(NAMES):
         database.create(index, name)
@@ -116,6 +119,7 @@ def test_cancel_against_perform_leaves_order_and_transaction_in_agreement(databa
             assert (happened, database.state(name)) == (["released"], "waiting")
 
 
+@pytest.mark.slow
 def test_tasks_that_race_create_and_perform_once(database, url):
     # SQLite has one writer: more in flight would only wait for each other, a thread for each.
     pool = {"pool_size": 8, "max_overflow": 0, "pool_timeout": 60}
@@ -138,6 +142,7 @@ def test_tasks_that_race_create_and_perform_once(database, url):
         assert sorted(shop.events()) == sorted(("paid", name) for name in NAMES[:races])
 
 
+@pytest.mark.slow
 def test_processes_that_race_create_and_perform_once(database, url):
     names = NAMES[:100]
     for (left, left_performed), (right, right_performed) in in_processes(url, names):

@@ -328,6 +328,7 @@ def test_sqlite_is_locked_before_anything_is_read(tmp_path, style):
         assert shop.perform(1)["result"]["state"] == 2
 
 
+@pytest.mark.slow
 def test_busy_database_is_a_system_error_and_never_a_wrong_answer(tmp_path, caplog):
     path = tmp_path / "shop.db"
     with opened(BlockingShop, f"sqlite:///{path}", "a", connect_args={"timeout": 0.01}) as shop:

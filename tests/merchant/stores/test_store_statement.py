@@ -130,6 +130,7 @@ def measured(shop, request):
     return text.count(b'"perform_time"'), len(text)
 
 
+@pytest.mark.slow
 def test_answer_is_held_as_text_alone_and_once(shop):
     fill(shop.engine, MANY)
     shop.statement(START, START)
