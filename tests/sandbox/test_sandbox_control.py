@@ -267,6 +267,29 @@ class TestWhomItTurnsAway:
         status, error = control.no("POST", "/reset", {}, **{"Content-Type": kind})
         assert (status, "Content-Type" in error["message"]) == (415, True)
 
+    @pytest.mark.parametrize(
+        "page",
+        [
+            {"Origin": "http://evil.uz"},
+            {"Origin": "null"},
+            {"Origin": "http://127.0.0.1:1"},
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+        ],
+        ids=str,
+    )
+    def test_a_page_of_another_origin(
+        self, control: Control, sandbox: Sandbox, page: dict[str, str]
+    ) -> None:
+        sandbox.faults.add("receipts.pay", action="drop")
+        for verb, path in (("DELETE", "/faults"), ("POST", "/reset"), ("POST", "/cors")):
+            assert control.no(verb, path, {}, **page)[0] == 403
+        assert len(sandbox.faults.list()) == 1
+
+    def test_a_page_of_its_own_passes(self, control: Control, sandbox: Sandbox) -> None:
+        own = {"Origin": sandbox.url.removesuffix("/api"), "Sec-Fetch-Site": "same-origin"}
+        assert control.send("POST", "/reset", {}, **own)[0] == 200
+
     def test_json_with_a_charset_passes(self, control: Control) -> None:
         kind = "Application/JSON; charset=utf-8"
         assert control.send("POST", "/reset", {}, **{"Content-Type": kind})[0] == 200

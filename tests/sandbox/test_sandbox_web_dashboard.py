@@ -13,7 +13,7 @@ from web_tools import Browser, Page, api
 
 from payme.errors.catalogue import Language, lookup
 from payme.protocol.states import ReceiptState
-from payme.sandbox import Sandbox
+from payme.sandbox import Sandbox, SandboxClock
 from payme.sandbox.engine.ledgers import Difference
 from payme.sandbox.engine.model import EntryKind
 from payme.sandbox.engine.testcards import OUTCOMES, REFUSED, TEST_CARDS
@@ -84,7 +84,13 @@ def test_pages_let_nothing_in_from_outside(sandbox: Sandbox, browser: Browser, p
     assert browser.get("/dashboard/static/..%2fpages.py").status == 404
 
 
-@pytest.mark.parametrize("host", ["evil.uz", "127.0.0.1.evil.uz", "", "localhost.evil.uz:80"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.uz", "127.0.0.1.evil.uz", "", "localhost.evil.uz:80"),
+        *("[::1].evil.uz", "[::1", "localhost:80:evil.uz", "127.0.0.1@evil.uz"),
+    ],
+)
 def test_other_names_are_refused(sandbox: Sandbox, browser: Browser, host: str) -> None:
     receipt = sandbox.add_receipt()
     paths = [*PAGES, f"/checkout/{receipt}", f"/{receipt}", "/bT01", "/dashboard/traffic/export"]
@@ -169,6 +175,46 @@ def test_a_receipt_is_paid_with_a_button(sandbox: Sandbox, browser: Browser) -> 
     assert "21 cancel queued" in page.text
     sandbox.clock.advance("1m")
     assert "50 cancelled" in receipt_page(browser, receipt_id).text
+
+
+def test_the_timeline_has_a_call_after_what_it_did() -> None:
+    # One that stands: whatever happens, happens in the same millisecond.
+    with Sandbox(clock=SandboxClock(start=1_700_000_000_000, frozen=True)) as sandbox:
+        made = api(sandbox, "receipts.create", amount=500, account={"order_id": "1"})
+        browser = Browser(sandbox)
+        page = browser.submit(receipt_page(browser, made["receipt"]["_id"]), "/pay", card=POOR)
+        page = browser.submit(page, "/pay", card=GOOD)
+    shown = re.findall(r"</time> <span>(.*?)</span></li>", page.body)
+    assert [said.split(" on ")[0] for said in shown] == [
+        "created",
+        "receipts.create: ok",
+        "debit",
+        "paid",
+        "receipts.pay: -31630 insufficient_funds",
+        "receipts.pay: ok",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("language", "path", "said"),
+    [
+        ("uz", "faults", "Nosozlik qoʻyilmadi."),
+        ("ru", "faults", "Сбой не поставлен."),
+        ("ru", "clock", "Часы не переведены."),
+    ],
+)
+def test_what_was_wrong_with_a_form_is_said_in_the_readers_language(
+    browser: Browser, language: str, path: str, said: str
+) -> None:
+    token = browser.get(f"/dashboard/{path}").form().fields["csrf"]
+    wrong = {"csrf": token, "method": "never", "do": "advance", "by": "soon"}
+    cookie = {"Cookie": f"payme_sandbox_language={language}"}
+    page = browser.request("POST", f"/dashboard/{path}", wrong, cookie)
+    assert page.status == 422
+    banner = re.findall(r'<div class="notice bad"[^>]*>(.*?)</div>', page.body)
+    assert len(banner) == 1
+    assert f"<p>{said}</p>" in banner[0]
+    assert '<p lang="en">' in banner[0]
 
 
 def test_a_refused_payment_says_so(sandbox: Sandbox, browser: Browser) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from sandbox_tools import GOOD, POOR
+from sandbox_tools import GOOD, HUMO, POOR
 from web_tools import Browser, Page
 
 from payme.sandbox import Sandbox
@@ -52,6 +52,15 @@ def offered(page: Page) -> list[tuple[str, str, str]]:
 def shows_none(page: Page) -> None:
     text = page.url + re.sub(r"[\s-]", "", page.body)
     assert [number for number in NUMBERS if number in text or number[6:12] in text] == []
+
+
+def test_the_list_tells_whose_idea_a_card_is(browser: Browser) -> None:
+    page = browser.get("/dashboard/cards?lang=en")
+    rows = re.findall(r"<li><code>([0-9*]+)</code> <span>(.*?)</span></li>", page.body)
+    by_whom = {number: said.partition("(")[2].rstrip(")") for number, said in rows}
+    assert (by_whom[GOOD], by_whom[HUMO]) == ("", "payme-uz&#39;s own")
+    # The last is payme-uz's, and does here what the tester wished.
+    assert (by_whom[MASKED], by_whom[POOR]) == ("set by you", "set by you")
 
 
 def test_the_checkout_page_offers_every_card_that_is_known(

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from payme.sandbox import access
 from payme.sandbox.errors import InvalidSetting, SandboxError
 from payme.sandbox.simulator import Simulator
-from payme.sandbox.web.security import allowed_host
+from payme.sandbox.web.security import allowed_host, from_elsewhere
 
 _NO_PASSWORD: Final = 401
 _MAX_BODY: Final = 64 * 1024
@@ -82,6 +82,10 @@ async def _read(sandbox: Simulator, request: Request) -> ControlRequest:
         raise Refusal(403, "the Host header must name this computer")
     if not access.knows(sandbox.password, request.scope["headers"]):
         raise Refusal(_NO_PASSWORD, "this sandbox asks for the password that it printed at start")
+    # A browser asks before it sends JSON for a page of another origin, and is told nothing. That
+    # must not be all that stands between such a page and a reset.
+    if request.method in {"POST", "DELETE"} and from_elsewhere(request.scope):
+        raise Refusal(403, "a page of another origin may change nothing here")
     body: Mapping[str, Any] = await _document(request) if request.method == "POST" else {}
     return ControlRequest(body, request.path_params, request.query_params)
 

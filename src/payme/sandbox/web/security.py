@@ -7,6 +7,7 @@ beyond loopback is asked for a password: see `payme.sandbox.access`.
 """
 
 import hmac
+import re
 import secrets
 from collections.abc import Iterable
 from typing import Final
@@ -17,6 +18,8 @@ from payme.sandbox.access import is_loopback
 
 FIELD: Final = "csrf"
 """Name of the input that carries the token."""
+
+_HOST: Final = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:]+))(?::[0-9]*)?")
 
 
 def allowed_host(scope: Scope, bound: str = "") -> bool:
@@ -39,6 +42,22 @@ def allowed_host(scope: Scope, bound: str = "") -> bool:
         is_loopback(host)
         or host.endswith(".localhost")
         or host in {bound.lower(), str(server[0]) if server else ""} - {""}
+    )
+
+
+def from_elsewhere(scope: Scope) -> bool:
+    """Return whether a browser says that a page of another origin sent a request.
+
+    Programs say nothing of the kind.
+
+    Args:
+        scope: ASGI scope of the request.
+    """
+    told = dict(_headers(scope))
+    site = told.get(b"sec-fetch-site", b"none")
+    page = told.get(b"origin")
+    return site not in {b"same-origin", b"none"} or (
+        page is not None and page.rpartition(b"//")[2] != told.get(b"host")
     )
 
 
@@ -70,6 +89,6 @@ def _headers(scope: Scope) -> Iterable[tuple[bytes, bytes]]:
 
 
 def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+    """Leave the port out; what is no host with perhaps a port behind it becomes no host at all."""
+    found = _HOST.fullmatch(host)
+    return found[1] or found[2] if found else ""

@@ -24,7 +24,8 @@ with Payme(
     {_literal(config.key)},
     base_url={_literal(address)},
 ) as payme:
-    receipt = payme.receipts.create({_amount(config):_}, {json.dumps(_account(config))})
+    account = {json.dumps(_account(config))}
+    receipt = payme.receipts.create({_amount(config):_}, account)
     print(receipt.id, receipt.state.name)
 """
 

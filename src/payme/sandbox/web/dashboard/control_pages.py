@@ -9,6 +9,7 @@ from payme.sandbox.engine.faults import ACTIONS, WHENS
 from payme.sandbox.engine.methods import METHODS
 from payme.sandbox.errors import InvalidSetting
 from payme.sandbox.web.dashboard.frame import Section
+from payme.sandbox.web.i18n import preferred, translator
 from payme.sandbox.web.pages import Form, Handler, whole
 
 STEPS: Final = ("1m", "1h", "12h", "30d")
@@ -58,7 +59,7 @@ class ControlPages(Section):
         try:
             self._sandbox.faults.add_text(_rule(form))
         except InvalidSetting as error:
-            return self._faults(request, str(error), form)
+            return self._faults(request, error, form)
         return self._frame.go(request, "/dashboard/faults", "fault")
 
     async def lose(self, request: Request, form: Form) -> Response:
@@ -103,14 +104,18 @@ class ControlPages(Section):
                     clock.resume()
                     done = "resumed"
         except InvalidSetting as error:
-            return self._clock(request, str(error))
+            return self._clock(request, error)
         return self._frame.go(request, "/dashboard/clock", done)
 
-    def _faults(self, request: Request, error: str = "", given: Form | None = None) -> Response:
+    def _faults(
+        self, request: Request, wrong: InvalidSetting | None = None, given: Form | None = None
+    ) -> Response:
+        say = translator(preferred(request))
         return self._frame.page(
             request,
             "faults.html",
-            error=error,
+            error=say("The fault was not set.") if wrong else "",
+            reason=str(wrong or ""),
             given=given or {},
             faults=self._sandbox.faults.list(),
             whens=WHENS,
@@ -121,8 +126,15 @@ class ControlPages(Section):
             cors=self._sandbox.cors,
         )
 
-    def _clock(self, request: Request, error: str = "") -> Response:
-        return self._frame.page(request, "clock.html", error=error, steps=STEPS)
+    def _clock(self, request: Request, wrong: InvalidSetting | None = None) -> Response:
+        say = translator(preferred(request))
+        return self._frame.page(
+            request,
+            "clock.html",
+            error=say("The clock was not moved.") if wrong else "",
+            reason=str(wrong or ""),
+            steps=STEPS,
+        )
 
 
 def _rule(form: Form) -> str:

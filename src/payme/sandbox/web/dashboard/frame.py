@@ -95,6 +95,7 @@ class Frame:
         *,
         error: str = "",
         remedy: str = "",
+        reason: str = "",
         status: HTTPStatus | None = None,
         one_box: bool = False,
         **context: Any,
@@ -106,6 +107,7 @@ class Frame:
             template: Name of the file.
             error: What was wrong with the last form; empty for nothing.
             remedy: What to do about it.
+            reason: What exactly was wrong, as the control API says it: in English.
             status: HTTP status; by default it follows from `error`.
             one_box: Whether the page is about one cash-box, and can't show all.
             context: What the page shows besides.
@@ -119,6 +121,7 @@ class Frame:
             status=status or usual,
             error=error,
             remedy=remedy,
+            reason=reason,
             notice=NOTICES.get(request.query_params.get("done", "")) if not error else None,
             language=language,
             languages=NAMES,

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from payme.sandbox.engine import LedgerEntry, Receipt
+from payme.sandbox.traffic import Entry
 from payme.sandbox.web.backend import History
 from payme.sandbox.web.i18n import Say
 
@@ -25,22 +26,31 @@ def timeline(history: History, say: Say) -> list[Event]:
         say: Says a text in the reader's language.
     """
     receipt = history.receipt
-    # Events of the same moment stay in this order: the call, then what it did.
+    # Events of the same moment stay in this order. A call is recorded with its answer, so it comes
+    # after what it did; the receipt was there before all of it.
+    made, later = _calls(history)
     events = [
-        *_calls(history),
         Event(receipt.create_time, say("created")),
+        *made,
         *(Event(entry.time, _movement(entry, say)) for entry in history.entries),
         *_moments(receipt, say),
+        *later,
     ]
     return sorted(events, key=lambda event: event.at)
 
 
-def _calls(history: History) -> Iterable[Event]:
-    for call in reversed(history.calls):
-        outcome = "ok" if call.code is None else f"{call.code} {call.reason or call.message}"
-        fault = f", {call.fault}" if call.fault else ""
-        bad = call.refused or call.fault
-        yield Event(call.at, f"{call.method}: {outcome}{fault}", "bad" if bad else "")
+def _calls(history: History) -> tuple[list[Event], list[Event]]:
+    """List the call that made the receipt, if it is remembered, and those that came after."""
+    calls = history.calls[::-1]
+    made = [_call(call) for call in calls if call.method == "receipts.create"]
+    return made, [_call(call) for call in calls if call.method != "receipts.create"]
+
+
+def _call(call: Entry) -> Event:
+    outcome = "ok" if call.code is None else f"{call.code} {call.reason or call.message}"
+    fault = f", {call.fault}" if call.fault else ""
+    bad = call.refused or call.fault
+    return Event(call.at, f"{call.method}: {outcome}{fault}", "bad" if bad else "")
 
 
 def _movement(entry: LedgerEntry, say: Say) -> str:

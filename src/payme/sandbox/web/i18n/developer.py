@@ -46,7 +46,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Hali chek yoʻq: uni receipts.create yoki toʻlov havolasi yaratadi.",
         "Чеков пока нет: их создают receipts.create и ссылка на оплату.",
     ),
-    "No call yet.": ("Hali soʻrov yoʻq.", "Запросов пока нет."),
+    "No call yet: the first one, ready to be copied, is under “Connect to it”.": (
+        "Hali soʻrov yoʻq: “Ulanish” boʻlimida nusxalashga tayyor birinchi soʻrov bor.",
+        "Запросов пока нет: первый, готовый к копированию, есть в разделе «Подключение».",
+    ),
     # Receipts
     "Receipt": ("Chek", "Чек"),
     "State": ("Holati", "Состояние"),
@@ -106,6 +109,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Срок действия 03/99, SMS-код 666666.",
     ),
     "payme-uz's own": ("payme-uz niki", "добавлена payme-uz"),
+    "set by you": ("siz belgilagan", "задано вами"),
     "pays": ("toʻlaydi", "платит"),
     "pays, a Humo card": ("toʻlaydi, Humo kartasi", "платит, карта Humo"),
     "SMS informing is not connected": (
@@ -134,14 +138,17 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     # SMS
     "SMS outbox": ("Yuborilgan SMS-xabarlar", "Отправленные SMS"),
     "What Payme would have sent. Nothing leaves the sandbox.": (
-        "Payme yuborgan boʻlardi. Sandboxdan tashqariga hech narsa chiqmaydi.",
+        "Payme yuboradigan xabarlar. Sandboxdan tashqariga hech narsa chiqmaydi.",
         "То, что отправил бы Payme. Из песочницы ничего не уходит.",
     ),
     "Time": ("Vaqt", "Время"),
     "To": ("Kimga", "Кому"),
     "Message": ("Xabar", "Сообщение"),
     "Code": ("Kod", "Код"),
-    "No message yet.": ("Hali xabar yoʻq.", "Сообщений пока нет."),
+    "No message yet: cards.get_verify_code sends a code, receipts.send a receipt.": (
+        "Hali xabar yoʻq: cards.get_verify_code kodni, receipts.send chekni yuboradi.",
+        "Сообщений пока нет: cards.get_verify_code отправляет код, receipts.send — чек.",
+    ),
     # Traffic
     "The last calls, the newest first. Cards, tokens, keys, codes and phones are masked.": (
         "Oxirgi soʻrovlar, yangilari oldin. Karta, token, kalit, kod va telefonlar berkitilgan.",
@@ -270,7 +277,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     # One receipt
     "Refused before the payment": ("Toʻlovgacha rad etiladi", "Отказ ещё до оплаты"),
     "Why the payment failed": ("Toʻlov nega oʻtmadi", "Почему платёж не прошёл"),
-    "What it is for": ("Nima uchun", "За что"),
+    "What it is for": ("Toʻlov maqsadi", "За что платят"),
     "Who cancelled it": ("Kim bekor qilgan", "Кто отменил"),
     "Lines": ("Tovarlar", "Позиции"),
     "Title": ("Nomi", "Название"),
@@ -365,6 +372,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "Answer them": ("Javob berish", "Отвечать"),
     "All faults were removed.": ("Barcha nosozliklar olib tashlandi.", "Все сбои убраны."),
     "The clock was moved.": ("Soat surildi.", "Часы переведены."),
+    "The clock was not moved.": ("Soat surilmadi.", "Часы не переведены."),
+    "The fault was not set.": ("Nosozlik qoʻyilmadi.", "Сбой не поставлен."),
     "The traffic was forgotten.": ("Soʻrovlar tozalandi.", "Запросы очищены."),
 }
 """Uzbek and Russian by the English text."""
