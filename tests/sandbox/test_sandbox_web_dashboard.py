@@ -158,7 +158,10 @@ def test_the_token_is_another_in_every_sandbox(sandbox: Sandbox) -> None:
 
 
 def test_who_asks_for_no_page_is_told_where_to_call(browser: Browser) -> None:
-    assert "POST /api" in browser.get("/", Accept="*/*").body
+    page = browser.get("/", Accept="*/*")
+    assert "POST /api" in page.body
+    # A page of another site would load it as a script otherwise, and see by that what runs here.
+    assert page.headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_receipt_is_paid_with_a_button(sandbox: Sandbox, browser: Browser) -> None:

@@ -11,7 +11,7 @@ from payme.sandbox.web.dashboard.boxes import names_of
 from payme.sandbox.web.dashboard.control_pages import LOSABLE, STEPS
 from payme.sandbox.web.dashboard.frame import Section
 from payme.sandbox.web.i18n import preferred
-from payme.sandbox.web.pages import Form, Handler
+from payme.sandbox.web.pages import HEADERS, Form, Handler
 from payme.sandbox.web.snippets import curl, python
 
 WELCOME: Final = """This is a sandbox of Payme's Subscribe API (payme-uz). No money moves here.
@@ -38,7 +38,7 @@ class ListPages(Section):
     async def overview(self, request: Request, _form: Form) -> Response:
         """Show the newest of everything; and where there is nothing, how to begin."""
         if "text/html" not in request.headers.get("accept", ""):
-            return PlainTextResponse(WELCOME)
+            return PlainTextResponse(WELCOME, 200, HEADERS)
         choice, language = self._frame.choice(request), preferred(request)
         chosen = choice.chosen.merchant_id if choice.chosen else ""
         calls = await self._backend.calls(_RECENT, cash_box=chosen, language=language)
