@@ -142,7 +142,8 @@ class JoinedProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         """Go on with what came in the meantime."""
         super().on_response_complete()
-        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+        waits = self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]
+        if waits and not self.transport.is_closing():
             self.handle_events()
 
     def _serve(self, call: Call) -> None:
