@@ -1,8 +1,9 @@
 """One server in a process of its own: `python -m bench.sandbox.server KIND [FILE]`.
 
-KIND is `echo` (a bare Starlette application that sends the body back), `memory` or `file`. All of
-them listen with the sandbox's own uvicorn settings, in a thread, while the main thread waits for
-lines on stdin: `cpu` asks for the CPU used so far, a number for that many unpaid receipts.
+KIND is `echo` (a bare Starlette application that sends the body back), `echo, httptools` (the same
+on uvicorn's other protocol), `memory` or `file`. All of them listen with the sandbox's own uvicorn
+settings, in a thread, while the main thread waits for lines on stdin: `cpu` asks for the CPU used
+so far, a number for that many unpaid receipts.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import sys
 import time
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import uvicorn
 from starlette.applications import Starlette
@@ -32,14 +33,18 @@ async def echo(request: Request) -> Response:
 
 
 class Echo:
-    """The yardstick: what a framework and the HTTP server cost when there is nothing to do."""
+    """The yardstick: what a framework and the HTTP server cost when there is nothing to do.
 
-    def __init__(self) -> None:
+    Args:
+        http: Which of uvicorn's protocols it speaks.
+    """
+
+    def __init__(self, http: Literal["h11", "httptools"]) -> None:
         self._socket = _bind(HOST, 0)
         application = Starlette(routes=[Route("/api", echo, methods=["POST"])])
         config = _config(application)
         # Bare: how the sandbox writes its answers is a part of the sandbox.
-        config.http, config.loop = "h11", "asyncio"
+        config.http, config.loop = http, "asyncio"
         self._server = uvicorn.Server(config)
 
     def start(self) -> dict[str, Any]:
@@ -74,7 +79,9 @@ class Ours:
 
 def main(kind: str, db: str | None = None) -> None:
     """Serve until stdin ends."""
-    server = Echo() if kind == "echo" else Ours(db)
+    server = (
+        Ours(db) if kind in {"memory", "file"} else Echo("h11" if kind == "echo" else "httptools")
+    )
     print(json.dumps(server.start()), flush=True)
     for line in sys.stdin:
         if line.strip() == "cpu":

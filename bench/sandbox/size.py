@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-MOST = 1.5
 MEMORY_CALLS = 20
 
 
@@ -27,15 +26,16 @@ class Operation(NamedTuple):
     name: str
     title: str
     calls: int
-    promised: bool
+    most: float | None
+    """How many times as long it may take, if that is promised."""
 
 
 OPERATIONS = (
-    Operation("get", "receipts.get, any receipt", 200, True),
-    Operation("page", "receipts.get_all, newest 50", 20, True),
-    Operation("stored", "row of a receipt, store alone", 200, False),
-    Operation("middle", "receipts.get_all, 50 from the middle", 20, True),
-    Operation("deep", "receipts.get_all, oldest 50", 20, True),
+    Operation("get", "receipts.get, any receipt", 200, 1.2),
+    Operation("page", "receipts.get_all, newest 50", 20, 1.5),
+    Operation("stored", "row of a receipt, store alone", 200, None),
+    Operation("middle", "receipts.get_all, 50 from the middle", 20, 1.5),
+    Operation("deep", "receipts.get_all, oldest 50", 20, 1.5),
 )
 NOTES = (
     (
@@ -136,14 +136,15 @@ def targets(measured: Mapping[int, Measured]) -> Iterator[Target]:
     """Yield the promises of flatness."""
     least, most = min(measured), max(measured)
     for operation in OPERATIONS:
-        if operation.promised:
+        if operation.most is not None:
             worst = max(times_grown(measured, size, operation) for size in measured)
             held = [one.memory[operation.name] for one in measured.values()]
             grown = max(held) / held[0]
             yield Target(
-                f"{operation.title}: at most {MOST} times from {least:,} to {most:,} receipts",
+                f"{operation.title}: at most {operation.most} times from {least:,} to {most:,} "
+                "receipts",
                 f"time {worst:.2f} times, memory {grown:.2f} times",
-                worst <= MOST and grown <= MOST,
+                max(worst, grown) <= operation.most,
                 f"the store alone takes {store_grown(measured):.2f} times as long: its indexes "
                 "are deeper, and fewer of their pages stay in SQLite's cache",
             )

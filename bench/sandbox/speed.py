@@ -20,7 +20,9 @@ from bench.sandbox.load import Load, request
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KINDS = ("echo", "memory", "file")
+ECHOES = ("echo", "echo, httptools")
+STORES = ("memory", "file")
+KINDS = (*ECHOES, *STORES)
 METHODS = ("receipts.get", "receipts.create", "receipts.pay")
 LANES = (1, 32)
 PROMISED = 32
@@ -40,6 +42,12 @@ NOTES = (
         "Echo is a bare Starlette route that sends the body back; it gets the bytes of a "
         "receipts.get. All servers have the sandbox's uvicorn settings and a process of their own; "
         "echo has uvicorn's h11 as it is, which sends head and body of an answer one by one."
+    ),
+    (
+        "The first echo, which the promise is about, reads every request with h11, in Python. The "
+        "sandbox reads a call that comes whole, as all calls do here, without h11, and answers it "
+        "with the writer of uvicorn's httptools protocol; all else goes through h11. The second "
+        "echo is the same application on uvicorn's httptools, which reads requests in C."
     ),
     (
         "Figures are medians over rounds; every round runs all contestants in a new order. "
@@ -79,7 +87,7 @@ class Contestant:
         self.kind, self.method, self.lanes = kind, method, lanes
         self.series = Series()
         self._server, self._hello = server, hello
-        self._proof = b"receipts.get" if kind == "echo" else b'"result":'
+        self._proof = b"receipts.get" if kind in ECHOES else b'"result":'
         self._calls = CALIBRATION
 
     def calibrate(self, seconds: float) -> None:
@@ -150,7 +158,7 @@ def entered(stack: ExitStack) -> Iterator[Contestant]:
         server = Process(command, dict(os.environ))
         stack.callback(server.close)
         hello = server.hear()
-        for method in ("echo",) if kind == "echo" else METHODS:
+        for method in ("echo",) if kind in ECHOES else METHODS:
             for lanes in LANES:
                 yield Contestant(kind, method, lanes, server, hello)
 
@@ -186,7 +194,7 @@ def row(contestant: Contestant, contestants: list[Contestant]) -> list[str]:
 
 def targets(contestants: list[Contestant]) -> Iterator[Target]:
     """Yield the promise for each kind of storage, judged by its slowest call under load."""
-    for kind in KINDS[1:]:
+    for kind in STORES:
         own = [each for each in contestants if (each.kind, each.lanes) == (kind, PROMISED)]
         shares = {each.method: ratio(each, contestants) for each in own}
         worst = min(shares, key=lambda name: shares[name])

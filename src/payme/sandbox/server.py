@@ -211,7 +211,7 @@ class _Server(uvicorn.Server):
         """
         waiting: dict[Any, tuple[Any, float]] = {}
         for connection in cast("list[Any]", [*self.server_state.connections]):
-            if connection.conn.their_state is not h11.IDLE:
+            if connection.answering or connection.conn.their_state is not h11.IDLE:
                 continue
             cycle, since = self._waiting.get(connection, (connection.cycle, now))
             since = since if cycle is connection.cycle else now
@@ -396,8 +396,8 @@ def _config(app: Any) -> uvicorn.Config:
         app,
         lifespan="off",
         ws="none",
-        # uvicorn takes httptools where it is installed, which refuses verbs that it does not know
-        # with a page of its own instead of Payme's -32300.
+        # Of uvicorn's own, httptools would refuse verbs that it does not know with a page of its
+        # own instead of Payme's -32300.
         http=JoinedProtocol,
         interface="asgi3",
         log_config=None,
