@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 IN_FLIGHT = (1, 16)
 WARMING = 4
+PROMISED = (("Django", 1, 1.2), ("Django", 16, 1.5), ("FastAPI", 16, 3.0))
+"""At least so many times the peer's requests/s, by framework and requests in flight."""
 HEADER = (
     "server",
     "framework; in flight",
@@ -159,7 +161,7 @@ def measure(shops: Sequence[Shop], counted: Trips, rounds: int, burst: float) ->
         title=f"Merchant adapters on PostgreSQL beside {peers()}; {rounds} rounds",
         header=HEADER,
         rows=[row(*key, measured, counted) for key in measured],
-        targets=list(targets(keeping)),
+        targets=[*targets(keeping), *shares(measured)],
         notes=[*NOTES, versions(shops), *slower(measured, counted), *complaints(shops)],
     )
 
@@ -236,6 +238,24 @@ def targets(shops: Sequence[Shop]) -> Iterator[Target]:
                 begun == tally.paid == marked and not tally.flaws,
                 "; ".join((*tally.failed, *tally.flaws)),
             )
+
+
+def shares(measured: Measured) -> Iterator[Target]:
+    """Yield the promises about speed."""
+    for framework, lanes, least in PROMISED:
+        setting = Setting(lanes)
+        ours = next(one for one, at in measured if (one.role, one.framework) == ("ours", framework))
+        peer = counterpart(ours, "peer")
+        own, its = measured[ours, setting], measured[peer, setting]
+        share = times(own.rate, its.rate)
+        yield Target(
+            f"at least {least:g} × the requests/s of {peer.title}, {framework}, {lanes} in flight",
+            f"{share} times",
+            float(share) >= least,
+            f"the server's CPU is {median(own.cpu):,.0f} µs a request against "
+            f"{median(its.cpu):,.0f}, most of it the framework's, the driver's and, under Django, "
+            "the change from thread to thread at each of 12 round trips",
+        )
 
 
 def versions(shops: Sequence[Shop]) -> str:
