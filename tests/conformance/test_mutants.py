@@ -21,6 +21,7 @@ def graded_once(flaw, *, cumulative):
     return graded(Shop(*filter(None, [flaw]), cumulative=cumulative))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "flaw"), CASES)
 def test_mutant_is_caught_by_the_rule_that_names_it(rule, flaw):
     report = graded_once(flaw, cumulative=rule == "cumulative")
@@ -66,6 +67,7 @@ def expectations(report):
             yield (verdict.rule, method, one.about, one.expected[:1] == "∌"), one
 
 
+@pytest.mark.slow
 def test_every_expectation_is_the_one_that_catches_some_mutant():
     """No comparison is there for show: for each there is a mutant that only it catches."""
     compared = {key for key, _ in expectations(graded_once("", cumulative=False))}

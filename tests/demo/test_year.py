@@ -26,6 +26,9 @@ SUBSCRIBERS, MONTHS, SEED = (1000, 12, 1) if LONG else (60, 12, 3)
 START = date(2025, 2, 1)
 
 
+pytestmark = pytest.mark.slow  # a year of a club is played first
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     planned = plan.make(START, MONTHS, SUBSCRIBERS, SEED)
@@ -74,7 +77,6 @@ def one(database, sql):
 PAID = "SELECT subscription, n FROM payme_period WHERE state = 'paid' LIMIT 1"
 
 
-@pytest.mark.slow
 def test_the_books_agree_to_the_tiyin(world, found):
     assert found == []
 
@@ -331,7 +333,6 @@ def test_dates_are_those_of_the_calendar():
     assert member.due(13) == date(2028, 2, 29)
 
 
-@pytest.mark.slow
 def test_a_storm_takes_nothing_twice(tmp_path):
     """Every fifth payment loses its answer, and most questions about it lose theirs.
 

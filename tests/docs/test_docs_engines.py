@@ -85,6 +85,7 @@ def environment(shop):
     return {**os.environ, "PYTHONPATH": paths}
 
 
+@pytest.mark.slow
 def test_order_charge_and_job_of_the_page_are_stored_together_and_paid(shop, sandbox, monkeypatch):
     with postgres_database() as url:
         monkeypatch.setenv("PAYME_LEDGER", url)

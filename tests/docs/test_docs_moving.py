@@ -133,6 +133,7 @@ def test_the_page_names_the_versions_that_the_benches_measure():
         assert f"{name} {version}" in PAGE
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     importlib.util.find_spec("aiogram") is None, reason="pip install aiogram: no aiogram"
 )

@@ -21,7 +21,6 @@ NEEDED = ("sphinx", "myst_parser", "furo", "sphinx_copybutton")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.xdist_group("docs"),
     pytest.mark.skipif(
         bool(MISSING), reason=f"pip install -r requirements-docs.txt: no {', '.join(MISSING)}"
@@ -177,6 +176,7 @@ browser_needed = pytest.mark.skipif(
 
 
 @browser_needed
+@pytest.mark.slow
 def test_a_reader_searches_switches_and_is_led_to_the_browsers_language(site: Path) -> None:
     """What the index says, a reader sees: the first result is the page, typed in any way."""
     from playwright.sync_api import sync_playwright

@@ -140,6 +140,7 @@ def checkout(shop, number):
             return False
 
 
+@pytest.mark.slow
 def test_both_ways_raced_take_the_money_once(shop):
     for _ in range(8):
         number = shop.order()

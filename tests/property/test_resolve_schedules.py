@@ -180,6 +180,7 @@ def check(schedule, world, rounds):
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: "-".join(map(str, world)))
 @pytest.mark.parametrize("rounds", [(True, False), (False, True, False)], ids=str)
 def test_every_schedule_of_four_faults(world, rounds):

@@ -169,6 +169,7 @@ def test_charges_of_others_are_none_of_its_business(shop):
     assert shop.states() == [P.OPEN]
 
 
+@pytest.mark.slow
 def test_a_year_opens_a_period_a_month(shop):
     shop.create()
     for _ in range(366):

@@ -56,6 +56,7 @@ def test_a_foreign_client_is_served_to_the_end(python: str, client: str) -> None
     assert not [entry.code for entry in entries if entry.refused]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_strict_sandbox_stops_it(python: str, client: str) -> None:
     with Sandbox(strict=True) as sandbox:

@@ -423,6 +423,7 @@ def hostile_paths(sandbox: Sandbox) -> list[str]:
     return paths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["uz", "ru", "en"])
 def test_hostile_names_of_cash_boxes_titles_cards_and_lines_stay_texts(
     language: str, clock: Clock

@@ -59,6 +59,7 @@ def test_of_two_creates_for_an_order_exactly_one_is_accepted(crowd):
     assert Transaction.objects.count() == RACES
 
 
+@pytest.mark.slow
 def test_repeated_create_at_the_same_moment_gives_the_same_answer(crowd):
     def create(client, side, one):
         return crowd.with_client(client).create(one, str(one))

@@ -71,6 +71,11 @@ class Watched:
         with self._lock:
             self._act = None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the watch has ended."""
+        return self._act is None
+
 
 class _Watch:
     def __init__(self) -> None:
@@ -103,6 +108,10 @@ class _Watch:
     def _next(self) -> Watched:
         with self._changed:
             while True:
+                # Nearly all are over long before their time: to wake for each would take the
+                # interpreter from a request a thousand times a second.
+                while self._waiting and self._waiting[0][2].is_over:
+                    heapq.heappop(self._waiting)
                 left = self._waiting[0][0] - time.monotonic() if self._waiting else None
                 if left is not None and left <= 0:
                     return heapq.heappop(self._waiting)[2]

@@ -21,7 +21,7 @@ from payme.merchant.limits import (
 from payme.merchant.orders import Shop
 from payme.merchant.stores.rows import acarry_out, carry_out, operate
 from payme.merchant.stores.sqlalchemy import schema
-from payme.merchant.stores.sqlalchemy.limiting import limit, set_back
+from payme.merchant.stores.sqlalchemy.limiting import has_settings, limit, set_back
 from payme.merchant.stores.sqlalchemy.orders import AsyncOrders, Orders
 from payme.merchant.stores.sqlalchemy.rows import LIMITS, SqlRows, begin_as_writer
 from payme.merchant.stores.sqlalchemy.sessions import (
@@ -194,6 +194,9 @@ class AsyncSqlAlchemyStore:
         self._engine = AsyncEngine(_own(blocking, _isolation(blocking), self._limits))
         self._single = _single(blocking)
         self._autocommit = AsyncEngine(_own(blocking, "AUTOCOMMIT", self._limits))
+        # Each costs a greenlet, with which a database that needs neither does without.
+        self._has_settings = has_settings(blocking.dialect)
+        self._has_one_writer = blocking.dialect.name == "sqlite"
         self._shop = Shop(called, "connection")
         self._turns = AsyncTurns(_at_once(blocking, self._limits))
 
@@ -231,22 +234,24 @@ class AsyncSqlAlchemyStore:
             async with deadline.interrupting():
                 await connection.start()
             try:
+                if not self._has_settings:
+                    return await self._carry_out_in(work, connection, deadline, single=single)
                 before = await connection.run_sync(limit, self._limits)
                 try:
-                    if single:
-                        return await self._carry_out(work, connection, deadline)
-                    return await self._in_transaction(work, connection, deadline)
+                    return await self._carry_out_in(work, connection, deadline, single=single)
                 finally:
                     await connection.run_sync(set_back, before)
             finally:
                 # Shielded: a connection that is not given back is gone from the shop's pool.
                 await asyncio.shield(connection.close())
 
-    async def _in_transaction(
-        self, work: flows.Work, connection: AsyncConnection, deadline: Deadline
+    async def _carry_out_in(
+        self, work: flows.Work, connection: AsyncConnection, deadline: Deadline, *, single: bool
     ) -> Any:
+        if single:
+            return await self._carry_out(work, connection, deadline)
         async with connection.begin() as transaction:
-            if work.scope in ("insert", "transaction"):
+            if self._has_one_writer and work.scope in ("insert", "transaction"):
                 async with deadline.interrupting():
                     await connection.run_sync(begin_as_writer)
             value = await self._carry_out(work, connection, deadline)
