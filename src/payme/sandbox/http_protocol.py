@@ -151,7 +151,7 @@ class JoinedProtocol(H11Protocol):
         self.conn.their_http_version = b"1.1"
         scope: Any = {
             "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "asgi": {"version": self.config.asgi_version, "spec_version": "2.3"},
             "http_version": "1.1",
             "server": self.server,
             "client": self.client,
