@@ -19,16 +19,12 @@ from browser_tools import TIMEOUT_MS
 from payme import Payme
 from payme.checkout import parse_link
 from payme.sandbox.web.i18n import TEXTS
+from support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 KEY = "Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"
 SHOPS = ["shop_fastapi", "shop_flask", "shop_django"]
 PATIENCE_S = 30
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def start(*options: str) -> subprocess.Popen[str]:

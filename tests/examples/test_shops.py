@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from payme.checkout import parse_link
 from payme.conformance import grade
 from payme.merchant.core import Transaction
+from support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 KEY = "Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"
@@ -34,11 +35,6 @@ def send(port, method, path, body=None, **headers):
         return response.status, json.loads(response.read() or b"null")
     finally:
         connection.close()
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 @contextmanager

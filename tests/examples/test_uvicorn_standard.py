@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from payme.sandbox import Sandbox
+from support.ports import free_port
 
 APP = """
 import asyncio, os
@@ -31,11 +31,6 @@ async def pay(receipt: str, token: str):
     paid = await app.state.payme.receipts.pay(receipt, token)
     return {"paid": paid.is_paid, "loop": type(asyncio.get_running_loop()).__module__}
 """
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def post(url):

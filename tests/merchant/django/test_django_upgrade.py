@@ -7,12 +7,15 @@ from conftest_of_upgrades import opened_alias
 from django.core.management import call_command
 from django.db import IntegrityError, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.test.utils import CaptureQueriesContext
 from scenarios import START, code, number
 from shopfront import routing
 from shopfront.models import Order
 
 from payme.merchant.core import EXPIRY_MS
 from payme.merchant.django.models import OrderLock, Transaction
+from payme.merchant.django.rows import DjangoRows
+from payme.merchant.limits import Limits
 from support.mariadb import mariadb_database
 from support.postgres import postgres_database
 
@@ -136,3 +139,55 @@ def test_migrated_table_is_as_a_new_one(old):
         columns for columns, (primary, unique) in keys.items() if primary or unique
     }
     assert not [name for name in found if name.endswith("_like") and "order_id" not in name]
+
+
+WAITING = "payme_transaction_waiting"
+BEFORE_THE_INDEX = "0002_cash_boxes"
+
+
+def migrated_to(name):
+    call_command("migrate", "payme", name, database=ALIAS, verbosity=0)
+
+
+def constraints():
+    with connections[ALIAS].cursor() as cursor:
+        return connections[ALIAS].introspection.get_constraints(cursor, "payme_transaction")
+
+
+def test_what_waits_is_indexed_where_a_part_of_a_table_can_be(old):
+    """SQLite writes a table anew for many a migration, and forgets what no model knows."""
+    migrated()
+    is_partial = connections[ALIAS].features.supports_partial_indexes
+    assert (WAITING in constraints()) == is_partial
+    if is_partial:
+        assert constraints()[WAITING]["columns"] == ["time", "id"]
+    before = content()
+    migrated_to(BEFORE_THE_INDEX)
+    assert WAITING not in constraints()
+    migrated()
+    assert (WAITING in constraints()) == is_partial
+    assert content() == before
+
+
+def test_a_sweep_reads_through_the_index_of_what_waits(old):
+    migrated()
+    Transaction.objects.filter(state=1).exclude(payme_id=number(4)).update(state=2)
+    with CaptureQueriesContext(connections[ALIAS]) as seen:
+        (found,) = DjangoRows(ALIAS, Limits()).waiting(START + EXPIRY_MS, (-1, ""), 500)
+    assert found.id == number(4)
+    if not connections[ALIAS].features.supports_partial_indexes:
+        return  # MariaDB finds the same, and has no such index.
+    (query,) = seen.captured_queries
+    explain = "EXPLAIN QUERY PLAN" if connections[ALIAS].vendor == "sqlite" else "EXPLAIN"
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute("ANALYZE payme_transaction")
+        cursor.execute(f"{explain} {query['sql']}")
+        plan = str(cursor.fetchall())
+    assert WAITING in plan
+    # No parameter stands for the state, or a driver that binds parameters could not use the index.
+    assert "= (1)" in query["sql"]
+
+
+def test_django_warns_of_no_index_on_any_database(old):
+    """It would at each `migrate` on MariaDB, of an index in `Meta` with a condition."""
+    assert [one.id for one in Transaction.check(databases=[ALIAS])] == []

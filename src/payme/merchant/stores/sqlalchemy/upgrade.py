@@ -1,6 +1,6 @@
 """How a table of an earlier version becomes one of this, and how tables come to be at all."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Set
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -13,6 +13,8 @@ from payme.merchant.stores.sqlalchemy.rows import MARIADB
 _NAME: Final = schema.transactions.name
 
 _OLD_INDEXES: Final = ("payme_transaction_holds", "payme_transaction_statement")
+
+_INDEXES: Final = {str(index.name): index for index in schema.transactions.indexes}
 
 # Several workers that start at once would all find no table, and create it.
 _LOCK: Final = 7_021_816_254
@@ -36,7 +38,7 @@ def upgrade(connection: sa.Connection) -> bool:
     The table from before cash-boxes had names gets the column `box`, which is empty in every row:
     that is the name of the one cash-box of a shop that names none, so that a shop which changes
     nothing finds all that it had. `holds` becomes `reserves`, and the cash-box is a part of every
-    key.
+    key. A table that has no index of what waits gets one, unless on MariaDB and MySQL.
 
     Args:
         connection: In whose transaction it happens; nothing of it is kept when anything fails.
@@ -58,12 +60,23 @@ def _upgrade(connection: sa.Connection) -> bool:
     if not found.has_table(_NAME):
         return False
     # By its index: a table of Django's has the same name, and migrations of its own.
-    if _OLD_INDEXES[0] not in {index["name"] for index in found.get_indexes(_NAME)}:
+    names = {index["name"] for index in found.get_indexes(_NAME)}
+    if "payme_transaction_reserves" in names:
+        return _index_waiting(connection, names)
+    if _OLD_INDEXES[0] not in names:
         return False
     if connection.dialect.name == "sqlite":
         _rebuild(connection)
     else:
         _alter(connection, found.get_pk_constraint(_NAME)["name"])
+    return True
+
+
+def _index_waiting(connection: sa.Connection, names: Set[str | None]) -> bool:
+    name = "payme_transaction_waiting"
+    if name in names or connection.dialect.name in MARIADB:
+        return False
+    _INDEXES[name].create(connection)
     return True
 
 
@@ -93,8 +106,8 @@ def _alter(connection: sa.Connection, key: Any) -> None:
         f"DROP INDEX {_OLD_INDEXES[0]}",
     ):
         connection.exec_driver_sql(statement)
-    for index in schema.transactions.indexes:
-        if index.name not in _OLD_INDEXES:
+    for name, index in _INDEXES.items():
+        if name not in _OLD_INDEXES:
             index.create(connection)
 
 
