@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from payme import configuration
+from payme.charges import SqlLedger
 from payme.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
@@ -54,6 +56,12 @@ def test_block_runs(block, sandbox, tmp_path, monkeypatch):
     script.write_text(code, encoding="utf-8")
     scope = {"__name__": "__main__", "__file__": str(script)}
     exec(compile(code, str(script), "exec"), scope)
+    # An example may leave its database to the end of the program.
+    for left in scope.values():
+        if isinstance(left, SqlLedger):
+            left.close()
+        elif isinstance(left, sa.Engine):
+            left.dispose()
 
 
 def test_all_three_readmes_show_the_same_code():

@@ -39,7 +39,9 @@ def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield lambda *arguments: CliRunner().invoke(payme, ["merchant", *arguments])
-    sys.modules.pop("shop_of_the_cli", None)
+    shop = sys.modules.pop("shop_of_the_cli", None)
+    if shop is not None:
+        shop.engine.dispose()
 
 
 def test_expire(run):

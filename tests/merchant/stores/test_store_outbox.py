@@ -288,5 +288,6 @@ def test_procrastinate_refuses_what_is_no_connection_of_psycopg():
     engine = sa.create_engine("sqlite://")
     with engine.connect() as connection, pytest.raises(InvalidArgument, match="on psycopg"):
         defer(connection, None)
+    engine.dispose()
     with pytest.raises(InvalidArgument, match="connection: got 'int'"):
         defer(5, None)
