@@ -12,6 +12,7 @@ import signal
 import ssl
 import sys
 import threading
+import warnings
 from pathlib import Path
 
 from payme import Payme
@@ -34,7 +35,10 @@ def read(payme: Payme, receipts: list[str]) -> int:
 
 def fork(work) -> int:
     """Run in a child that dies if it hangs; return its pid."""
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # Python 3.12 and newer warn of a fork beside other threads, which is what is tried here.
+        warnings.filterwarnings("ignore", r"This process \(pid=\d+\) is multi-threaded")
+        pid = os.fork()
     if pid:
         return pid
     signal.alarm(GIVE_UP)

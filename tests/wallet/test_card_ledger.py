@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import warnings
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -392,7 +393,7 @@ async def test_a_removal_waits_for_a_payment_that_is_just_beginning(postgres):
 
 def contents(database):
     if database.startswith("sqlite"):
-        with sqlite3.connect(database.removeprefix("sqlite:///")) as connection:
+        with closing(sqlite3.connect(database.removeprefix("sqlite:///"))) as connection:
             return "\n".join(connection.iterdump()).encode()
     import psycopg
 
@@ -493,7 +494,7 @@ async def test_what_waits_for_removal_is_found_by_an_index(ledger, cards, databa
     if not database.startswith("sqlite"):
         pytest.skip("PostgreSQL plans by the size of a table, and this one is small")
     await cards.add(new())
-    with sqlite3.connect(database.removeprefix("sqlite:///")) as connection:
+    with closing(sqlite3.connect(database.removeprefix("sqlite:///"))) as connection:
         query = "SELECT id FROM payme_card WHERE state = 'removing' AND id > '' ORDER BY id LIMIT 9"
         plan = str(connection.execute(f"EXPLAIN QUERY PLAN {query}").fetchall())
         assert "payme_card_removing" in plan

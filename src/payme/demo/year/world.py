@@ -143,7 +143,7 @@ class World:
     def _is_due(self, day: date) -> bool:
         if day in self.plan.events or day in self.plan.kills:
             return True
-        with sqlite3.connect(self.database) as connection:
+        with closing(sqlite3.connect(self.database)) as connection:
             (wakes,) = connection.execute("SELECT min(wakes) FROM payme_subscription").fetchone()
         return wakes is not None and wakes <= _at(day).timestamp()
 
