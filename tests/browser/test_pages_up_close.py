@@ -213,6 +213,7 @@ def test_nothing_moves_for_whoever_wants_no_motion(
         assert (name != "none") is moves
 
 
+@pytest.mark.slow
 def test_the_keyboard_alone_makes_a_receipt_and_pays_it(sandbox: Sandbox, visitor: Visitor) -> None:
     page = visitor.open("/")
     keys = page.keyboard
@@ -254,7 +255,7 @@ def test_the_keyboard_alone_makes_a_receipt_and_pays_it(sandbox: Sandbox, visito
     assert page.locator("#number").input_value() == "8600 0691 9540 6311"
     assert page.locator("#expire").input_value() == "03/99"
     keys.press("Enter")
-    page.locator("#code").wait_for()
+    page.wait_for_function("document.activeElement.id === 'code'")
     keys.type("111111")
     keys.press("Enter")
     page.get_by_role("alert").filter(has_text="Wrong").wait_for()
