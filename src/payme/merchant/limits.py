@@ -22,7 +22,6 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
-from types import TracebackType
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -127,46 +126,18 @@ class Deadline:
             f"the request took longer than request_timeout, {self.seconds:g} s; nothing is stored"
         )
 
-    def interrupting(self) -> "Interrupting":
-        """Make a block that is interrupted, at an `await`, when time is over."""
-        return Interrupting(self)
-
-
-class Interrupting:
-    """A block of a request, to be used in `async with`.
-
-    Every request has several: as a generator each would take three times as long.
-
-    Args:
-        deadline: When it is interrupted.
-
-    Raises:
-        RequestTimedOutError: Out of the block, when time is over.
-    """
-
-    def __init__(self, deadline: Deadline) -> None:
-        self._deadline = deadline
-        self._timer = asyncio.timeout(deadline.left())
-
-    async def __aenter__(self) -> None:
-        """Begin the block."""
-        await self._timer.__aenter__()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the block; say of an interruption what it means."""
+    @asynccontextmanager
+    async def interrupting(self) -> AsyncGenerator[None]:
+        """Interrupt the running task, at an `await`, when time is over."""
+        timer = asyncio.timeout(self.left())
         try:
-            await self._timer.__aexit__(kind, error, trace)
-        except TimeoutError as late:
-            raise self._deadline.passed() from late
-        if isinstance(error, TimeoutError) and self._timer.expired():
-            raise self._deadline.passed() from error
-        if error is None:
-            self._deadline.require()
+            async with timer:
+                yield
+        except TimeoutError as error:
+            if timer.expired():
+                raise self.passed() from error
+            raise
+        self.require()
 
 
 class Turns:

@@ -109,7 +109,7 @@ class _Watch:
         with self._changed:
             while True:
                 # Nearly all are over long before their time: to wake for each would take the
-                # interpreter from a request a thousand times a second.
+                # interpreter from another request each time.
                 while self._waiting and self._waiting[0][2].is_over:
                     heapq.heappop(self._waiting)
                 left = self._waiting[0][0] - time.monotonic() if self._waiting else None

@@ -234,13 +234,14 @@ class AsyncSqlAlchemyStore:
             async with deadline.interrupting():
                 await connection.start()
             try:
-                if not self._has_settings:
-                    return await self._carry_out_in(work, connection, deadline, single=single)
-                before = await connection.run_sync(limit, self._limits)
+                before = None
+                if self._has_settings:
+                    before = await connection.run_sync(limit, self._limits)
                 try:
                     return await self._carry_out_in(work, connection, deadline, single=single)
                 finally:
-                    await connection.run_sync(set_back, before)
+                    if before is not None:
+                        await connection.run_sync(set_back, before)
             finally:
                 # Shielded: a connection that is not given back is gone from the shop's pool.
                 await asyncio.shield(connection.close())
