@@ -5,13 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import socket
 import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from tests.support.ports import free_port
 
 from bench.client.environments import ROOT
 from bench.merchant.apps.shop import CPU_PATH, DATABASE
@@ -92,12 +93,6 @@ def variables(contestant: Contestant, database: str) -> dict[str, str]:
         "TZ": TIME_ZONE,
         "PYTHONPATH": str(ROOT),
     }
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server((HOST, 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def wait_until_ready(server: Server, process: subprocess.Popen[bytes]) -> None:

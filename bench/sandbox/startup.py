@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,8 @@ import time
 from pathlib import Path
 from statistics import median, quantiles
 from typing import TYPE_CHECKING
+
+from tests.support.ports import free_port
 
 from bench.report import Report, Target
 
@@ -113,12 +114,6 @@ def answered(*options: str) -> float:
     finally:
         process.kill()
         process.wait()
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 def answers(port: int) -> bool:

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from payme.recurring import Recurring
 from payme.sandbox import Sandbox
 from payme.sandbox.clock import SandboxClock
 from payme.wallet import Wallet
+from support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 LEDGER_KEY = "ZGVtbyBrZXkgb2YgdGhlIGV4YW1wbGUgc2hvcHMhISE="
@@ -84,8 +84,7 @@ class RunningClub:
     """
 
     def __init__(self, name: str, folder: Path, box: Sandbox, database: str | None = None) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.name, self.folder, self.box = name, folder, box
         self.url = f"http://127.0.0.1:{self.port}"
         self.database = folder / "club.db"

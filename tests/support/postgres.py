@@ -7,7 +7,6 @@ that asks gets a database of its own, which is dropped at the end.
 import atexit
 import os
 import shutil
-import socket
 import tempfile
 import uuid
 import warnings
@@ -17,6 +16,9 @@ from functools import cache, partial
 from pathlib import Path
 
 import psycopg
+
+# Benchmarks import this as `tests.support`.
+from .ports import free_port
 
 _ADMIN = "postgres"
 # What a test loses with a crash of the machine nobody wants back.
@@ -39,11 +41,6 @@ _DURABLE = {
 }
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 class OwnPostgres:
     """A server that this process starts, and may restart.
 
@@ -64,7 +61,7 @@ class OwnPostgres:
         with (self._data / "pg_hba.conf").open("a") as rules:
             rules.write(f"host all all {host}/24 trust\n")
         self._run = partial(pgexec, bin_path=server.bin_path, user=server.system_user)
-        port = _free_port()
+        port = free_port()
         given = " ".join(f"-c {name}={value}" for name, value in {**_SETTINGS, **settings}.items())
         self._options = f"-h {host} -p {port} -k {self._data} {given}"
         self.url = f"postgresql://{_ADMIN}@{host}:{port}/{_ADMIN}"

@@ -18,6 +18,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from payme import Payme
 from payme.sandbox import Sandbox
+from support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 KEY = "Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"
@@ -214,8 +215,7 @@ def card_shop(
     name: str, folder: Path, number: str = "8600069195406311", **options: Any
 ) -> Iterator[CardShop]:
     """Start a sandbox and a shop; both are gone at the end."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     with Sandbox(
         key=KEY,
         account_fields={"order_id": "Order"},
