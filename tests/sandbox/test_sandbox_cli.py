@@ -84,6 +84,15 @@ def test_the_banner_in_the_language(
         assert english not in process.banner
 
 
+def test_the_banner_says_which_cards_the_tester_set() -> None:
+    with Process("--port", "0", "--card", f"{GOOD}=slow") as process:
+        process.stop()
+    lines = {line.split()[0]: line for line in process.banner.splitlines() if "   0399 " in line}
+    assert "(set by you)" in lines[GOOD]
+    assert "(payme-uz's own)" in lines["8600318600000007"]
+    assert "(" not in lines["8600495473316478"]
+
+
 def test_quiet() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -232,8 +232,7 @@ def _cards(sandbox: Sandbox) -> Table:
     from payme.sandbox.web.i18n import translator
 
     say = translator(language())
-    title = tell("Sinov kartalari", "Тестовые карты", "Test cards")
-    table = Table(box=box.SIMPLE, title=title, title_justify="left")
+    table = Table(box=box.SIMPLE, title=say("Test cards"), title_justify="left")
     for column in (
         tell("raqam", "номер", "number"),
         tell("muddat", "срок", "expire"),
@@ -241,9 +240,9 @@ def _cards(sandbox: Sandbox) -> Table:
     ):
         table.add_column(column, no_wrap=True)
     every = tell("har qanday", "любой", "any")
-    ours = tell("payme-uz qoʻshgan", "добавлена payme-uz", "payme-uz's own")
     for card in sandbox.known_cards.all():
-        note = f"{say(card.note)} ({ours})" if card.ours else say(card.note)
+        source = say("set by you") if card.is_set else say("payme-uz's own")
+        note = f"{say(card.note)} ({source})" if card.ours else say(card.note)
         note = f"{note}: {card.code}" if card.code else note
         table.add_row(card.number, card.expire or every, note)
     return table

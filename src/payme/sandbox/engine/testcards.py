@@ -54,6 +54,11 @@ class KnownCard(NamedTuple):
     def __repr__(self) -> str:
         return f"KnownCard({mask_number(self.number)!r}, {self.behaviour!r})"
 
+    @property
+    def is_set(self) -> bool:
+        """Whether the tester said what it does."""
+        return TEST_CARDS.get(self.number) != self
+
 
 TEST_CARDS: Final = {
     card.number: card
