@@ -1,6 +1,6 @@
 """What the sandbox can be told: faults, the clock, and whether web pages are answered."""
 
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -111,11 +111,11 @@ class ControlPages(Section):
         self, request: Request, wrong: InvalidSetting | None = None, given: Form | None = None
     ) -> Response:
         say = translator(preferred(request))
-        return self._frame.page(
+        return self._page(
             request,
             "faults.html",
-            error=say("The fault was not set.") if wrong else "",
-            reason=str(wrong or ""),
+            wrong,
+            say("The fault was not set."),
             given=given or {},
             faults=self._sandbox.faults.list(),
             whens=WHENS,
@@ -128,13 +128,15 @@ class ControlPages(Section):
 
     def _clock(self, request: Request, wrong: InvalidSetting | None = None) -> Response:
         say = translator(preferred(request))
-        return self._frame.page(
-            request,
-            "clock.html",
-            error=say("The clock was not moved.") if wrong else "",
-            reason=str(wrong or ""),
-            steps=STEPS,
-        )
+        told = say("The clock was not moved.")
+        return self._page(request, "clock.html", wrong, told, steps=STEPS)
+
+    def _page(
+        self, request: Request, template: str, wrong: InvalidSetting | None, told: str, **shown: Any
+    ) -> Response:
+        """Show a page, and if its form was wrong, what was not done and why."""
+        error, reason = (told, str(wrong)) if wrong else ("", "")
+        return self._frame.page(request, template, error=error, reason=reason, **shown)
 
 
 def _rule(form: Form) -> str:
