@@ -29,8 +29,6 @@ class Scenario(NamedTuple):
     """Card to try it with."""
     amount: int = 5_000_000
     """Amount to try it with, in tiyin."""
-    merchant: str = "none or any"
-    """What it needs of the merchant's endpoint."""
 
     def describe(self) -> dict[str, str]:
         """Say what it is, in three languages."""
@@ -80,7 +78,6 @@ SCENARIOS: Final[dict[str, Scenario]] = {
                 {"method": "receipts.create", **_DOWN},
                 {"method": "receipts.pay", **_DOWN},
             ),
-            merchant="none or any: it is not called",
         ),
         Scenario(
             "slow",
