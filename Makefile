@@ -60,8 +60,8 @@ check: setup
 
 # Twice as many workers as processors, because tests wait as long as they work. Each takes a stretch
 # of the tests, so that what a module sets up is set up in few of them.
-WORKERS  := $(shell $(PYTHON) -c 'import os; print(min(2 * (os.cpu_count() or 1), 16))' 2>/dev/null || echo auto)
-PARALLEL := -n $(WORKERS) --dist worksteal
+WORKERS  = $(shell $(PYTHON) -c 'import os; print(min(2 * (os.cpu_count() or 1), 16))' 2>/dev/null || echo auto)
+PARALLEL = -n $(WORKERS) --dist worksteal
 
 test: check
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
