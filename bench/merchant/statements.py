@@ -150,7 +150,7 @@ class Worker:
         engine = self._store.engine
         compiled = schema.CREATED_BETWEEN.compile(engine)
         with engine.connect() as connection:
-            values = compiled.construct_params(schema.period(from_, to))
+            values = compiled.construct_params({"box": "", **schema.period(from_, to)})
             if compiled.positional:
                 values = tuple(values[name] for name in compiled.positiontup)
             rows = connection.exec_driver_sql(EXPLAIN[engine.dialect.name] + str(compiled), values)

@@ -4,6 +4,7 @@ import pytest
 import sqlalchemy as sa
 from bench.merchant import many
 from bench.merchant.contestants import CONTESTANTS
+from bench.merchant.statements import Blocking, Worker
 
 from payme.merchant.stores.sqlalchemy import schema
 
@@ -22,6 +23,19 @@ def test_days_of_transactions(url):
     engine = sa.create_engine(url)
     assert paid(engine) == 20
     engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
+def test_whatever_is_measured_of_a_statement_works(url):
+    many.fill(url, 20, 5)
+    period = many.days(0, 2)
+    store = Blocking(url)
+    worker = Worker(store)
+    assert worker.walked(*period) == 10
+    assert worker.kept(*period) > 10
+    assert worker.served(*period) > 10
+    assert "payme_transaction" in worker.plan(*period)
+    store.engine.dispose()
 
 
 def test_history_of_a_shop(postgres_db):
