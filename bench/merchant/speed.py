@@ -254,7 +254,7 @@ def shares(measured: Measured) -> Iterator[Target]:
             float(share) >= least,
             f"the server's CPU is {median(own.cpu):,.0f} µs a request against "
             f"{median(its.cpu):,.0f}, most of it the framework's, the driver's and, under Django, "
-            "the change from thread to thread at each of 12 round trips",
+            "the change from thread to thread at each round trip",
         )
 
 

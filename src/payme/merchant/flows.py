@@ -112,6 +112,12 @@ class Update(NamedTuple):
     after: Transaction
 
 
+class Confirm(NamedTuple):
+    """Step: ask whether what was stored is still going to be committed; gives False if not."""
+
+    stored: Transaction
+
+
 class ListTransactions(NamedTuple):
     """Step: read the transactions that Payme created in a period, by Payme's time, ascending.
 
@@ -147,6 +153,7 @@ RowStep = (
     | ListOrder
     | Insert
     | Update
+    | Confirm
     | ListTransactions
     | ListWaiting
 )
@@ -440,14 +447,12 @@ def _told(event: Event, transaction: Transaction) -> Steps[bool]:
 
 
 def _confirm(write: Write) -> Steps[None]:
-    """Read back what the merchant was told of.
+    """Make sure that the hook left the database transaction as it was.
 
-    A hook that swallows a database error dooms the transaction of PostgreSQL, and COMMIT would not
-    say so: it rolls back, and Payme would be told that the goods are out. Reading fails.
+    One that swallows a database error dooms the transaction of PostgreSQL, and COMMIT would not say
+    so: it rolls back, and Payme would be told that the goods are out.
     """
-    stored = write.transaction
-    kept: Transaction | None = yield ReadTransaction(stored.id)
-    if kept is None or kept.state != stored.state:
+    if not (yield Confirm(write.transaction)):
         raise RuntimeError(f"{write.event} took back what was stored; the store does that")
 
 

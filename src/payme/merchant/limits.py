@@ -20,7 +20,7 @@ true of code that does not await.
 import asyncio
 import threading
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -127,17 +127,27 @@ class Deadline:
         )
 
     @asynccontextmanager
-    async def interrupting(self) -> AsyncGenerator[None]:
-        """Interrupt the running task, at an `await`, when time is over."""
+    async def interrupting(self) -> AsyncGenerator[Callable[[], None]]:
+        """Interrupt the running task, at an `await`, when time is over.
+
+        Yields:
+            What ends that, while there is time: what follows has to come to an end.
+        """
         timer = asyncio.timeout(self.left())
+
+        def disarm() -> None:
+            self.require()
+            timer.reschedule(None)
+
         try:
             async with timer:
-                yield
+                yield disarm
         except TimeoutError as error:
             if timer.expired():
                 raise self.passed() from error
             raise
-        self.require()
+        if timer.when() is not None:
+            self.require()
 
 
 class Turns:

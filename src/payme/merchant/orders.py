@@ -137,63 +137,11 @@ def _takes_method(find: Callable[..., object], given: tuple[str, ...]) -> bool:
     )
 
 
-def find(shop: Shop, *arguments: Any, method: Method) -> Order | None:
-    """Call the merchant's `find`, blocking.
-
-    Args:
-        shop: The merchant's side.
-        arguments: What the store hands over, the account last.
-        method: The request that asks.
-
-    Returns:
-        The order, or None if there is none.
-
-    Raises:
-        TypeError: The method is a coroutine.
-    """
-    found: Order | None = _value(shop.find(*arguments, method=method))
-    return found
-
-
-def notify(orders: Any, event: Event, *arguments: Any) -> bool:
-    """Call the merchant's hook for an event.
-
-    Args:
-        orders: The merchant's side.
-        event: Name of the hook.
-        arguments: What the store hands over, the transaction last.
-
-    Returns:
-        False if the merchant has no such hook.
-
-    Raises:
-        TypeError: The hook is a coroutine.
-    """
-    hook = _hook(orders, event)
-    if hook is None:
-        return False
-    _value(hook(*arguments))
-    return True
-
-
-async def anotify(orders: Any, event: Event, *arguments: Any) -> bool:
-    """Await the merchant's hook for an event; see `notify`."""
-    hook = _hook(orders, event)
-    if hook is None:
-        return False
-    await hook(*arguments)
-    return True
-
-
-def has_hook(orders: Any, event: Event) -> bool:
-    """Return whether the merchant has a hook for an event."""
-    return _hook(orders, event) is not None
-
-
-def _hook(orders: Any, event: Event) -> Any:
-    hook = getattr(orders, event, None)
+def hook(orders: Any, event: Event) -> Any:
+    """Return the merchant's hook for an event; None without one."""
+    found = getattr(orders, event, None)
     # A base class marks the method that does nothing: then there is nothing to call or confirm.
-    return None if getattr(hook, "does_nothing", False) else hook
+    return None if getattr(found, "does_nothing", False) else found
 
 
 def does_nothing(method: T) -> T:
@@ -202,8 +150,12 @@ def does_nothing(method: T) -> T:
     return method
 
 
-def _value(given: T) -> T:
-    """Refuse a coroutine: nobody would run it, and the goods would never be handed over."""
+def value(given: T) -> T:
+    """Return what a method of the merchant gave, unless it is a coroutine.
+
+    Raises:
+        TypeError: It is one: nobody would run it, and the goods would never be handed over.
+    """
     if inspect.iscoroutine(given):
         given.close()
         raise TypeError("a method of Orders is a coroutine; here it must be `def`, not `async def`")

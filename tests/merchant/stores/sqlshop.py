@@ -1,6 +1,7 @@
 """A shop on SQLAlchemy, blocking and asyncio, that writes its orders and a diary of its events."""
 
 import asyncio
+import os
 from contextlib import contextmanager
 
 import sqlalchemy as sa
@@ -214,16 +215,35 @@ def _without_sync(connection, record):
     cursor.close()
 
 
+# Stands for PostgreSQL with the drivers that most shops have, for the whole suite or for one test.
+OTHER_DRIVERS = "postgresql+other://"
+_POSTGRESQL = OTHER_DRIVERS if os.environ.get("PAYME_TEST_DRIVERS") == "other" else "postgresql://"
+
+
+def _driven(url, drivers):
+    for plain, driven in drivers.items():
+        url = url.replace(plain, driven)
+    return url
+
+
 def blocking_url(url):
-    return url.replace("postgresql://", "postgresql+psycopg://")
+    url = url.replace("postgresql://", _POSTGRESQL)
+    return _driven(
+        url, {"postgresql://": "postgresql+psycopg://", OTHER_DRIVERS: "postgresql+psycopg2://"}
+    )
 
 
 def asyncio_url(url):
-    drivers = {"sqlite://": "sqlite+aiosqlite://", "mysql+pymysql://": "mysql+asyncmy://"}
-    url = blocking_url(url)
-    for blocking, asynchronous in drivers.items():
-        url = url.replace(blocking, asynchronous)
-    return url
+    url = url.replace("postgresql://", _POSTGRESQL)
+    return _driven(
+        url,
+        {
+            "postgresql://": "postgresql+psycopg://",
+            OTHER_DRIVERS: "postgresql+asyncpg://",
+            "sqlite://": "sqlite+aiosqlite://",
+            "mysql+pymysql://": "mysql+asyncmy://",
+        },
+    )
 
 
 @contextmanager

@@ -127,4 +127,4 @@ def test_kill_between_any_two_steps(crash, url, name, style):
     # Nothing is stored at any point before the commit, and everything after it.
     points = len(seen) - 2
     assert seen == [before] * points + [after, after]
-    assert points >= (2 if name == "create" else 5)
+    assert points >= (2 if name == "create" else 4)

@@ -119,6 +119,7 @@ NO_TABLE = "SELECT * FROM there_is_no_such_table"
 TWICE = "INSERT INTO shop_order VALUES ('a', 'waiting')"
 # What takes the whole transaction back; MariaDB does so when two wait for each other.
 TWICE_OR_ROLLBACK = "INSERT OR ROLLBACK INTO shop_order VALUES ('a', 'waiting')"
+ROLLBACK = "ROLLBACK"
 
 EVENTS = {
     "paid": (lambda shop: shop.perform(1), "paid", 2),
@@ -127,14 +128,14 @@ EVENTS = {
 }
 
 
-@pytest.mark.parametrize("statement", [NO_TABLE, TWICE, TWICE_OR_ROLLBACK])
+@pytest.mark.parametrize("statement", [NO_TABLE, TWICE, TWICE_OR_ROLLBACK, ROLLBACK])
 @pytest.mark.parametrize("event_name", EVENTS)
 def test_database_error_that_a_hook_swallows_is_never_answered_as_success(
     shop, event_name, statement
 ):
     """PostgreSQL answers COMMIT with a ROLLBACK then, and no error; others go on with most."""
     if statement is TWICE_OR_ROLLBACK and shop.engine.dialect.name == "mysql":
-        statement = "ROLLBACK"
+        statement = ROLLBACK
     happen, order_state, state = EVENTS[event_name]
     shop.create(1)
     if event_name == "cancelled":
@@ -238,7 +239,7 @@ def test_order_that_find_loses_with_a_database_error_is_not_refunded_halfway(sho
     assert shop.events() == [("paid", "a"), ("cancelled", "a")]
 
 
-def test_only_what_ran_a_hook_is_read_back(shop):
+def test_only_what_ran_a_hook_is_read_back_where_the_driver_does_not_tell(shop):
     engine = shop.async_engine.sync_engine if isinstance(shop, AsyncShop) else shop.engine
     base = AsyncOrders if isinstance(shop, AsyncShop) else Orders
 
@@ -249,7 +250,8 @@ def test_only_what_ran_a_hook_is_read_back(shop):
         return sum("FROM payme_transaction" in text for text in seen[written:])
 
     shop.create(1)
-    assert reads_after_the_write(lambda: shop.cancel(1)) == 1
+    tells = engine.dialect.driver in ("psycopg", "psycopg2")
+    assert reads_after_the_write(lambda: shop.cancel(1)) == (0 if tells else 1)
     shop.create(2)
     shop.orders.released = MethodType(base.released, shop.orders)
     assert reads_after_the_write(lambda: shop.cancel(2)) == 0

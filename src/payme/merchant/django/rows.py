@@ -22,6 +22,7 @@ from django.db.models.expressions import RawSQL
 from payme.merchant.django import models
 from payme.merchant.entities import Receiver, Transaction, TransactionState
 from payme.merchant.limits import Limits, ms
+from payme.merchant.stores.rows import unharmed
 
 _COLUMNS: Final = Transaction.__struct_fields__
 _FIELDS: Final = tuple("payme_id" if name == "id" else name for name in _COLUMNS)
@@ -132,6 +133,14 @@ class DjangoRows:
         statement = self._sql.update if after.state in _LIVING else self._sql.end
         values = [*_values(after, _CHANGING), self._box, before.id, int(before.state)]
         return self._execute(statement, values) == 1
+
+    def is_intact(self) -> bool | None:
+        """Ask the driver, on PostgreSQL; other databases go on after an error, or begin anew."""
+        if self._connection.vendor != "postgresql":
+            return None
+        if self._connection.needs_rollback:
+            return False
+        return unharmed(self._connection.connection)
 
     def created_between(
         self, from_: int, to: int, read: Callable[[Iterable[Transaction]], Any]

@@ -71,9 +71,9 @@ def _read(request: HttpRequest) -> Incoming:
     return Incoming(
         request.method or "",
         _body(request),
-        request.headers.get("Authorization"),
+        request.META.get("HTTP_AUTHORIZATION"),
         request.META.get("REMOTE_ADDR"),
-        request.headers.get("X-Forwarded-For"),
+        request.META.get("HTTP_X_FORWARDED_FOR"),
     )
 
 

@@ -1,19 +1,22 @@
-"""The eight operations that a store has, and the loops that carry a flow's steps out on them.
+"""The operations that a store has, and the loop that carries a flow's steps out on them.
 
 A store opens a connection for a piece of work, in its scope, and wraps it in `Rows`. Everything
 else is here, once for memory, SQLAlchemy and Django.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol, TypeVar
 
-from payme.flow import arun, run
+from payme.flow import run
 from payme.merchant import flows, orders
 from payme.merchant.entities import Event, Transaction
 from payme.merchant.limits import Deadline
 
 T = TypeVar("T")
+
+_IN_TRANSACTION: Final = 2
+"""What libpq calls `PQTRANS_INTRANS`."""
 
 _LOG = logging.getLogger("payme.merchant")
 
@@ -53,6 +56,13 @@ class Rows(Protocol):
         """Store a change; False if the transaction is not in the state it was read in."""
         ...
 
+    def is_intact(self) -> bool | None:
+        """Return whether the database transaction is open, and nothing in it has failed.
+
+        None where only reading tells.
+        """
+        ...
+
     def created_between(
         self, from_: int, to: int, read: Callable[[Iterable[Transaction]], Any]
     ) -> Any:
@@ -89,6 +99,8 @@ def operate(rows: Rows, step: flows.Step) -> Any:  # noqa: C901 - a case for eac
             return rows.insert(transaction, exclusive=exclusive)
         case flows.Update(before, after):
             return rows.update(before, after)
+        case flows.Confirm(stored):
+            return _is_kept(rows, stored)
         case flows.ListTransactions(from_, to, read):
             return rows.created_between(from_, to, read)
         case flows.ListWaiting(before, after, limit):
@@ -97,12 +109,34 @@ def operate(rows: Rows, step: flows.Step) -> Any:  # noqa: C901 - a case for eac
             raise TypeError(f"{type(step).__name__} concerns the merchant's code")
 
 
+def _is_kept(rows: Rows, stored: Transaction) -> bool:
+    intact = rows.is_intact()
+    if intact is not None:
+        return intact
+    kept = rows.read(stored.id)
+    return kept is not None and kept.state == stored.state
+
+
+def unharmed(driver: Any) -> bool | None:
+    """Ask a driver's connection to PostgreSQL for what the server last said of its transaction.
+
+    Args:
+        driver: A connection of psycopg's or psycopg2's, blocking or not.
+
+    Returns:
+        True inside of a transaction in which nothing failed; None of a driver that does not tell.
+    """
+    status = getattr(getattr(driver, "info", None), "transaction_status", None)
+    return None if status is None else status == _IN_TRANSACTION
+
+
 def carry_out(
     work: flows.Work,
     rows: Rows,
     merchant: orders.Shop,
     *given: Any,
     deadline: Deadline,
+    wait: Callable[[Any], Any] = orders.value,
     happened: Callable[[Event, Transaction], None] | None = None,
 ) -> Any:
     """Carry out the steps of a piece of work, blocking.
@@ -113,6 +147,7 @@ def carry_out(
         merchant: The merchant's side.
         given: What its methods are given first, such as a connection.
         deadline: When the request has to be over.
+        wait: Waits for what a method of the merchant returns, where methods are coroutines.
         happened: Is told of each event after the merchant's hook, to tell others after the commit.
 
     Returns:
@@ -126,50 +161,20 @@ def carry_out(
         deadline.require()
         match step:
             case flows.FindOrder(account, method):
-                return orders.find(merchant, *given, account, method=method)
+                return wait(merchant.find(*given, account, method=method))
             case flows.HasHook(event):
-                return orders.has_hook(merchant.orders, event)
+                return orders.hook(merchant.orders, event) is not None
             case flows.Notify(event, transaction):
-                told = orders.notify(merchant.orders, event, *given, transaction)
+                hook = orders.hook(merchant.orders, event)
+                if hook is not None:
+                    wait(hook(*given, transaction))
                 if happened is not None:
                     happened(event, transaction)
-                return told
+                return hook is not None
             case _:
                 return _noted(work, step, operate(rows, step))
 
     return run(work.steps, perform)
-
-
-async def acarry_out(
-    work: flows.Work,
-    operate: Callable[[flows.Step], Awaitable[Any]],
-    merchant: orders.Shop,
-    *given: Any,
-) -> Any:
-    """Carry out the steps of a piece of work under asyncio; see `carry_out`.
-
-    Args:
-        work: The work, whose scope is open.
-        operate: Carries out a step that concerns rows alone.
-        merchant: The merchant's side, whose methods are awaited.
-        given: What its methods are given first, such as a connection.
-
-    Returns:
-        The value of the steps.
-    """
-
-    async def perform(step: flows.Step) -> Any:
-        match step:
-            case flows.FindOrder(account, method):
-                return await merchant.find(*given, account, method=method)
-            case flows.HasHook(event):
-                return orders.has_hook(merchant.orders, event)
-            case flows.Notify(event, transaction):
-                return await orders.anotify(merchant.orders, event, *given, transaction)
-            case _:
-                return _noted(work, step, await operate(step))
-
-    return await arun(work.steps, perform)
 
 
 def _noted(work: flows.Work, step: flows.Step, came: Any) -> Any:

@@ -13,11 +13,6 @@ from payme.merchant.limits import Limits, ms
 _MARIADB: Final = {"innodb_lock_wait_timeout": "lock", "max_statement_time": "statement"}
 
 
-def has_settings(dialect: sa.Dialect) -> bool:
-    """Return whether `limit` sets anything in a database."""
-    return dialect.name != "postgresql"
-
-
 def limit(connection: sa.Connection, limits: Limits) -> str | None:
     """Set the limits of SQLite, MariaDB or MySQL.
 
@@ -31,7 +26,7 @@ def limit(connection: sa.Connection, limits: Limits) -> str | None:
     dialect = connection.dialect
     if dialect.name == "sqlite":
         return _limit_sqlite(connection, ms(limits.lock_timeout))
-    if not has_settings(dialect):
+    if dialect.name == "postgresql":
         return None
     # MySQL has no limit for statements that write.
     mariadb = bool(getattr(dialect, "is_mariadb", False))

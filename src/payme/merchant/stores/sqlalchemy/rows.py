@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from payme.merchant.entities import Transaction
+from payme.merchant.stores.rows import unharmed
 from payme.merchant.stores.sqlalchemy import schema
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class SqlRows:
             found = self._connection.execute(schema.OF_ORDER, {"order_id": order_id})
         else:
             found = self._execute(schema.OF_ORDER_IN_BOX, order_id=order_id)
-        listed = map(schema.read, found.mappings())
+        listed = map(schema.read, found)
         # MariaDB takes no notice of spaces at the end of a text.
         return [one for one in listed if one.order_id == order_id]
 
@@ -107,22 +108,28 @@ class SqlRows:
         changed = self._connection.execute(statement, schema.changed(before, after))
         return changed.rowcount == 1
 
+    def is_intact(self) -> bool | None:
+        """Ask the driver, on PostgreSQL; other databases go on after an error, or begin anew."""
+        if self._dialect != "postgresql":
+            return None
+        return unharmed(self._connection.connection.driver_connection)
+
     def created_between(
         self, from_: int, to: int, read: Callable[[Iterable[Transaction]], Any]
     ) -> Any:
         """Hand the transactions of a period to `read`, and give what it returns."""
         period = {"box": self._box, **schema.period(from_, to)}
         with self._connection.execute(schema.CREATED_BETWEEN, period) as rows:
-            return read(map(schema.read, rows.mappings()))
+            return read(map(schema.read, rows))
 
     def waiting(self, before: int, after: tuple[int, str], limit: int) -> list[Transaction]:
         """Read transactions that wait, older than `before` and after `after`, by time and id."""
         time, id_ = after
         page = {"before": before, "after_time": time, "after_id": id_, "limit": limit}
-        return [schema.read(row) for row in self._execute(schema.WAITING, **page).mappings()]
+        return [schema.read(row) for row in self._execute(schema.WAITING, **page)]
 
     def _first(self, statement: sa.Executable, **parameters: Any) -> Transaction | None:
-        row = self._execute(statement, **parameters).mappings().first()
+        row = self._execute(statement, **parameters).first()
         return None if row is None else schema.read(row)
 
     def _execute(self, statement: sa.Executable, **parameters: Any) -> "sa.CursorResult[Any]":

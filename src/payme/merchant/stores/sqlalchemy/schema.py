@@ -1,6 +1,7 @@
 """The tables, and what is read from them and written to them."""
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -105,6 +106,8 @@ order_locks: Final = sa.Table(
 # The statements are built once: SQLAlchemy keeps their text, and only the parameters are new.
 
 _KEPT: Final = [column for column in transactions.c if column.name != "reserves"]
+
+_NAMES: Final = [column.name for column in _KEPT]
 
 _OF_BOX: Final = transactions.c.box == sa.bindparam("box")
 
@@ -314,9 +317,9 @@ def changed(before: Transaction, after: Transaction) -> dict[str, Any]:
     }
 
 
-def read(row: sa.RowMapping) -> Transaction:
+def read(row: Iterable[Any]) -> Transaction:
     """Make the transaction of a row."""
-    fields: dict[str, Any] = dict(row)
+    fields = dict(zip(_NAMES, row, strict=True))
     fields["state"] = State(fields["state"])
     fields["receivers"] = tuple(Receiver(**part) for part in fields["receivers"])
     return Transaction(**fields)

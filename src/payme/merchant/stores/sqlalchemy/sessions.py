@@ -1,7 +1,7 @@
 """The contract of `orders`, with a session of SQLAlchemy's ORM instead of a connection.
 
 A session is made for each call, on the connection and in the transaction of the store. What the
-hook left in it is flushed before the store reads back what it stored.
+hook left in it is flushed before the store asks whether all is well.
 """
 
 from abc import ABC, abstractmethod

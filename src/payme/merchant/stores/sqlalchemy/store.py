@@ -1,6 +1,8 @@
 """The two stores: a connection for each piece of work, in a transaction where it may write."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
@@ -19,9 +21,9 @@ from payme.merchant.limits import (
     checked,
 )
 from payme.merchant.orders import Shop
-from payme.merchant.stores.rows import acarry_out, carry_out, operate
+from payme.merchant.stores.rows import carry_out
 from payme.merchant.stores.sqlalchemy import schema
-from payme.merchant.stores.sqlalchemy.limiting import has_settings, limit, set_back
+from payme.merchant.stores.sqlalchemy.limiting import limit, set_back
 from payme.merchant.stores.sqlalchemy.orders import AsyncOrders, Orders
 from payme.merchant.stores.sqlalchemy.rows import LIMITS, SqlRows, begin_as_writer
 from payme.merchant.stores.sqlalchemy.sessions import (
@@ -133,25 +135,11 @@ class SqlAlchemyStore:
         return run(flow, lambda work: self._work(work, deadline))
 
     def _work(self, work: flows.Work, deadline: Deadline) -> Any:
-        with self._turns.taken(deadline):
-            if work.scope in self._single:
-                with self._autocommit.connect() as connection:
-                    before = limit(connection, self._limits)
-                    try:
-                        return self._carry_out(work, connection, deadline)
-                    finally:
-                        set_back(connection, before)
-            with self._engine.connect() as connection:
-                before = limit(connection, self._limits)
-                try:
-                    with connection.begin() as transaction:
-                        if work.scope in ("insert", "transaction"):
-                            begin_as_writer(connection)
-                        value = self._carry_out(work, connection, deadline)
-                        _require_open(open_=transaction.is_active)
-                finally:
-                    set_back(connection, before)
-                return value
+        engine = self._autocommit if work.scope in self._single else self._engine
+        with self._turns.taken(deadline), engine.connect() as connection:
+            return _in_scope(
+                work, connection, self._limits, partial(self._carry_out, work, connection, deadline)
+            )
 
     def _carry_out(self, work: flows.Work, connection: sa.Connection, deadline: Deadline) -> Any:
         driver = connection.connection.driver_connection
@@ -194,9 +182,6 @@ class AsyncSqlAlchemyStore:
         self._engine = AsyncEngine(_own(blocking, _isolation(blocking), self._limits))
         self._single = _single(blocking)
         self._autocommit = AsyncEngine(_own(blocking, "AUTOCOMMIT", self._limits))
-        # Each costs a greenlet, with which a database that needs neither does without.
-        self._has_settings = has_settings(blocking.dialect)
-        self._has_one_writer = blocking.dialect.name == "sqlite"
         self._shop = Shop(called, "connection")
         self._turns = AsyncTurns(_at_once(blocking, self._limits))
 
@@ -228,50 +213,66 @@ class AsyncSqlAlchemyStore:
         return await arun(flow, perform)
 
     async def _work(self, work: flows.Work, deadline: Deadline) -> Any:
+        engine = self._autocommit if work.scope in self._single else self._engine
         async with self._turns.taken(deadline):
-            single = work.scope in self._single
-            connection = (self._autocommit if single else self._engine).connect()
-            async with deadline.interrupting():
-                await connection.start()
+            connection = engine.connect()
             try:
-                before = None
-                if self._has_settings:
-                    before = await connection.run_sync(limit, self._limits)
-                try:
-                    return await self._carry_out_in(work, connection, deadline, single=single)
-                finally:
-                    if before is not None:
-                        await connection.run_sync(set_back, before)
+                async with deadline.interrupting() as disarm:
+                    await connection.start()
+                    return await connection.run_sync(
+                        self._in_greenlet, work, connection, deadline, disarm
+                    )
             finally:
-                # Shielded: a connection that is not given back is gone from the shop's pool.
-                await asyncio.shield(connection.close())
+                if connection.sync_connection is not None:
+                    # Shielded: a connection that is not given back is gone from the shop's pool.
+                    await asyncio.shield(connection.close())
 
-    async def _carry_out_in(
-        self, work: flows.Work, connection: AsyncConnection, deadline: Deadline, *, single: bool
+    def _in_greenlet(
+        self,
+        blocking: sa.Connection,
+        work: flows.Work,
+        connection: AsyncConnection,
+        deadline: Deadline,
+        disarm: Callable[[], None],
     ) -> Any:
-        if single:
-            return await self._carry_out(work, connection, deadline)
-        async with connection.begin() as transaction:
-            if self._has_one_writer and work.scope in ("insert", "transaction"):
-                async with deadline.interrupting():
-                    await connection.run_sync(begin_as_writer)
-            value = await self._carry_out(work, connection, deadline)
+        """Do the work in one greenlet of SQLAlchemy's, each of which takes its time to begin."""
+        adapted: Any = blocking.connection.dbapi_connection
+
+        def wait(awaitable: Awaitable[Any]) -> Any:
+            def given(_: object) -> Awaitable[Any]:
+                return awaitable
+
+            return adapted.run_async(given)
+
+        def carried_out() -> Any:
+            rows = SqlRows(blocking, work.box)
+            value = carry_out(work, rows, self._shop, connection, deadline=deadline, wait=wait)
+            # Before COMMIT, which has to come to an end: nobody would know which.
+            disarm()
+            return value
+
+        return _in_scope(work, blocking, self._limits, carried_out)
+
+
+def _in_scope(
+    work: flows.Work, connection: sa.Connection, limits: Limits, carried_out: Callable[[], Any]
+) -> Any:
+    """Open the scope of a piece of work on a connection, and carry it out there.
+
+    A connection that commits by itself is one whose statements stand alone.
+    """
+    before = limit(connection, limits)
+    try:
+        if connection.get_execution_options()["isolation_level"] == "AUTOCOMMIT":
+            return carried_out()
+        with connection.begin() as transaction:
+            if work.scope in ("insert", "transaction"):
+                begin_as_writer(connection)
+            value = carried_out()
             _require_open(open_=transaction.is_active)
         return value
-
-    async def _carry_out(
-        self, work: flows.Work, connection: AsyncConnection, deadline: Deadline
-    ) -> Any:
-        async def on_rows(step: flows.Step) -> Any:
-            return await connection.run_sync(_operate, step, work.box)
-
-        # Before COMMIT, which has to come to an end: nobody would know which.
-        async with deadline.interrupting():
-            return await acarry_out(work, on_rows, self._shop, connection)
-
-
-def _operate(connection: sa.Connection, step: flows.Step, box: str) -> Any:
-    return operate(SqlRows(connection, box), step)
+    finally:
+        set_back(connection, before)
 
 
 def _require_open(*, open_: bool) -> None:
