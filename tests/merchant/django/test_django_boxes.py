@@ -137,6 +137,24 @@ def test_what_is_named_already_is_not_adopted(shop):
         store.adopt("two words")
 
 
+def test_transactions_in_every_state_are_adopted(shop, alias):
+    """A refund names one that was paid before; its ended attempts are in Payme's statement, too."""
+    for one in (1, 2):
+        shop.create(one)
+        shop.cancel(one)
+    shop.create(3)
+    shop.perform(3)
+    shop.create(4, "b")
+    shop.perform(4)
+    shop.cancel(4, reason=5)
+    shop.forget("b")
+    shop.create(5, "b")
+    before = shop.statement()
+    assert [row["state"] for row in before] == [-1, -1, 2, -2, 1]
+    assert DjangoStore(Orders()).adopt(SECOND) == 5
+    assert (shop.statement(), beside(shop).statement()) == ([], before)
+
+
 def test_a_cash_box_that_settings_name_has_the_transactions(shop, settings_of):
     with settings_of({"ORDERS": "shopfront.orders.Orders", "KEYS": [KEY], "BOX": SECOND}):
         configured()._clock = lambda: shop.now

@@ -15,6 +15,7 @@ from shopfront.models import Order
 from payme.merchant.core import EXPIRY_MS
 from payme.merchant.django.models import OrderLock, Transaction
 from payme.merchant.django.rows import DjangoRows
+from payme.merchant.entities import LONGEST_BOX, LONGEST_ORDER_ID
 from payme.merchant.limits import Limits
 from support.mariadb import mariadb_database
 from support.postgres import postgres_database
@@ -139,6 +140,56 @@ def test_migrated_table_is_as_a_new_one(old):
         columns for columns, (primary, unique) in keys.items() if primary or unique
     }
     assert not [name for name in found if name.endswith("_like") and "order_id" not in name]
+
+
+def columns():
+    """What the database tells of the columns of each table."""
+    connection = connections[ALIAS]
+    with connection.cursor() as cursor:
+        return {
+            model: sorted(connection.introspection.get_table_description(cursor, table))
+            for model in (Transaction, OrderLock)
+            for table in (model._meta.db_table,)
+        }
+
+
+def test_columns_of_the_migrated_tables_are_those_of_the_models(old):
+    migrated()
+    found = columns()
+    with connections[ALIAS].schema_editor() as editor:
+        for model in found:
+            editor.delete_model(model)
+            editor.create_model(model)
+    assert found == columns()
+
+
+def test_the_longest_order_of_the_longest_cash_box_is_locked(old):
+    """MariaDB has no other lock of an order than this row."""
+    migrated()
+    with transaction.atomic(using=ALIAS):
+        DjangoRows(ALIAS, Limits(), "b" * LONGEST_BOX).lock_order("o" * LONGEST_ORDER_ID)
+    if connections[ALIAS].vendor == "mysql":
+        assert OrderLock.objects.filter(
+            order_id="b" * LONGEST_BOX + "o" * LONGEST_ORDER_ID
+        ).exists()
+
+
+def test_rows_are_written_to_a_file_and_read_back(old, tmp_path):
+    """By `dumpdata` and `loaddata`, which store each row with the number that it had."""
+    migrated()
+    file = str(tmp_path / "payme.json")
+    Transaction.objects.filter(time__gte=START + 4).delete()
+    Transaction.objects.filter(payme_id=number(3)).update(number=2**40)
+    before = content()
+    call_command("dumpdata", "payme", database=ALIAS, output=file, verbosity=0)
+    Transaction.objects.all().delete()
+    OrderLock.objects.all().delete()
+    call_command("loaddata", file, database=ALIAS, verbosity=0)
+    assert content() == before
+    assert OrderLock.objects.get().order_id == "1"
+    assert Transaction.objects.get(payme_id=number(3)).number == 2**40
+    row = {"order_id": "7", "time": START, "amount": 1, "account": {}, "create_time": START}
+    assert Transaction.objects.create(payme_id=number(7), **row).number > 2**40
 
 
 WAITING = "payme_transaction_waiting"
