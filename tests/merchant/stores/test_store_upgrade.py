@@ -170,6 +170,17 @@ def test_a_program_that_knows_no_cash_box_stores_for_the_one_that_has_no_name(
         assert [one.box for one in shop.store.transactions_of("a")] == [""]
 
 
+def test_a_process_of_the_former_version_stores_nothing_any_more(old_url):
+    """Payme gets -32400 from it: a row without a cash-box might be one that pays twice."""
+    with opened(BlockingShop, old_url) as shop:
+        shop.store.create_all()
+        for holds in (str(MANY), None):
+            row = {**old_row(MANY), "holds": holds}
+            with pytest.raises(sa.exc.DBAPIError, match="holds"), shop.engine.begin() as connection:
+                connection.execute(sa.insert(old_transactions).values(row))
+        assert len(shop.rows(sa.select(transactions))) == MANY
+
+
 def json_column(name):
     return sa.column(name, old_transactions.c[name].type)
 
