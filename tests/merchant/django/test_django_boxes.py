@@ -92,9 +92,9 @@ def test_settings_of_several_cash_boxes_reach_the_endpoint(shop, settings_of, al
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"BOXES": {}}, "BOXES: expected"),
-        ({"BOXES": [FIRST]}, "BOXES: expected"),
-        ({"BOXES": {FIRST: KEY}}, "is no dict"),
+        ({"BOXES": {}}, "BOXES: got an empty dict, expected"),
+        ({"BOXES": [FIRST]}, "BOXES: got list, expected"),
+        ({"BOXES": {FIRST: KEY}}, "is str, expected a dict with its KEYS"),
         ({"BOXES": {FIRST: {"KEYS": [KEY], "KEY": KEY}}}, "KEY, which mean nothing"),
         ({"BOXES": {FIRST: {"KEYS": [KEY]}, SECOND: {"KEYS": [KEY]}}}, "a key in common"),
         ({"BOXES": {FIRST: {}}}, "keys:"),
