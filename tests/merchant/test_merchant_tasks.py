@@ -124,5 +124,11 @@ def test_engine_that_would_do_nothing_is_refused():
         ProcrastinateTasks(procrastinate.Blueprint())
     with pytest.raises(InvalidArgument, match="merchant: got 'Counting'"):
         CeleryTasks(celery.Celery("shop"), merchant=Counting())
-    with pytest.raises(InvalidArgument, match="app: got 'int'"):
-        CeleryTasks(5, merchant=Counting)
+    for kind in (CeleryTasks, ProcrastinateTasks):
+        with pytest.raises(InvalidArgument, match="app: got 'int'"):
+            kind(5, merchant=Counting)
+    tasks = CeleryTasks(celery.Celery("shop"), merchant=lambda: None, outbox=lambda: 5)
+    with pytest.raises(InvalidArgument, match="merchant: got 'NoneType', expected a function that"):
+        tasks.expire.run()
+    with pytest.raises(InvalidArgument, match="outbox: got 'int', expected a function that"):
+        tasks.relay.run()

@@ -3,17 +3,18 @@
 import base64
 import json
 import logging
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from payme.errors import InvalidArgument
+from payme.errors import ConfigurationError, InvalidArgument
 from payme.errors.catalogue import Text
 from payme.merchant.auth import AllowList
 from payme.merchant.core import EXPIRY_MS, AccountError, Order
-from payme.merchant.service import Incoming, Merchant
+from payme.merchant.service import AsyncMerchant, Incoming, Merchant
 from payme.merchant.stores.memory import MemoryStore
 
 KEY = "Rw712wMJspZBczFvrG09?bHkSNxnD4PY0n1C"
@@ -169,6 +170,63 @@ def test_change_password_is_not_offered(shop):
 def test_anything_but_post_is_refused(shop, method):
     answer = json.loads(shop.merchant.answer(Incoming(method, b"", AUTH)))
     assert code(answer) == -32300
+
+
+WRONG = [
+    ({"store": None}, "store: got NoneType, expected a store such as "),
+    ({"store": MemoryStore}, "store: got the class MemoryStore, expected"),
+    ({"store": KEY}, "store: got str, expected"),
+    ({"keys": KEY.encode()}, "keys: got bytes, expected one key as text, or a list"),
+    ({"keys": {"key": KEY}}, "keys: got dict, expected one key as text"),
+    ({"keys": [KEY.encode()]}, "keys: one of 1 is bytes, expected text"),
+    ({"login": None}, "login: got NoneType, expected text"),
+    ({"login": ""}, "login: got '', expected text"),
+    ({"keys": lambda: KEY, "login": 5}, "login: got int, expected text"),
+    ({"allow": ["185.234.113.1"]}, "allow: got list, expected an AllowList, or None"),
+    ({"clock": 5}, "clock: got int, expected a function"),
+    ({"refund_missing": "no"}, "refund_missing: got str, expected True or False"),
+    ({"refund_missing": None}, "refund_missing: got NoneType, expected True or False"),
+    ({"telemetry": True}, "telemetry: got bool, expected payme.telemetry.Telemetry"),
+]
+
+
+class Awaited:
+    """A store of asyncio's, which is never asked."""
+
+    async def run(self, flow):
+        raise AssertionError
+
+
+@pytest.mark.parametrize(("wrong", "told"), WRONG)
+@pytest.mark.parametrize("kind", [Merchant, AsyncMerchant])
+def test_a_wrong_argument_is_refused_at_the_start_by_name_and_shows_no_key(kind, wrong, told):
+    """A request would only get -32400, and a text in `refund_missing` would count as True."""
+    store = MemoryStore(print, print) if kind is Merchant else Awaited()
+    with pytest.raises(ConfigurationError, match=re.escape(told)) as refused:
+        kind(**{"store": store, "keys": KEY, **wrong})
+    assert KEY not in str(refused.value)
+
+
+def test_a_store_that_has_to_be_awaited_is_refused_where_nothing_is_and_the_other_way_round():
+    """One that blocks would store a payment, and fail when its answer is awaited."""
+    with pytest.raises(ConfigurationError, match="store: got Awaited, expected a store"):
+        Merchant(Awaited(), KEY)
+    with pytest.raises(ConfigurationError, match="store: got MemoryStore, expected a store"):
+        AsyncMerchant(MemoryStore(print, print), KEY)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        *(([one], f"{one!r}, expected addresses") for one in (185, None, True, "payme.uz")),
+        *((one, f"{one!r}, expected a list") for one in ("185.234.113.1", 5)),
+    ],
+)
+@pytest.mark.parametrize("argument", ["addresses", "trusted_proxies"])
+def test_what_is_no_list_of_addresses_is_shown(argument, wrong, told):
+    """Python reads a number as an address, from which nobody would ever call."""
+    with pytest.raises(ConfigurationError, match=f"{argument}: got {re.escape(told)}"):
+        AllowList(**{argument: wrong})
 
 
 def test_address_that_is_not_allowed_is_refused_like_a_wrong_key():

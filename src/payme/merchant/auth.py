@@ -9,7 +9,7 @@ import binascii
 import hmac
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
@@ -39,18 +39,26 @@ class Keys:
         login: Login of the Basic scheme.
 
     Raises:
-        ConfigurationError: There is no key, or one that can't be right. A merchant that starts
-            without a key would let anybody mark orders as paid.
+        ConfigurationError: There is no key, or one that can't be right; or the login is no text. A
+            merchant that starts without a key would let anybody mark orders as paid.
     """
 
     def __init__(self, keys: str | Sequence[str], login: str = LOGIN) -> None:
-        if not isinstance(keys, Iterable):
-            raise ConfigurationError(f"keys: got {type(keys).__name__}, expected one key or a list")
-        given = [keys] if isinstance(keys, str) else list(keys)
+        _require_login(login)
+        # Those are iterable, too: of numbers, and of what may be names.
+        if not isinstance(keys, Iterable) or isinstance(keys, bytes | Mapping):
+            kind = type(keys).__name__
+            raise ConfigurationError(f"keys: got {kind}, expected one key as text, or a list")
+        given: list[object] = [keys] if isinstance(keys, str) else list(keys)
         if not given:
             raise ConfigurationError("keys: got none, expected the key of the cash-box")
         for key in given:
-            if not isinstance(key, str) or len(key.strip()) < _SHORTEST_KEY:
+            # None is what an environment without the variable gives.
+            if not isinstance(key, str | None):
+                raise ConfigurationError(
+                    f"keys: one of {len(given)} is {type(key).__name__}, expected text"
+                )
+            if not key or len(key.strip()) < _SHORTEST_KEY:
                 raise ConfigurationError(
                     f"keys: one of {len(given)} is empty or shorter than {_SHORTEST_KEY} characters"
                 )
@@ -104,6 +112,7 @@ class Keyring:
     """
 
     def __init__(self, source: AsyncKeySource, login: str = LOGIN) -> None:
+        _require_login(login)
         self._login = login
         self._source = source if callable(source) else None
         self._given: GivenKeys | None = None if callable(source) else source
@@ -160,6 +169,12 @@ def is_coroutine(source: object) -> bool:
     return inspect.iscoroutinefunction(source)
 
 
+def _require_login(given: object) -> None:
+    if not isinstance(given, str) or not given:
+        shown = repr(given) if isinstance(given, str) else type(given).__name__
+        raise ConfigurationError(f"login: got {shown}, expected text, which is {LOGIN!r} at Payme")
+
+
 def _credentials(authorization: str | None) -> bytes:
     """Decode the header; empty for anything else, which no key is equal to."""
     scheme, _, encoded = (authorization or "").partition(" ")
@@ -191,6 +206,10 @@ class AllowList:
     def __init__(
         self, addresses: Iterable[str] = PAYME_ADDRESSES, trusted_proxies: Iterable[str] = ()
     ) -> None:
+        for name, given in (("addresses", addresses), ("trusted_proxies", trusted_proxies)):
+            # A text is iterable, too: each of its characters would be an address.
+            if isinstance(given, str) or not isinstance(given, Iterable):
+                raise ConfigurationError(f"{name}: got {given!r}, expected a list")
         self._allowed = _networks("addresses", addresses)
         proxies = list(trusted_proxies)
         self._unix = UNIX in proxies
@@ -219,10 +238,25 @@ class AllowList:
 
 
 def _networks(name: str, given: Iterable[str]) -> list[Network]:
+    found: list[Network] = []
+    for one in given:
+        network = _network(one)
+        if network is None:
+            raise ConfigurationError(
+                f"{name}: got {one!r}, expected addresses or networks, such as 185.234.113.0/28"
+            )
+        found.append(network)
+    return found
+
+
+def _network(given: object) -> Network | None:
+    # `ip_network` also reads numbers, as addresses.
+    if not isinstance(given, str | Address | Network):
+        return None
     try:
-        return [ip_network(one, strict=False) for one in given]
-    except ValueError as error:
-        raise ConfigurationError(f"{name}: {error}") from None
+        return ip_network(given, strict=False)
+    except ValueError:
+        return None
 
 
 def _address(text: str) -> Address | None:

@@ -150,11 +150,12 @@ def _amounts(order: Order) -> Iterator[tuple[str, int]]:
         raise _invalid("max_amount", order.max_amount, f"at least min_amount, {order.min_amount}")
 
 
-def order_name(given: object) -> str:
+def order_name(given: object, argument: str = "Order.id") -> str:
     """Check the id of an order.
 
     Args:
         given: The id.
+        argument: What the error calls it.
 
     Returns:
         The id as plain text.
@@ -164,7 +165,8 @@ def order_name(given: object) -> str:
     """
     plain = exact.text(given)
     if not plain or len(plain) > LONGEST_ORDER_ID or "\0" in plain:
-        raise _invalid("id", given, f"text of 1 to {LONGEST_ORDER_ID} characters, as str(order.pk)")
+        expected = f"text of 1 to {LONGEST_ORDER_ID} characters, as str(order.pk)"
+        raise InvalidArgument(argument, exact.shown(given), expected)
     return plain
 
 

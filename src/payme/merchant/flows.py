@@ -254,7 +254,7 @@ def of_order(order_id: str, box: str | None = None) -> Flow[list[Transaction]]:
         InvalidArgument: `order_id` is no text of 1 to 255 characters.
         ConfigurationError: `box` can't be the name of a cash-box.
     """
-    return _listed(order_name(order_id), None if box is None else box_name(box))
+    return _listed(order_name(order_id, "order_id"), None if box is None else box_name(box))
 
 
 def _listed(order_id: str, box: str | None) -> Flow[list[Transaction]]:

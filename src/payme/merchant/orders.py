@@ -98,12 +98,23 @@ class Shop:
         given: Names of what the store hands over before the account.
 
     Raises:
-        ConfigurationError: `find` can't be called like that.
+        ConfigurationError: `orders` has no `find`, or one that can't be called like that.
     """
 
     def __init__(self, orders: Any, *given: str) -> None:
+        if not callable(getattr(orders, "find", None)):
+            expected = "an object with find, paid and cancelled"
+            raise ConfigurationError(f"orders: got {type(orders).__name__}, expected {expected}")
         self.orders = orders
-        self._tells_method = _takes_method(orders.find, (*given, "account"))
+        try:
+            self._tells_method = _takes_method(orders.find, (*given, "account"))
+        except ConfigurationError as error:
+            if not isinstance(orders, type):
+                raise
+            called = orders.__name__
+            raise ConfigurationError(
+                f"orders: got the class {called}, expected an object: {called}()"
+            ) from error
 
     def find(self, *arguments: Any, method: Method) -> Any:
         """Call `find`, which may be a coroutine, and say which request asks if it wants to know."""

@@ -9,6 +9,7 @@ A job that was run may run again: its relay may be killed before it notes that, 
 its lease. So a job checks what it did, or does what may be done twice.
 """
 
+import inspect
 import logging
 import time
 from collections.abc import Callable, Generator
@@ -127,6 +128,8 @@ class Jobs:
         InvalidArgument: `lease` is no positive number of seconds.
     """
 
+    _awaits = False
+
     def __init__(self, *, lease: float = 300.0) -> None:
         self._lease = arguments.seconds("lease", lease)
         self._functions: dict[str, Callable[..., Any]] = {}
@@ -139,7 +142,7 @@ class Jobs:
                 wait.
 
         Returns:
-            A decorator.
+            A decorator. It refuses what is no function, and `async def` where nothing is awaited.
 
         Raises:
             InvalidArgument: The name is none, or taken.
@@ -154,6 +157,11 @@ class Jobs:
             raise InvalidArgument("name", plain, "a name that no other job has")
 
         def register(function: F) -> F:
+            if not callable(function):
+                raise InvalidArgument("function", exact.shown(function), "a function")
+            if inspect.iscoroutinefunction(function) and not self._awaits:
+                called = f"async def {getattr(function, '__name__', plain)}"
+                raise InvalidArgument("function", called, "`def`: this outbox awaits nothing")
             self._functions[plain] = function
             return function
 

@@ -4,6 +4,7 @@ The answer always goes out with HTTP 200: any other status Payme reads as -32400
 """
 
 import copy
+import inspect
 import logging
 import time
 from collections.abc import Callable
@@ -72,6 +73,13 @@ class _Endpoint:
     ) -> None:
         self._box = box_name(box)
         self._keyring = Keyring(keys, login)
+        _require("allow", allow, "an AllowList, or None", fits=isinstance(allow, AllowList | None))
+        _require("clock", clock, "a function that tells the time in ms", fits=callable(clock))
+        # Whatever text is given would count as True.
+        known = isinstance(refund_missing, bool)
+        _require("refund_missing", refund_missing, "True or False", fits=known)
+        watches = telemetry is None or _has(telemetry, "serving")
+        _require("telemetry", telemetry, "payme.telemetry.Telemetry(), or None", fits=watches)
         self._watch = telemetry
         self._allow = allow
         self._clock = clock
@@ -143,6 +151,18 @@ class _Endpoint:
         return _encoded(parsed, wire.SYSTEM_ERROR, served)
 
 
+def _require(name: str, given: object, expected: str, *, fits: bool) -> None:
+    """Refuse an argument at the start, where a request would only get -32400."""
+    if not fits:
+        # Not what it is: it may be the key, in the wrong place.
+        shown = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
+        raise ConfigurationError(f"{name}: got {shown}, expected {expected}")
+
+
+def _has(given: object, method: str) -> bool:
+    return not isinstance(given, type) and callable(getattr(given, method, None))
+
+
 def _encoded(parsed: Parsed, answer: Answer | wire.StatementWriter, served: Served) -> bytes:
     body = wire.encode(parsed.id, answer)
     # Only now: what can't be encoded is no answer.
@@ -169,8 +189,8 @@ class Merchant(_Endpoint):
             of others in the same store. Empty for a shop with one cash-box; `Merchants` names each.
 
     Raises:
-        ConfigurationError: No key or one that can't be right, a function that is a coroutine, or a
-            wrong name of the cash-box.
+        ConfigurationError: No key or one that can't be right, a function that is a coroutine, a
+            wrong name of the cash-box, or another argument that is not what is expected.
 
     Source: https://developer.help.paycom.uz/protokol-merchant-api/
 
@@ -194,6 +214,8 @@ class Merchant(_Endpoint):
     ) -> None:
         if is_coroutine(keys):
             raise ConfigurationError(COROUTINE)
+        blocking = _has(store, "run") and not inspect.iscoroutinefunction(store.run)
+        _require("store", store, "a store such as SqlAlchemyStore(…)", fits=blocking)
         super().__init__(
             keys,
             login=login,
@@ -286,6 +308,9 @@ class AsyncMerchant(_Endpoint):
         telemetry: Watch | None = None,
         box: str = "",
     ) -> None:
+        # One that blocks would store a payment, and fail when its answer is awaited.
+        waits = _has(store, "run") and inspect.iscoroutinefunction(store.run)
+        _require("store", store, "a store such as AsyncSqlAlchemyStore(…)", fits=waits)
         super().__init__(
             keys,
             login=login,

@@ -92,9 +92,9 @@ def test_settings_of_several_cash_boxes_reach_the_endpoint(shop, settings_of, al
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"BOXES": {}}, "BOXES: expected"),
-        ({"BOXES": [FIRST]}, "BOXES: expected"),
-        ({"BOXES": {FIRST: KEY}}, "is no dict"),
+        ({"BOXES": {}}, "BOXES: got an empty dict, expected"),
+        ({"BOXES": [FIRST]}, "BOXES: got list, expected"),
+        ({"BOXES": {FIRST: KEY}}, "is str, expected a dict with its KEYS"),
         ({"BOXES": {FIRST: {"KEYS": [KEY], "KEY": KEY}}}, "KEY, which mean nothing"),
         ({"BOXES": {FIRST: {"KEYS": [KEY]}, SECOND: {"KEYS": [KEY]}}}, "a key in common"),
         ({"BOXES": {FIRST: {}}}, "keys:"),
@@ -135,6 +135,24 @@ def test_what_is_named_already_is_not_adopted(shop):
     assert sorted(boxes) == [(number(1), FIRST), (number(2), SECOND)]
     with pytest.raises(ConfigurationError, match="box: got"):
         store.adopt("two words")
+
+
+def test_transactions_in_every_state_are_adopted(shop, alias):
+    """A refund names one that was paid before; its ended attempts are in Payme's statement, too."""
+    for one in (1, 2):
+        shop.create(one)
+        shop.cancel(one)
+    shop.create(3)
+    shop.perform(3)
+    shop.create(4, "b")
+    shop.perform(4)
+    shop.cancel(4, reason=5)
+    shop.forget("b")
+    shop.create(5, "b")
+    before = shop.statement()
+    assert [row["state"] for row in before] == [-1, -1, 2, -2, 1]
+    assert DjangoStore(Orders()).adopt(SECOND) == 5
+    assert (shop.statement(), beside(shop).statement()) == ([], before)
 
 
 def test_a_cash_box_that_settings_name_has_the_transactions(shop, settings_of):

@@ -5,6 +5,7 @@ from django.test import override_settings
 from scenarios import KEY, code
 from shopfront.orders import Orders
 
+from payme.errors import ConfigurationError
 from payme.errors.catalogue import Text
 from payme.merchant import Merchant, Refuse
 from payme.merchant.core import EXPIRY_MS
@@ -129,3 +130,12 @@ def test_function_in_the_settings_says_which_keys_are_accepted(shop):
         assert code(shop.call("CheckPerformTransaction", **check)) == -32504
         accepted.clear()
         assert code(shop.call("CheckPerformTransaction", **check)) == -32400
+
+
+def test_orders_that_are_none_or_a_class_are_refused_by_name():
+    with pytest.raises(ConfigurationError, match="orders: got NoneType, expected an object with"):
+        DjangoStore(None)
+    with pytest.raises(ConfigurationError, match=r"orders: got the class Orders, .+ Orders\(\)"):
+        DjangoStore(Orders)
+    with pytest.raises(ConfigurationError, match=r"^find: got"):
+        DjangoStore(Greedy())

@@ -182,14 +182,21 @@ def test_amount_that_can_not_be_paid_is_a_failure_and_not_another_amount(sales, 
         ({"ID_FIELD": "status"}, "ID_FIELD: shopfront.Sale.status is not unique"),
         ({"MODEL": "shopfront.Sail"}, "shopfront.Sail does not exist; shopfront has Event, Order"),
         ({"MODEL": "nothing.Sale"}, "MODEL: nothing.Sale does not exist"),
-        ({"MODEL": "Sale"}, "MODEL: expected app and model, such as shop.Order"),
+        ({"MODEL": "Sale"}, "MODEL: got 'Sale', expected app and model as text, such as shop.O"),
+        ({"MODEL": Sale}, "MODEL: got <class 'shopfront.models.Sale'>, expected app and model"),
+        ({"AMOUNT_UNIT": ["sum"]}, "AMOUNT_UNIT: got ['sum'], expected"),
+        ({"WAITING": {"new": 1}}, "WAITING: got {'new': 1}, expected a value of status, which is"),
+        ({"PAID": ["paid"]}, "PAID: got ['paid'], expected a value of status, which is CharField"),
+        ({"PAID": True}, "PAID: got True, expected a value of status"),
+        ({"REFUNDED": b"back"}, "REFUNDED: got b'back', expected a value of status"),
         ({"PAID": "seen"}, "PAID: 'seen' is a value of WAITING, too"),
         ({"REFUNDED": "paid"}, "REFUNDED: 'paid' is PAID, too"),
         ({"PAID": "x" * 11}, "PAID: 'xxxxxxxxxxx' for status: "),
         ({"PAID": None}, "PAID: None for status, which is never NULL"),
-        ({"WAITING": []}, "WAITING: expected at least one value"),
+        ({"WAITING": []}, "WAITING: got none, expected at least one value"),
         ({"STATE": "status"}, "ORDER: got STATE, expected ACCOUNT_FIELD, AMOUNT_FIELD"),
-        ({"ACCOUNT_FIELD": ""}, "ACCOUNT_FIELD: expected a name"),
+        ({"ACCOUNT_FIELD": ""}, "ACCOUNT_FIELD: got '', expected a name"),
+        ({"ACCOUNT_FIELD": ["sale"]}, "ACCOUNT_FIELD: got ['sale'], expected a name"),
     ],
 )
 def test_setting_that_is_wrong_names_what_exists(alias, changes, told):
@@ -198,6 +205,12 @@ def test_setting_that_is_wrong_names_what_exists(alias, changes, told):
         (found,) = check_settings()
     assert found.id == "payme.E003"
     assert told in found.msg
+
+
+def test_mapping_that_is_no_dict_is_shown(alias):
+    with mapped("shopfront.Sale"):
+        (found,) = check_settings()
+    assert "ORDER: got 'shopfront.Sale', expected a dict with MODEL, AMOUNT_FIELD" in found.msg
 
 
 def test_mapping_beside_a_class_is_refused(alias):

@@ -1,20 +1,23 @@
 """A database that the former version has filled is migrated, and every payment goes on."""
 
 from contextlib import contextmanager
+from io import StringIO
 
 import pytest
 from conftest_of_upgrades import opened_alias
 from django.core.management import call_command
-from django.db import IntegrityError, connections, transaction
+from django.db import DatabaseError, IntegrityError, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.test.utils import CaptureQueriesContext
 from scenarios import START, code, number
 from shopfront import routing
 from shopfront.models import Order
 
+from payme.errors import ConfigurationError
 from payme.merchant.core import EXPIRY_MS
 from payme.merchant.django.models import OrderLock, Transaction
 from payme.merchant.django.rows import DjangoRows
+from payme.merchant.entities import LONGEST_BOX, LONGEST_ORDER_ID
 from payme.merchant.limits import Limits
 from support.mariadb import mariadb_database
 from support.postgres import postgres_database
@@ -48,10 +51,15 @@ def database(kind, tmp_path):
             yield {"ENGINE": "django.db.backends.postgresql", "url": url}
 
 
+def former(name):
+    """A model as the former version had it."""
+    state = MigrationExecutor(connections[ALIAS]).loader.project_state(("payme", OLD))
+    return state.apps.get_model("payme", name)
+
+
 def fill():
     """Store transactions in every state, as rows of the former version."""
-    old = MigrationExecutor(connections[ALIAS]).loader.project_state(("payme", OLD)).apps
-    model = old.get_model("payme", "Transaction")
+    model = former("Transaction")
     model.objects.using(ALIAS).bulk_create(
         model(
             id=number(one),
@@ -68,7 +76,7 @@ def fill():
         )
         for one in range(MANY)
     )
-    old.get_model("payme", "OrderLock").objects.using(ALIAS).create(order_id="1")
+    former("OrderLock").objects.using(ALIAS).create(order_id="1")
 
 
 def migrated():
@@ -139,6 +147,136 @@ def test_migrated_table_is_as_a_new_one(old):
         columns for columns, (primary, unique) in keys.items() if primary or unique
     }
     assert not [name for name in found if name.endswith("_like") and "order_id" not in name]
+
+
+def columns():
+    """What the database tells of the columns of each table."""
+    connection = connections[ALIAS]
+    with connection.cursor() as cursor:
+        return {
+            model: sorted(connection.introspection.get_table_description(cursor, table))
+            for model in (Transaction, OrderLock)
+            for table in (model._meta.db_table,)
+        }
+
+
+def test_columns_of_the_migrated_tables_are_those_of_the_models(old):
+    migrated()
+    found = columns()
+    with connections[ALIAS].schema_editor() as editor:
+        for model in found:
+            editor.delete_model(model)
+            editor.create_model(model)
+    assert found == columns()
+
+
+def test_the_longest_order_of_the_longest_cash_box_is_locked(old):
+    """MariaDB has no other lock of an order than this row."""
+    migrated()
+    with transaction.atomic(using=ALIAS):
+        DjangoRows(ALIAS, Limits(), "b" * LONGEST_BOX).lock_order("o" * LONGEST_ORDER_ID)
+    if connections[ALIAS].vendor == "mysql":
+        assert OrderLock.objects.filter(
+            order_id="b" * LONGEST_BOX + "o" * LONGEST_ORDER_ID
+        ).exists()
+
+
+def test_rows_are_written_to_a_file_and_read_back(old, tmp_path):
+    """By `dumpdata` and `loaddata`, which store each row with the number that it had."""
+    migrated()
+    file = str(tmp_path / "payme.json")
+    Transaction.objects.filter(time__gte=START + 4).delete()
+    Transaction.objects.filter(payme_id=number(3)).update(number=2**40)
+    before = content()
+    call_command("dumpdata", "payme", database=ALIAS, output=file, verbosity=0)
+    Transaction.objects.all().delete()
+    OrderLock.objects.all().delete()
+    call_command("loaddata", file, database=ALIAS, verbosity=0)
+    assert content() == before
+    assert OrderLock.objects.get().order_id == "1"
+    assert Transaction.objects.get(payme_id=number(3)).number == 2**40
+    row = {"order_id": "7", "time": START, "amount": 1, "account": {}, "create_time": START}
+    assert Transaction.objects.create(payme_id=number(7), **row).number > 2**40
+
+
+def test_a_process_of_the_former_version_stores_nothing_any_more(old):
+    """Payme gets -32400 from it: a row without a cash-box might be one that pays twice."""
+    migrated()
+    row = {"order_id": "7", "time": START, "amount": 1, "account": {}, "create_time": START}
+    for holds in ("7", None):
+        with pytest.raises(DatabaseError, match="holds"), transaction.atomic(using=ALIAS):
+            former("Transaction").objects.using(ALIAS).create(id=number(7), holds=holds, **row)
+    assert Transaction.objects.count() == MANY
+
+
+CHANGES = ("ALTER", "CREATE", "DROP", "INSERT", "UPDATE")
+
+
+def test_a_migration_that_was_interrupted_anywhere_is_started_again(old):
+    """MariaDB keeps what was done before: the next start finds a table that is half of each."""
+    before, interrupted = content(), set()
+
+    def interrupt(execute, sql, params, many, context):
+        done = execute(sql, params, many, context)
+        # The last of what is noted in Django's own table is the time.
+        this = (sql, str(params and params[:-1]))
+        if sql.startswith(CHANGES) and this not in interrupted:
+            interrupted.add(this)
+            raise KeyboardInterrupt
+        return done
+
+    while True:
+        try:
+            with connections[ALIAS].execute_wrapper(interrupt):
+                migrated()
+        except KeyboardInterrupt:
+            connections[ALIAS].close()
+        else:
+            break
+    assert len(interrupted) >= 4
+    assert content() == before
+    found = columns()
+    assert [name for name, *_ in found[Transaction]][-3:] == ["reserves", "state", "time"]
+    Transaction.objects.create(
+        payme_id=number(4),
+        box="x",
+        order_id="4",
+        reserves="4",
+        time=START,
+        amount=1,
+        account={},
+        create_time=START,
+    )
+
+
+def test_a_foreign_key_of_the_projects_is_refused_before_anything_is_changed(old):
+    """It points at a column that will be no key; on MariaDB a `ForeignKey` would find nothing."""
+    is_mysql = connections[ALIAS].vendor == "mysql"
+    # MariaDB takes no notice of REFERENCES beside a column.
+    key = ", FOREIGN KEY (paid) " if is_mysql else " "
+    before = content()
+    with connections[ALIAS].cursor() as cursor:
+        cursor.execute(
+            f"CREATE TABLE invoice (paid varchar(64){key}REFERENCES payme_transaction (id))"
+        )
+        with pytest.raises(
+            ConfigurationError, match=r"found the foreign key invoice\.paid, expect"
+        ):
+            migrated()
+        assert content() == before
+        cursor.execute("DROP TABLE invoice")
+    migrated()
+    assert content() == before
+
+
+def test_the_sql_of_the_migration_can_be_written_before_there_is_a_table(old):
+    def written():
+        return call_command("sqlmigrate", "payme", "0002", database=ALIAS, stdout=StringIO())
+
+    text = written()
+    assert "BIGINT" in text.upper()
+    call_command("migrate", "payme", "zero", database=ALIAS, verbosity=0)
+    assert written() == text
 
 
 WAITING = "payme_transaction_waiting"

@@ -4,13 +4,6 @@ The points are before every statement that reaches the database, the merchant's 
 before the commit, and after it.
 """
 
-import json
-import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from racing import create_params
 from scenarios import START, number
@@ -18,31 +11,7 @@ from sqlshop import BlockingShop, opened
 
 from payme.merchant.core import EXPIRY_MS
 
-HERE = Path(__file__).parent
 LATE = START + EXPIRY_MS + 1
-
-
-@pytest.fixture(scope="module")
-def crash():
-    """Send a request to a process that is killed at a point; tells if it was."""
-    places = [str(HERE), str(HERE.parent), str(HERE.parent.parent), os.environ.get("PYTHONPATH")]
-    path = os.pathsep.join(filter(None, places))
-    with subprocess.Popen(
-        [sys.executable, HERE / "crashing.py"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-    ) as process:
-
-        def send(**job):
-            print(json.dumps(job), file=process.stdin, flush=True)
-            code = int(process.stdout.readline())
-            assert code in (0, -signal.SIGKILL)
-            return code == -signal.SIGKILL
-
-        yield send
-        process.stdin.close()
 
 
 def view(shop):

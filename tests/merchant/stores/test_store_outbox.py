@@ -229,6 +229,45 @@ def test_name_is_given_once(boxed):
         boxed.outbox.job("send")
 
 
+@pytest.fixture
+def outbox():
+    return SqlAlchemyOutbox(sa.create_engine("sqlite://"))
+
+
+@pytest.mark.parametrize("wrong", [None, "send", 5])
+def test_job_that_is_no_function_is_refused(outbox, wrong):
+    with pytest.raises(InvalidArgument, match=r"function: got .+, expected a function"):
+        outbox.job("other")(wrong)
+
+
+def test_connection_of_another_kind_is_refused_and_not_only_forgotten(outbox):
+    """A blocking outbox would make a coroutine that nobody awaits: the job would be lost."""
+
+    class Connection:
+        def execute(self, statement):
+            raise AssertionError
+
+    class AsyncConnection:
+        async def execute(self, statement):
+            raise AssertionError
+
+    awaited = AsyncSqlAlchemyOutbox(create_async_engine("sqlite+aiosqlite://"))
+    for wrong in (AsyncConnection(), outbox._engine, None, "send"):
+        with pytest.raises(InvalidArgument, match=f"connection: got '{type(wrong).__name__}', exp"):
+            outbox.add(wrong, "send", order="a")
+    for wrong in (Connection(), awaited._engine, None, "send"):
+        with pytest.raises(InvalidArgument, match=f"connection: got '{type(wrong).__name__}', exp"):
+            asyncio.run(awaited.add(wrong, "send", order="a"))
+
+
+def test_coroutine_is_refused_as_a_job_of_a_blocking_outbox(outbox):
+    async def send():
+        raise AssertionError
+
+    with pytest.raises(InvalidArgument, match="function: got 'async def send', expected `def`"):
+        outbox.job("send")(send)
+
+
 def test_coroutine_in_a_blocking_outbox_is_no_success(url):
     with opened(BlockingShop, url, "a") as shop:
         boxed = Boxed(shop)

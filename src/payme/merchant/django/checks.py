@@ -18,7 +18,7 @@ _READERS: Sequence[tuple[str, Reader]] = (
     ("payme.E004", configuration.allow_list),
     ("payme.E006", configuration.refund_missing),
     ("payme.E007", configuration.limits),
-    ("payme.E008", configuration.telemetry),
+    ("payme.E009", configuration.telemetry),
 )
 
 

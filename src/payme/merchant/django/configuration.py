@@ -104,7 +104,10 @@ def boxes(given: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         return {box_name(given.get("BOX", "")): given}
     found = given["BOXES"]
     if not isinstance(found, Mapping) or not found:
-        raise ConfigurationError("BOXES: expected a dict from ids of cash-boxes to their settings")
+        kind = "an empty dict" if isinstance(found, Mapping) else type(found).__name__
+        raise ConfigurationError(
+            f"BOXES: got {kind}, expected a dict from ids of cash-boxes to their settings"
+        )
     doubled = [name for name in _ONE_BOX if name in given]
     if doubled:
         raise ConfigurationError(f"{_listed(doubled)}: expected in each of BOXES, not beside it")
@@ -115,7 +118,8 @@ def boxes(given: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def _box(name: object, given: object) -> Mapping[str, Any]:
     if not isinstance(given, Mapping):
-        raise ConfigurationError(f"BOXES: {name!r} is no dict")
+        kind = type(given).__name__
+        raise ConfigurationError(f"BOXES: {name!r} is {kind}, expected a dict with its KEYS")
     said = cast("Mapping[str, Any]", given)
     unknown = sorted(str(one) for one in said if one not in _KNOWN - {"BOX", "BOXES"})
     if unknown:
@@ -131,7 +135,10 @@ def section() -> Mapping[str, Any]:
     """
     given = getattr(settings, "PAYME", None)
     if not isinstance(given, Mapping):
-        raise ConfigurationError('PAYME: expected a dict with "KEYS" and "ORDERS"')
+        shown = "nothing" if given is None else type(given).__name__
+        raise ConfigurationError(
+            f'PAYME: got {shown}, expected a dict with "KEYS" and "ORDERS" or "ORDER"'
+        )
     checked = cast("Mapping[str, Any]", given)
     unknown = sorted(str(name) for name in checked if name not in _KNOWN)
     if unknown:
@@ -173,7 +180,8 @@ def orders(given: Mapping[str, Any]) -> Orders:
     path = given.get("ORDERS")
     if not isinstance(path, str) or not path:
         raise ConfigurationError(
-            "ORDERS: expected a dotted path, such as shop.payme.Orders, or ORDER with a model"
+            f"ORDERS: got {_shown(path)}, expected a dotted path, such as shop.payme.Orders, or "
+            "ORDER with a model"
         )
     try:
         loaded = import_string(path)()
@@ -220,7 +228,7 @@ def refund_missing(given: Mapping[str, Any]) -> bool:
     """
     found = given.get("REFUND_MISSING", False)
     if not isinstance(found, bool):
-        raise ConfigurationError("REFUND_MISSING: expected True or False")
+        raise ConfigurationError(f"REFUND_MISSING: got {found!r}, expected True or False")
     return found
 
 
@@ -232,7 +240,7 @@ def telemetry(given: Mapping[str, Any]) -> Watch | None:
     """
     found = given.get("TELEMETRY", False)
     if not isinstance(found, bool):
-        raise ConfigurationError("TELEMETRY: expected True or False")
+        raise ConfigurationError(f"TELEMETRY: got {found!r}, expected True or False")
     if not found:
         return None
     try:
@@ -263,8 +271,15 @@ def _list(name: str, given: object) -> list[str]:
         return []
     # A bare string is a sequence too, of addresses with one character each.
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise ConfigurationError(f"{name}: expected a list")
+        # Of what kind, and not what: it may be a key.
+        raise ConfigurationError(f"{name}: got {type(given).__name__}, expected a list")
     return list(cast("Iterable[str]", given))
+
+
+def _shown(given: object) -> str:
+    if given is None:
+        return "nothing"
+    return repr(given) if isinstance(given, str) else type(given).__name__
 
 
 def _listed(names: Any) -> str:

@@ -36,6 +36,7 @@ _KNOWN: Final = {*_REQUIRED, "ID_FIELD", "ACCOUNT_FIELD"}
 _UNITS: Final = {"tiyin": tiyin, "sum": som}
 
 _MANY: Final = (list, tuple, set, frozenset)
+_NO_VALUE: Final = (*_MANY, dict, bytes)
 
 
 class Mapped(NamedTuple):
@@ -120,7 +121,9 @@ def read_mapping(given: object) -> Mapped:
             value can't be right.
     """
     if not isinstance(given, Mapping):
-        raise ConfigurationError(f"ORDER: expected a dict with {', '.join(_REQUIRED)}")
+        raise ConfigurationError(
+            f"ORDER: got {given!r}, expected a dict with {', '.join(_REQUIRED)}"
+        )
     section = cast("Mapping[str, Any]", given)
     unknown = sorted(str(name) for name in section if name not in _KNOWN)
     if unknown:
@@ -144,7 +147,7 @@ def _mapped(section: Mapping[str, Any], model: type[models.Model]) -> Mapped:
     paid = _value("PAID", state, section["PAID"])
     refunded = _value("REFUNDED", state, section["REFUNDED"])
     if not values:
-        raise ConfigurationError("ORDER: WAITING: expected at least one value")
+        raise ConfigurationError("ORDER: WAITING: got none, expected at least one value")
     if paid in values:
         # A second payment of the same order would be let in.
         raise ConfigurationError(f"ORDER: PAID: {paid!r} is a value of WAITING, too")
@@ -152,7 +155,9 @@ def _mapped(section: Mapping[str, Any], model: type[models.Model]) -> Mapped:
         raise ConfigurationError(f"ORDER: REFUNDED: {refunded!r} is PAID, too")
     account_field = section.get("ACCOUNT_FIELD", "order_id")
     if not isinstance(account_field, str) or not account_field:
-        raise ConfigurationError("ORDER: ACCOUNT_FIELD: expected a name, such as order_id")
+        raise ConfigurationError(
+            f"ORDER: ACCOUNT_FIELD: got {account_field!r}, expected a name, such as order_id"
+        )
     return Mapped(
         model=model,
         id_field=id_field,
@@ -168,7 +173,9 @@ def _mapped(section: Mapping[str, Any], model: type[models.Model]) -> Mapped:
 
 def _model(given: object) -> type[models.Model]:
     if not isinstance(given, str) or given.count(".") != 1:
-        raise ConfigurationError("ORDER: MODEL: expected app and model, such as shop.Order")
+        raise ConfigurationError(
+            f"ORDER: MODEL: got {given!r}, expected app and model as text, such as shop.Order"
+        )
     try:
         model = apps.get_model(given)
     except LookupError as error:
@@ -213,7 +220,7 @@ def _id_field(model: type[models.Model], given: object) -> str:
 
 def _amount_field(model: type[models.Model], given: object, unit: object) -> str:
     field = _field(model, "AMOUNT_FIELD", given)
-    if unit not in _UNITS:
+    if not isinstance(unit, str) or unit not in _UNITS:
         raise ConfigurationError(f'ORDER: AMOUNT_UNIT: got {unit!r}, expected "tiyin" or "sum"')
     if not isinstance(field, models.IntegerField | models.DecimalField):
         raise ConfigurationError(
@@ -224,6 +231,13 @@ def _amount_field(model: type[models.Model], given: object, unit: object) -> str
 
 
 def _value(key: str, field: "models.Field[Any, Any]", given: object) -> Any:
+    # A text field makes text of anything, and "['paid']" would be written to the shop's rows.
+    is_text = isinstance(field, models.CharField | models.TextField)
+    if isinstance(given, _NO_VALUE) or (is_text and isinstance(given, bool)):
+        kind = type(field).__name__
+        raise ConfigurationError(
+            f"ORDER: {key}: got {given!r}, expected a value of {field.name}, which is {kind}"
+        )
     try:
         value = field.to_python(given)
         if value is not None:

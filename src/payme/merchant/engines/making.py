@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from payme.errors import ConfigurationError, InvalidArgument
 
 T = TypeVar("T")
+
+_METHODS: Final = {"merchant": "expire", "outbox": "relay"}
 
 
 class Expires(Protocol):
@@ -31,7 +33,7 @@ class PerProcess(Generic[T]):
     Connections must not cross a fork: parent and child would read each other's answers.
 
     Args:
-        name: The argument that `make` was given as.
+        name: The argument that `make` was given as, `merchant` or `outbox`.
         make: A function without arguments.
 
     Raises:
@@ -43,6 +45,7 @@ class PerProcess(Generic[T]):
             raise InvalidArgument(
                 name, type(make).__name__, "a function without arguments that makes it"
             )
+        self._name = name
         self._make = make
         # What a parent made is kept: to collect it here would close connections of the parent.
         self._made: dict[int, T] = {}
@@ -51,8 +54,15 @@ class PerProcess(Generic[T]):
         """Return what was made for this process."""
         process = os.getpid()
         if process not in self._made:
-            self._made[process] = self._make()
+            self._made[process] = self._checked(self._make())
         return self._made[process]
+
+    def _checked(self, made: T) -> T:
+        if not callable(getattr(made, _METHODS[self._name], None)):
+            raise InvalidArgument(
+                self._name, type(made).__name__, f"a function that returns the {self._name}"
+            )
+        return made
 
 
 def require_one(*given: object) -> None:

@@ -132,6 +132,9 @@ class ProcrastinateTasks:
         queue: str = "payme",
         name: str = "payme.merchant",
     ) -> None:
+        if not isinstance(app, Blueprint):
+            expected = "a procrastinate.App or a Blueprint"
+            raise InvalidArgument("app", type(app).__name__, expected)
         require_one(merchant, outbox)
         if merchant is not None:
             makes = PerProcess("merchant", merchant)

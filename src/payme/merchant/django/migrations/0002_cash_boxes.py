@@ -4,13 +4,80 @@ Rows that are there get the empty name, which is the cash-box of a project that 
 changes no setting finds all that there was. The first steps rename a column that each new row of
 the former version names, so that a process which still runs it stores nothing while keys change:
 Payme gets -32400 from it, and asks again.
+
+MariaDB and MySQL end a transaction with each statement that changes a table. There it is one
+statement, which happens or does not: a migration that was interrupted is simply started again.
 """
 
-# ruff: noqa: RUF012 - as Django writes it
+# ruff: noqa: E501, RUF012 - as Django writes it
 
 from typing import Any, cast
 
 from django.db import migrations, models
+
+from payme.errors import ConfigurationError
+
+
+def refuse_references(apps: Any, schema_editor: Any) -> None:
+    """Refuse foreign keys of the project's: they would point at a column that is no key any more.
+
+    PostgreSQL and SQLite would fail with an error that says little, and on MariaDB a `ForeignKey`
+    would find nothing from then on.
+    """
+    introspection = schema_editor.connection.introspection
+    table = apps.get_model("payme", "Transaction")._meta.db_table
+    with schema_editor.connection.cursor() as cursor:
+        found = [
+            f"{name}.{column}"
+            for name in introspection.table_names(cursor)
+            for column, (_, target, *_rest) in introspection.get_relations(cursor, name).items()
+            if target == table
+        ]
+    if found:
+        raise ConfigurationError(
+            f"{table}: found the foreign key {', '.join(found)}, expected none: this migration "
+            "gives the table another key; make it a CharField before, which keeps the id at Payme, "
+            "and look for it in Transaction.payme_id"
+        )
+
+
+def alter_at_once(apps: Any, schema_editor: Any) -> None:
+    """Do on MariaDB and MySQL in one statement what are several operations elsewhere."""
+    connection, quoted = schema_editor.connection, schema_editor.quote_name
+    table = apps.get_model("payme", "Transaction")._meta.db_table
+    # `sqlmigrate` writes everything, and there may be no table yet.
+    if not schema_editor.collect_sql:
+        with connection.cursor() as cursor:
+            columns = connection.introspection.get_table_description(cursor, table)
+        if "number" in {column.name for column in columns}:
+            return  # The statement was the last thing before an interruption.
+    rename = "RENAME COLUMN holds TO reserves"
+    if connection.mysql_is_mariadb and connection.mysql_version < (10, 5, 2):
+        rename = "CHANGE holds reserves varchar(255) NULL"
+    # Rows that are there get the empty name without a default, too.
+    schema_editor.execute(
+        f"ALTER TABLE {quoted(table)} DROP INDEX payme_one_living_transaction, {rename}, "
+        f"ADD COLUMN box varchar(64) NOT NULL, "
+        f"DROP PRIMARY KEY, ADD COLUMN number bigint AUTO_INCREMENT NOT NULL PRIMARY KEY, "
+        f"ADD CONSTRAINT payme_transaction_id UNIQUE (id, box), "
+        f"ADD CONSTRAINT payme_transaction_living UNIQUE (reserves, box)"
+    )
+
+
+class OneByOne(migrations.SeparateDatabaseAndState):
+    """Operations that MariaDB and MySQL have carried out already, in one statement."""
+
+    def __init__(self, operations: Any) -> None:
+        super().__init__(database_operations=operations, state_operations=operations)
+
+    def database_forwards(
+        self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any
+    ) -> None:
+        """Carry them out elsewhere."""
+        if schema_editor.connection.vendor == "mysql":
+            alter_at_once(from_state.apps, schema_editor)
+        else:
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
 
 
 def change_key(apps: Any, schema_editor: Any) -> None:
@@ -18,14 +85,18 @@ def change_key(apps: Any, schema_editor: Any) -> None:
     model = apps.get_model("payme", "Transaction")
     connection, table = schema_editor.connection, model._meta.db_table
     quoted = schema_editor.quote_name
-    if connection.vendor == "mysql":
-        schema_editor.execute(
-            f"ALTER TABLE {quoted(table)} DROP PRIMARY KEY, "
-            f"ADD COLUMN number bigint AUTO_INCREMENT NOT NULL PRIMARY KEY"
-        )
-    elif connection.vendor == "postgresql":
+    if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             found = connection.introspection.get_constraints(cursor, table)
+        # Without a table, for `sqlmigrate`: as PostgreSQL and Django name them.
+        found = found or {
+            f"{table}_pkey": {"primary_key": True, "index": True, "columns": ["id"]},
+            schema_editor._create_index_name(table, ["id"], suffix="_like"): {
+                "primary_key": False,
+                "index": True,
+                "columns": ["id"],
+            },
+        }
         (key,) = (name for name, one in found.items() if one["primary_key"])
         schema_editor.execute(
             f"ALTER TABLE {quoted(table)} DROP CONSTRAINT {quoted(key)}, ADD COLUMN number bigint "
@@ -48,49 +119,64 @@ class Migration(migrations.Migration):
     dependencies = [("payme", "0001_initial")]
 
     operations = [
-        migrations.RemoveConstraint("transaction", "payme_one_living_transaction"),
-        migrations.RenameField("transaction", "holds", "reserves"),
-        migrations.AddField(
-            "transaction",
-            "box",
-            models.CharField(
-                blank=True,
-                default="",
-                help_text="Its id at Payme; empty for the one cash-box of a shop that names none.",
-                max_length=64,
-                verbose_name="cash-box",
-            ),
-        ),
-        migrations.SeparateDatabaseAndState(
-            database_operations=[migrations.RunPython(change_key)],
-            state_operations=[
-                migrations.AlterModelOptions("transaction", {"ordering": ("-time", "-payme_id")}),
-                # The index stays as it is: only the name of the field is another one.
-                migrations.RemoveIndex("transaction", "payme_transaction_statement"),
-                migrations.RenameField("transaction", "id", "payme_id"),
-                migrations.AlterField(
-                    "transaction",
-                    "payme_id",
-                    models.CharField(db_column="id", max_length=64, verbose_name="id at Payme"),
-                ),
-                migrations.AddIndex(
-                    "transaction",
-                    models.Index(fields=["time", "payme_id"], name="payme_transaction_statement"),
-                ),
+        migrations.RunPython(refuse_references),
+        OneByOne(
+            [
+                migrations.RemoveConstraint("transaction", "payme_one_living_transaction"),
+                migrations.RenameField("transaction", "holds", "reserves"),
                 migrations.AddField(
                     "transaction",
-                    "number",
-                    models.BigAutoField(primary_key=True, serialize=False),
+                    "box",
+                    models.CharField(
+                        blank=True,
+                        default="",
+                        help_text="Its id at Payme; empty for the one cash-box of a shop that names none.",
+                        max_length=64,
+                        verbose_name="cash-box",
+                    ),
                 ),
-            ],
-        ),
-        migrations.AddConstraint(
-            "transaction",
-            models.UniqueConstraint(fields=("payme_id", "box"), name="payme_transaction_id"),
-        ),
-        migrations.AddConstraint(
-            "transaction",
-            models.UniqueConstraint(fields=("reserves", "box"), name="payme_transaction_living"),
+                migrations.SeparateDatabaseAndState(
+                    database_operations=[migrations.RunPython(change_key)],
+                    state_operations=[
+                        migrations.AlterModelOptions(
+                            "transaction", {"ordering": ("-time", "-payme_id")}
+                        ),
+                        # The index stays as it is: only the name of the field is another one.
+                        migrations.RemoveIndex("transaction", "payme_transaction_statement"),
+                        migrations.RenameField("transaction", "id", "payme_id"),
+                        migrations.AlterField(
+                            "transaction",
+                            "payme_id",
+                            models.CharField(
+                                db_column="id", max_length=64, verbose_name="id at Payme"
+                            ),
+                        ),
+                        migrations.AddIndex(
+                            "transaction",
+                            models.Index(
+                                fields=["time", "payme_id"], name="payme_transaction_statement"
+                            ),
+                        ),
+                        migrations.AddField(
+                            "transaction",
+                            "number",
+                            models.BigAutoField(primary_key=True, serialize=False),
+                        ),
+                    ],
+                ),
+                migrations.AddConstraint(
+                    "transaction",
+                    models.UniqueConstraint(
+                        fields=("payme_id", "box"), name="payme_transaction_id"
+                    ),
+                ),
+                migrations.AddConstraint(
+                    "transaction",
+                    models.UniqueConstraint(
+                        fields=("reserves", "box"), name="payme_transaction_living"
+                    ),
+                ),
+            ]
         ),
         migrations.AlterField(
             "orderlock",

@@ -88,8 +88,12 @@ class SqlAlchemyOutbox(Jobs):
             arguments: What it is called with; JSON values.
 
         Raises:
-            InvalidArgument: The name is none, or the arguments are no JSON values.
+            InvalidArgument: The connection or the name is none, or the arguments are no JSON
+                values.
         """
+        # `async def` would only make a coroutine, and the job would be lost without an error.
+        if inspect.iscoroutinefunction(_execute_of(connection)):
+            raise _refused(connection, "a blocking connection or session: what the hook was given")
         connection.execute(_insert(name, arguments))
 
     def relay(self, *, batch: int = BATCH) -> Relayed:
@@ -130,6 +134,8 @@ class AsyncSqlAlchemyOutbox(Jobs):
         InvalidArgument: An argument is not what is expected.
     """
 
+    _awaits = True
+
     def __init__(self, engine: AsyncEngine, *, lease: float = 300.0) -> None:
         if not isinstance(engine, AsyncEngine):
             raise InvalidArgument("engine", type(engine).__name__, "an AsyncEngine")
@@ -145,6 +151,10 @@ class AsyncSqlAlchemyOutbox(Jobs):
         self, connection: AsyncConnection | AsyncSession, name: str, /, **arguments: Any
     ) -> None:
         """Store a job in a transaction; see `SqlAlchemyOutbox.add`."""
+        if not inspect.iscoroutinefunction(_execute_of(connection)):
+            raise _refused(
+                connection, "a connection or session of asyncio: what the hook was given"
+            )
         await connection.execute(_insert(name, arguments))
 
     async def relay(self, *, batch: int = BATCH) -> Relayed:
@@ -184,6 +194,17 @@ class _Rows:
 
 def _perform(connection: sa.Connection, step: Any) -> Any:
     return perform(_Rows(connection), step)
+
+
+def _execute_of(connection: object) -> Any:
+    found = getattr(connection, "execute", None)
+    if not callable(found):
+        raise _refused(connection, "the connection or session that the hook was given")
+    return found
+
+
+def _refused(connection: object, expected: str) -> InvalidArgument:
+    return InvalidArgument("connection", type(connection).__name__, expected)
 
 
 def _insert(name: str, arguments: dict[str, Any]) -> sa.Insert:

@@ -107,7 +107,6 @@ class SqlAlchemyStore:
         """
         values = {"its_box": box_name(box)}
         with self._turns.taken(Deadline(self._limits)), self._engine.begin() as connection:
-            begin_as_writer(connection)
             return connection.execute(schema.ADOPT, values).rowcount
 
     def transactions_of(self, order_id: str, box: str | None = None) -> list[Transaction]:
@@ -196,7 +195,6 @@ class AsyncSqlAlchemyStore:
         values = {"its_box": box_name(box)}
         turn = self._turns.taken(Deadline(self._limits))
         async with turn, self._engine.begin() as connection:
-            await connection.run_sync(begin_as_writer)
             return (await connection.execute(schema.ADOPT, values)).rowcount
 
     async def transactions_of(self, order_id: str, box: str | None = None) -> list[Transaction]:
