@@ -1002,6 +1002,30 @@ def test_nothing_sticks_out_at_320_pixels_or_twice_the_size(
     context.close()
 
 
+def test_the_focus_stays_in_the_form(payer: Payer, page: Any, box: Sandbox) -> None:
+    focused = f"{TOKEN}.shadowRoot.activeElement?.id"
+    box.faults.add("cards.get_verify_code", when="before", action="delay", delay_ms=400, times=1)
+    payer.types()
+    payer.expiry.press("Enter")
+    payer.waits_for("sending")
+    assert page.evaluate(focused) == "submit"
+    payer.waits_for("code")
+    assert page.evaluate(focused) == "code"
+    payer.code.press_sequentially(CODE)
+    payer.code.press("Enter")
+    payer.waits_for("done")
+    assert page.evaluate(focused) == "t-done"
+    # Whoever is elsewhere in the page by then stays there.
+    page.evaluate(f"{TOKEN}.reset(); {TOKEN}.shadowRoot.activeElement?.blur()")
+    payer.binds()
+    payer.waits_for("code")
+    payer.code.fill(CODE)
+    page.evaluate(f"{TOKEN}.shadowRoot.querySelector('form').requestSubmit()")
+    page.evaluate(f"{TOKEN}.shadowRoot.activeElement.blur()")
+    payer.waits_for("done")
+    assert page.evaluate("document.activeElement.tagName") == "BODY"
+
+
 WORD = "Kartangizniyanabirmartatekshiring" * 8
 
 

@@ -147,10 +147,12 @@ const attach = (host) => {
 
 	// Go to a state, with errors by field, and there to the first field that has one.
 	const go = (next, found = {}) => {
-		const step = state, first = FIELDS.find((at) => found[at]);
+		const step = state, first = FIELDS.find((at) => found[at]), held = root.activeElement;
 		state = next;
 		errors = found;
 		paint();
+		// What is hidden loses the focus, and with it the place of whoever uses the keyboard.
+		if (held && !held.offsetWidth) ui[state === "done" ? "t-done" : "submit"].focus();
 		put(ui.live, ui["form-error"].textContent ||
 			({ card: "", code: told && text(told), done: text("done") }[state] ?? text("wait")));
 		if (state !== step) emit("payme-state", { state });
@@ -384,7 +386,7 @@ const attach = (host) => {
 		make("div#codes", {}, make("p#told"), field("code", "one-time-code"),
 			make("div#row", {}, make("button#resend.button", { type: "button" }),
 				make("button#t-other.button", { type: "button" }))),
-		make("p#t-done"),
+		make("p#t-done", { tabindex: -1 }),
 		make("p#form-error.error"),
 		make("button#submit.button", { "aria-describedby": "form-error" }),
 		make("p#notice.notice", {}, make("span#t-notice"), " ",
