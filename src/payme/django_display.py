@@ -18,14 +18,15 @@ NOTHING: Final = "-"
 
 
 def moment(seconds: float | None) -> str:
-    """Write a moment in the site's time zone, to the second, the same in a list and on a page.
+    """Write a moment in the site's time zone, to the second, on one line of a list or a page.
 
     Args:
         seconds: Since 1970; None for none.
     """
     if seconds is None:
         return NOTHING
-    return f"{timezone.localtime(datetime.fromtimestamp(seconds, UTC)):%Y-%m-%d %H:%M:%S}"
+    local = timezone.localtime(datetime.fromtimestamp(seconds, UTC))
+    return format_html('<span style="white-space: nowrap">{}</span>', f"{local:%Y-%m-%d %H:%M:%S}")
 
 
 def amount(tiyin: int) -> str:
