@@ -61,7 +61,7 @@ def order(
         return _page(title, f"<p>{said}</p>")
     if charge is not None and not (charge.rests and not charge.is_paid):
         said = (
-            "Your payment is being processed. Please do not pay again: this page looks by itself."
+            "Your payment is being processed. Please do not pay again: this page updates by itself."
         )
         return _page(title, f"<p>{said}</p>", refresh=2)
     return _page(title, _ways(charge, card, checkout, csrf))

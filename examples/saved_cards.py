@@ -8,7 +8,6 @@ their one customer is bound by `examples.together`, in the sandbox, which hands 
 import os
 from collections.abc import Mapping
 from typing import NamedTuple, Self
-from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet, MultiFernet
 
@@ -86,11 +85,3 @@ def is_another_try(charge: Charge, seen: str) -> bool:
     """
     refused = charge.state in (ChargeState.REFUSED, ChargeState.FAILED)
     return refused and seen == str(charge.version)
-
-
-def is_from_here(origin: str | None, host: str | None) -> bool:
-    """Return whether a form was sent by a page of this shop; browsers name the page's origin.
-
-    A real shop has a login, and a token against forgery in each form, as the shop in Django has.
-    """
-    return origin is None or urlsplit(origin).netloc == host

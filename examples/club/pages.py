@@ -130,7 +130,7 @@ def operator(reader: Reader, books: Books) -> str:
     body = f'<dl class="tiles">{tiles}</dl>{_attention(reader, books)}'
     if not books.accounts:
         return _page(reader, say("operator"), f"{body}<p>{say('no_members')}</p>", kind="wide")
-    heads = ("member", "subscription", "last", "amount", "reason", "card", "next")
+    heads = ("member", "subscription", "last", "amount", "reason", "card", "next_one")
     rows = [_row(reader, one) for one in books.accounts]
     body += f'<section class="card full">{_table([say(head) for head in heads], rows)}</section>'
     return _page(reader, say("operator"), body, kind="wide")
@@ -206,7 +206,7 @@ def _agreement(reader: Reader) -> str:
 
 def _next(reader: Reader, account: Account) -> str:
     if not account.next_payments:
-        return f"<p>{reader.say('none_next')}</p>"
+        return f"<p>{reader.say('none_next' if account.subscription else 'none_yet')}</p>"
     rows = [[reader.day(one.due), reader.som(one.amount)] for one in account.next_payments]
     return _table([reader.say("date"), reader.say("amount")], rows)
 
@@ -216,7 +216,7 @@ def _payments(reader: Reader, account: Account) -> str:
         return f"<p>{reader.say('none_yet')}</p>"
     rows = [
         [
-            f"{reader.day(one.start)} – {reader.day(one.end)}",
+            f"<span>{reader.day(one.start)} – {reader.day(one.end)}</span>",
             reader.som(one.amount),
             _period_state(reader, one),
         ]
@@ -238,13 +238,14 @@ def _cards(reader: Reader, account: Account) -> str:
         link = ""
     if not account.cards:
         return f"<p>{say('no_card')}</p>{link}"
-    return f'<ul class="cards">{"".join(_saved(reader, one) for one in account.cards)}</ul>{link}'
+    saved = "".join(_saved(reader, account, one) for one in account.cards)
+    return f'<ul class="cards">{saved}</ul>{link}'
 
 
-def _saved(reader: Reader, card: SavedCard) -> str:
+def _saved(reader: Reader, account: Account, card: SavedCard) -> str:
     say = reader.say
     marks = [say("expires", expire=card.expire)]
-    marks += [say("pays")] if card.is_default else []
+    marks += [say("pays")] if card.is_default and account.goes_on else []
     marks += [] if card.can_be_charged else [say(f"card_{card.state}")]
     number = escape(card.number)
     remove = ""
@@ -287,8 +288,7 @@ def _cancel(reader: Reader, account: Account) -> str:
 
 def _attention(reader: Reader, books: Books) -> str:
     told = [
-        f"<li>{escape(one.member.name)}: {_what(reader, what)}</li>"
-        for one, what in books.attention
+        f"<li>{_name(one.member.name)}: {_what(reader, what)}</li>" for one, what in books.attention
     ]
     if not told:
         return ""
@@ -306,14 +306,19 @@ def _row(reader: Reader, account: Account) -> list[str]:
     reason = "" if last is None else escape(why(reader.language, last.code, last.message))
     coming = account.next_payments
     return [
-        escape(account.member.name),
+        _name(account.member.name),
         reader.say(f"sub_{account.state or 'none'}"),
         "" if last is None else _period_state(reader, last),
-        "" if last is None else reader.som(last.amount),
+        "" if last is None else f'<span class="sum">{reader.som(last.amount)}</span>',
         reason if last is not None and last.state in _BAD else "",
         escape(account.cards[0].number) if account.cards else "",
         reader.day(coming[0].due) if coming else "",
     ]
+
+
+def _name(name: str) -> str:
+    """Write a name that somebody chose: it turns no other text around, and widens no page."""
+    return f'<bdi class="name">{escape(name)}</bdi>'
 
 
 def _card(title: str, body: str) -> str:

@@ -108,7 +108,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "pending": Text(
         "Toʻlov davom etmoqda: {amount} soʻm. Qayta toʻlamang, sahifa oʻzi yangilanadi.",
         "Платёж выполняется: {amount} сум. Не платите ещё раз, страница обновится сама.",
-        "A payment is in progress: {amount} soʻm. Do not pay again, this page looks by itself.",
+        "A payment is in progress: {amount} soʻm. Do not pay again: this page updates by itself.",
     ),
     "asking": Text(
         "{amount} soʻm toʻlovining natijasini Payme dan aniqlayapmiz. Qayta toʻlamang.",
@@ -154,6 +154,7 @@ TEXTS: Final[Mapping[str, Text]] = {
     "rejoin": Text("Yana qoʻshilish", "Вступить снова", "Join again"),
     # Payments
     "next": Text("Keyingi toʻlovlar", "Следующие платежи", "Next payments"),
+    "next_one": Text("Keyingi toʻlov", "Следующий платёж", "Next payment"),
     "none_next": Text("Boshqa toʻlov yoʻq.", "Больше платежей нет.", "There are no more payments."),
     "payments": Text("Toʻlovlar", "Платежи", "Payments"),
     "none_yet": Text("Hali toʻlov yoʻq.", "Платежей пока нет.", "There are no payments yet."),
@@ -227,8 +228,8 @@ TEXTS: Final[Mapping[str, Text]] = {
     ),
     # The sandbox's clock
     "clock": Text("Sinov soati: {now}", "Часы песочницы: {now}", "The sandbox's clock: {now}"),
-    "a_day": Text("Bir kun oʻtsin", "Прошёл день", "Let a day pass"),
-    "a_month": Text("Bir oy oʻtsin", "Прошёл месяц", "Let a month pass"),
+    "a_day": Text("Bir kun oʻtsin", "Вперёд на день", "Let a day pass"),
+    "a_month": Text("Bir oy oʻtsin", "Вперёд на месяц", "Let a month pass"),
     # The operator
     "operator": Text("Klub kassasi", "Касса клуба", "The club's till"),
     "taken": Text("Yechildi", "Списано", "Taken"),
@@ -278,7 +279,11 @@ _MONTHS: Final = [
     Text("noyabr", "ноября", "November"),
     Text("dekabr", "декабря", "December"),
 ]
-_DATES: Final = Text("{year}-yil {day}-{month}", "{day} {month} {year}", "{day} {month} {year}")
+# The spaces do not break a line.
+_DATES: Final = Text(
+    "{year}-yil\N{NO-BREAK SPACE}{day}-{month}",
+    *["{day}\N{NO-BREAK SPACE}{month}\N{NO-BREAK SPACE}{year}"] * 2,
+)
 
 Say = Callable[..., str]
 

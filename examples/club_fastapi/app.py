@@ -5,12 +5,14 @@ from contextlib import asynccontextmanager
 from threading import Event, Thread
 
 from fastapi import FastAPI
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from examples.club.club import Club
 from examples.club.settings import Settings
 from examples.club_fastapi.members import SqlMembers
 from examples.club_fastapi.pages import router
 from examples.club_fastapi.visits import Wired
+from examples.guard import HOSTS
 from payme import Payme
 from payme.card_form.fastapi import card_form_router
 from payme.charges import Charges, SqlLedger
@@ -54,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         members.close()
 
     app = FastAPI(title="Club", lifespan=lifespan, openapi_url=None)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
     app.include_router(card_form_router())
     app.include_router(router)
     app.state.wired = Wired(club, members, settings)

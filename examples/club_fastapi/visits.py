@@ -15,7 +15,7 @@ from examples.club.pages import Reader
 from examples.club.settings import Settings
 from examples.club.texts import choose, speak
 from examples.club_fastapi.members import SqlMembers, csrf_of
-from examples.saved_cards import is_from_here
+from examples.guard import is_from_here
 
 COOKIE = "club_session"
 

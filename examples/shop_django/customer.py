@@ -6,6 +6,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from examples import pages
+from examples.guard import HEADERS
 from examples.shop_django import cards
 from examples.shop_django.models import Order, number
 from examples.shop_django.views import checkout
@@ -22,7 +23,7 @@ def front_page(request: HttpRequest) -> HttpResponse:
     """Show what is sold, and take an order of it."""
     if request.method == "POST":
         return SeeOther(f"/orders/{Order.objects.create(amount=pages.AMOUNT).pk}/pay")
-    return HttpResponse(pages.front(get_token(request)))
+    return HttpResponse(pages.front(get_token(request)), headers=HEADERS)
 
 
 @never_cache
@@ -37,4 +38,4 @@ def order_page(request: HttpRequest, order_id: str) -> HttpResponse:
         return SeeOther(f"/orders/{order.pk}/pay")
     charge, card = cards.find(order.pk)
     page = pages.order(order.pk, order.state, charge, card, checkout(order), get_token(request))
-    return HttpResponse(page)
+    return HttpResponse(page, headers=HEADERS)

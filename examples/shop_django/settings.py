@@ -4,11 +4,12 @@ import os
 import secrets
 
 from examples.django_database import database
+from examples.guard import HOSTS
 from examples.saved_cards import SavedCards
 
 # Nothing is signed here: this shop has no sessions.
 SECRET_KEY = secrets.token_hex()
-ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
+ALLOWED_HOSTS = HOSTS
 INSTALLED_APPS = ["payme.merchant.django", "examples.shop_django"]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -4,13 +4,17 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import create_async_engine
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from examples.guard import HOSTS
 from examples.saved_cards import SavedCards
 from examples.shop_fastapi.cards import CardPayments
-from examples.shop_fastapi.customer import customer_pages, find, place
+from examples.shop_fastapi.customer import check_origin, customer_pages, find, place
 from examples.shop_fastapi.orders import ShopOrders
 from examples.tables import metadata
 from payme import AsyncPayme
@@ -67,10 +71,17 @@ def create_app(
         await engine.dispose()
 
     app = FastAPI(title="Shop", lifespan=lifespan)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
     app.include_router(payme_router(AsyncMerchant(store, keys=key)))
     app.include_router(customer_pages(engine, checkout, by_card))
 
-    @app.post("/orders", status_code=201)
+    @app.exception_handler(RequestValidationError)
+    async def bad_request(_: Request, error: RequestValidationError) -> JSONResponse:
+        # FastAPI's own answer repeats what was sent, and fails at what JSON has no form for.
+        wrong = [{"loc": one["loc"], "msg": one["msg"]} for one in error.errors()]
+        return JSONResponse({"detail": wrong}, 422)
+
+    @app.post("/orders", status_code=201, dependencies=[Depends(check_origin)])
     async def create_order(new: NewOrder) -> dict[str, int]:
         return {"id": await place(engine, new.amount)}
 

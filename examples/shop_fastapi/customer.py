@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from examples import pages
-from examples.saved_cards import is_from_here
+from examples.guard import HEADERS, is_from_here
 from examples.shop_fastapi.cards import CardPayments
 from examples.tables import number, orders
 
@@ -57,8 +57,8 @@ def customer_pages(
     router = APIRouter(dependencies=[Depends(check_origin)], default_response_class=HTMLResponse)
 
     @router.get("/")
-    async def front_page() -> str:
-        return pages.front()
+    async def front_page() -> HTMLResponse:
+        return HTMLResponse(pages.front(), headers=HEADERS)
 
     @router.post("/")
     async def buy() -> RedirectResponse:
@@ -69,7 +69,7 @@ def customer_pages(
         order = await find(engine, order_id)
         charge, card = await by_card.find(order.id) if by_card else (None, None)
         page = pages.order(order.id, order.state, charge, card, checkout(order))
-        return HTMLResponse(page, headers={"Cache-Control": "no-store"})
+        return HTMLResponse(page, headers=HEADERS)
 
     @router.post("/orders/{order_id}/pay")
     async def pay_by_card(order_id: str, request: Request) -> RedirectResponse:

@@ -10,7 +10,8 @@ from examples.shop_flask.app import create_app
 
 def stop(*_: object) -> NoReturn:
     """End what is under way first, whoever ends this: Ctrl-C, `kill`, or one after the other."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Not SIG_IGN: of a signal that has come by now, Python would complain that nobody handles it.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     raise KeyboardInterrupt
 
 

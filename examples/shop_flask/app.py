@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Flask, request
 
+from examples.guard import HOSTS, json_object
 from examples.saved_cards import SavedCards
 from examples.shop_flask.cards import CardPayments
 from examples.shop_flask.customer import customer_pages, find, place
@@ -50,6 +51,7 @@ def create_app(
 
     by_card = CardPayments(engine, Payme(merchant_id, key), cards) if cards else None
     app = Flask("shop")
+    app.config["TRUSTED_HOSTS"] = HOSTS  # from Flask 3.1 on
     app.register_blueprint(payme_blueprint(Merchant(store, keys=key)))
     app.register_blueprint(customer_pages(engine, checkout, by_card))
 
@@ -59,8 +61,8 @@ def create_app(
 
     @app.post("/orders")
     def create_order() -> tuple[Json, int]:
-        sent = request.get_json(silent=True)
-        amount = tiyin(sent.get("amount") if isinstance(sent, dict) else None)
+        sent = json_object(request.content_type, request.get_data())
+        amount = tiyin(sent.get("amount"))
         return {"id": place(engine, amount)}, 201
 
     @app.get("/orders/<order_id>")

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from flask import Blueprint, Response, abort, redirect, request
 
 from examples import pages
-from examples.saved_cards import is_from_here
+from examples.guard import HEADERS, is_from_here
 from examples.shop_flask.cards import CardPayments
 from examples.tables import number, orders
 
@@ -38,14 +38,14 @@ def customer_pages(
     """
     blueprint = Blueprint("customer", __name__)
 
-    @blueprint.before_request
+    @blueprint.before_app_request
     def check_origin() -> None:
         if not is_from_here(request.headers.get("Origin"), request.host):
             abort(403)
 
     @blueprint.get("/")
-    def front_page() -> str:
-        return pages.front()
+    def front_page() -> Response:
+        return Response(pages.front(), headers=HEADERS)
 
     @blueprint.post("/")
     def buy() -> Any:
@@ -56,7 +56,7 @@ def customer_pages(
         order = find(engine, order_id) or abort(404)
         charge, card = by_card.find(order.id) if by_card else (None, None)
         page = pages.order(order.id, order.state, charge, card, checkout(order))
-        return Response(page, headers={"Cache-Control": "no-store"})
+        return Response(page, headers=HEADERS)
 
     @blueprint.post("/orders/<order_id>/pay")
     def pay_by_card(order_id: str) -> Any:

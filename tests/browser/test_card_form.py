@@ -11,7 +11,7 @@ import pytest
 from form_tools import CODE, EXPIRY, GOOD, Payer, Shop, calls, digits_in
 
 from payme import card_form
-from payme.errors.card_form import ERRORS, RULES
+from payme.errors.card_form import ERRORS, LABELS, RULES
 from payme.sandbox import Sandbox
 
 MERCHANT = "587f72c72cac0d162c722ae2"
@@ -1000,6 +1000,93 @@ def test_nothing_sticks_out_at_320_pixels_or_twice_the_size(
             payer.submit.click()
             payer.waits_for("done")
     context.close()
+
+
+def test_the_focus_stays_in_the_form(payer: Payer, page: Any, box: Sandbox) -> None:
+    focused = f"{TOKEN}.shadowRoot.activeElement?.id"
+    box.faults.add("cards.get_verify_code", when="before", action="delay", delay_ms=400, times=1)
+    payer.types()
+    payer.expiry.press("Enter")
+    payer.waits_for("sending")
+    assert page.evaluate(focused) == "submit"
+    payer.waits_for("code")
+    assert page.evaluate(focused) == "code"
+    payer.code.press_sequentially(CODE)
+    payer.code.press("Enter")
+    payer.waits_for("done")
+    assert page.evaluate(focused) == "t-done"
+    # Whoever is elsewhere in the page by then stays there.
+    page.evaluate(f"{TOKEN}.reset(); {TOKEN}.shadowRoot.activeElement?.blur()")
+    payer.binds()
+    payer.waits_for("code")
+    payer.code.fill(CODE)
+    page.evaluate(f"{TOKEN}.shadowRoot.querySelector('form').requestSubmit()")
+    page.evaluate(f"{TOKEN}.shadowRoot.activeElement.blur()")
+    payer.waits_for("done")
+    assert page.evaluate("document.activeElement.tagName") == "BODY"
+
+
+WORD = "Kartangizniyanabirmartatekshiring" * 8
+
+
+def test_a_word_without_an_end_does_not_widen_the_form(
+    page: Any, store: Shop, box: Sandbox
+) -> None:
+    payer = opened(page, store.put(box))
+    words = dict.fromkeys((*ERRORS, *LABELS), WORD)
+    page.evaluate(f"(words) => {{ {TOKEN}.messages = words }}", words)
+    for state in ("card", "code", "done"):
+        payer.submit.click(timeout=2_000) if state != "done" else None
+        wide = page.evaluate(
+            f"""() => [document.documentElement.scrollWidth - innerWidth,
+              ...[...{TOKEN}.shadowRoot.querySelectorAll("#form *")]
+              .filter((one) => one.id !== "live" && one.checkVisibility())
+              .map((one) => one.getBoundingClientRect().right - innerWidth)]"""
+        )
+        assert max(wide) <= 0, state
+        if state == "card":
+            payer.binds()
+            payer.waits_for("code")
+        elif state == "code":
+            payer.code.press_sequentially(CODE)
+            payer.submit.click()
+            payer.waits_for("done")
+
+
+@pytest.mark.parametrize(
+    ("messages", "shown"),
+    [
+        ({"submit": "{submit} →"}, "Continue →"),
+        ({"submit": "{submit}"}, "Continue"),
+        ({"submit": "{wait}", "wait": "{submit}!"}, "Continue!"),
+        ({"submit": "{resend}: {wait}", "wait": "Бир зум"}, "Send the code again: Бир зум"),
+        ({"submit": "{length}, {phone}{nobody}{constructor}"}, "6, {nobody}{constructor}"),
+    ],
+)
+def test_a_text_of_the_page_may_hold_the_one_it_replaces(
+    payer: Payer, messages: dict[str, str], shown: str
+) -> None:
+    payer.page.evaluate(f"(texts) => {{ {TOKEN}.messages = texts }}", messages)
+    assert payer.submit.inner_text() == shown
+    assert payer.page.heard == []
+
+
+def test_a_phone_that_looks_like_a_placeholder_is_not_filled(
+    page: Any, store: Shop, box: Sandbox
+) -> None:
+    payer = opened(page, store.put(box))
+    answer = {"result": {"sent": True, "phone": "{sent}$&", "wait": 60_000}}
+    page.route(
+        box.url,
+        lambda route: (
+            route.fulfill(json=answer)
+            if "get_verify_code" in (route.request.post_data or "")
+            else route.continue_()
+        ),
+    )
+    payer.binds()
+    payer.waits_for("code")
+    assert page.locator("#told").inner_text() == "The code was sent to {sent}$&."
 
 
 def test_inputs_are_large_enough_for_ios_not_to_zoom(page: Any, store: Shop, box: Sandbox) -> None:

@@ -168,6 +168,66 @@ def test_a_wrong_line_is_named_and_nothing_of_it_is_stored(shop, line, column, r
     assert told["errors"][0]["column"] == column
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        (
+            "uz",
+            [
+                "ta ustun bor, 5 ta kutilgan",
+                "CSV emas",
+                "id: 'a b' berilgan",
+                "ustunlar almashib qolmaganmi",
+                "amount: '5,0' berilgan, tiyinlarning butun soni",
+                "amount: 0 berilgan",
+                "account.order_id: '' berilgan",
+                "token: '<token>' berilgan, cards.create qaytargan token kutilgan",
+                "description: 'a\\x07' berilgan",
+                "'order-0' nomli charge boshqa amount bilan bor",
+            ],
+        ),
+        (
+            "ru",
+            [
+                "столбцов 1, ожидалось 5",
+                "это не CSV",
+                "id: указано 'a b', ожидалось: от 1 до 128 знаков",
+                "столбцы не перепутаны?",
+                "amount: указано '5,0', ожидалось: целое число тийинов",
+                "amount: указано 0, ожидалось",
+                "account.order_id: указано '', ожидалось",
+                "token: указано '<token>', ожидалось: токен",
+                "description: указано 'a\\x07', ожидалось",
+                "списание 'order-0' уже есть, но отличается: amount",
+            ],
+        ),
+    ],
+)
+def test_why_a_line_was_refused_is_said_in_the_language_of_the_command(
+    shop, monkeypatch, language, said
+):
+    monkeypatch.setenv("PAYME_LANG", language)
+    token = shop.token
+    lines = [
+        "alone",
+        f'order-1,50000,1,{token},"a"b',
+        f"a b,50000,1,{token},",
+        f"{token},50000,1,order-1,",
+        f'order-1,"5,0",1,{token},',
+        f"order-1,0,1,{token},",
+        f"order-1,50000,,{token},",
+        "order-1,50000,1,two words,",
+        f"order-1,50000,1,{token},a\x07",
+        f"order-0,60000,0,{token},",
+    ]
+    done = shop.run("import", shop.csv(f"order-0,50000,0,{token},", *lines), code=1)
+    told = done.stderr.splitlines()
+    assert len(told) == len(said)
+    for text, line in zip(said, told, strict=True):
+        assert text in line
+    assert ", expected " not in done.stderr
+
+
 def test_the_same_id_with_other_money_is_refused_in_one_file_and_in_the_next(shop):
     line = f"order-1,50000,1,{shop.token},"
     told = shop.json("import", shop.csv(line, line, line.replace("50000", "60000")), code=1)

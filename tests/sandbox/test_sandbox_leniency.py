@@ -1,6 +1,7 @@
 """What Payme lets pass is let pass, with a remark; a strict sandbox refuses it."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from sandbox_tools import GOOD, Caller, Clock
 from payme.sandbox import Sandbox
 from payme.sandbox.engine.leniency import MAX_REMARKS
 from payme.sandbox.engine.methods import METHODS
+from payme.sandbox.web.i18n import translator
+from payme.sandbox.web.i18n.remarks import in_words
 
 ACCOUNT = {"order_id": 1}
 CARD = {"number": GOOD, "expire": "0399"}
@@ -61,6 +64,8 @@ def test_what_clients_send_is_let_pass_with_a_remark(
     caller.ok(method, **prepared(caller, params))
     remarks = caller.sandbox.traffic.entries()[0].remarks
     assert any(f"param {name}:" in remark for remark in remarks), remarks
+    for remark in remarks:
+        translated(remark)
     code, message, data = strict.no(method, **prepared(strict, params))
     assert (code, data) == (-32602, name)
     assert name in message
@@ -170,7 +175,17 @@ def explained(sandbox: Sandbox, x_auth: str | None, method: str = "receipts.get"
     assert entry.method == (method if method in METHODS else "")
     (remark,) = entry.remarks
     assert sandbox.key not in remark
+    translated(remark)
     return remark
+
+
+def translated(remark: str) -> None:
+    """See that the dashboard says a remark in its other languages, with what is filled in."""
+    spoken = {language: in_words(remark, translator(language)) for language in ("uz", "ru", "en")}
+    assert spoken["en"] == remark
+    assert len(set(spoken.values())) == 3, remark
+    for filled in re.findall(r"param (\S+):|has (\w{24})$", remark):
+        assert all("".join(filled) in said for said in spoken.values())
 
 
 def test_why_x_auth_was_refused_is_said(sandbox: Sandbox) -> None:
@@ -190,6 +205,13 @@ def test_why_x_auth_was_refused_is_said(sandbox: Sandbox) -> None:
     ):
         assert said in explained(sandbox, x_auth), x_auth
     assert "X-Auth" in explained(sandbox, None, "no.such.method")
+
+
+def test_a_remark_that_nobody_has_translated_stays_as_it_is() -> None:
+    for remark in ("", "the disk is full", "unknown param"):
+        assert in_words(remark, translator("ru")) == remark
+    named = in_words("unknown param {0}{name}: " + "x", translator("ru"))
+    assert named == "unknown param {0}{name}: x"
 
 
 def test_a_call_that_is_let_in_has_no_such_remark(caller: Caller) -> None:

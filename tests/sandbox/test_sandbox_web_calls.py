@@ -280,3 +280,11 @@ def test_a_receipt_is_looked_up_once_and_only_where_it_matters(
     monkeypatch.setattr(Backend, "_subject", counted)
     assert len(methods(browser, "?q=A-7")) == 6
     assert len(asked) == len(set(asked)) == 2
+
+
+def test_remarks_are_said_in_the_language_of_the_page(sandbox: Sandbox, browser: Browser) -> None:
+    api(sandbox, "receipts.create", amount=500, account={"order_id": "A-7"}, **{"{a}<b>": 1})
+    page = browser.get("/dashboard/traffic?lang=ru").body
+    assert "неизвестный параметр {a}&lt;b&gt;: пропущен, как в Payme" in page
+    assert "unknown param" not in page
+    assert "unknown param {a}&lt;b&gt;: let pass" in browser.get("/dashboard/traffic?lang=en").body

@@ -20,6 +20,7 @@ from payme.sandbox.engine.testcards import OUTCOMES, REFUSED, TEST_CARDS
 from payme.sandbox.web import dashboard
 from payme.sandbox.web.dashboard.frame import MISSING, NOTICES
 from payme.sandbox.web.i18n import WORDS, translator
+from payme.sandbox.web.i18n.remarks import REMARKS
 from payme.sandbox.web.pages import Pages, state_name
 from payme.sandbox.web.security import Guard, allowed_host
 
@@ -620,6 +621,7 @@ def spoken() -> set[str]:
     states = {state_name(state, lambda text: text).partition(" ")[2] for state in ReceiptState}
     sources = [one.read_text("utf-8") for one in Path(dashboard.__file__).parent.glob("*.py")]
     spoken = {text for one in sources for text in re.findall(r'say\("([^"]+)"\)', one)}
+    said |= {*REMARKS}
     return said | named | kinds | states | spoken | {"shipping", "discount"}
 
 

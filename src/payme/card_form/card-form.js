@@ -8,7 +8,7 @@
 const FIELDS = ["number", "expiry", "code"];
 const TIMEOUT = 30_000; // ms: one of Payme's test cards answers after 10 s
 const MASKS = ["ym-disable-keys", "ph-no-capture"];
-const TEXTS = {}, PLACES = {}, CODES = {};
+const TEXTS = { __proto__: null }, PLACES = {}, CODES = {};
 const [names, ...languages] = TABLE.split("\n").map((line) => line.split("|"));
 names.forEach((name, at) => {
 	const [key, place = "form", ...codes] = name.split(" ");
@@ -22,7 +22,7 @@ const CSS = `
 :host{display:block;max-width:27em;overflow:visible!important;clip-path:none!important}
 :host([hidden]),[hidden],p:empty,img:not([hidden])+b{display:none!important}
 form{all:initial;color-scheme:inherit;display:grid;gap:1em;font:inherit;
-font-family:var(--font);font-size:max(1em,14px);line-height:1.4;padding:1.2em;
+font-family:var(--font);font-size:max(1em,14px);line-height:1.4;overflow-wrap:anywhere;padding:1.2em;
 border:1px solid color-mix(in srgb,var(--ink) 16%,var(--ground));
 border-radius:var(--round);background:var(--ground);color:var(--ink);
 --font:var(--payme-font,system-ui,sans-serif);--round:var(--payme-radius,12px);
@@ -54,7 +54,8 @@ border-radius:var(--round);min-height:3.1em;background:var(--fill);color:var(--o
 #logo{font-size:22px;line-height:28px;justify-items:start}
 img{height:28px}
 #notice,#notice *{all:initial!important;color-scheme:inherit!important;
-font:13px/1.5 var(--font)!important;color:var(--muted)!important}
+font:13px/1.5 var(--font)!important;color:var(--muted)!important;
+overflow-wrap:anywhere!important}
 #notice,#notice b{display:block!important}
 #notice a{text-decoration:underline!important;cursor:pointer!important}
 #notice a:focus-visible{outline:2px solid!important}`;
@@ -106,12 +107,14 @@ const attach = (host) => {
 		host.dispatchEvent(new CustomEvent(type, { detail, bubbles }));
 	const focus = (options) => ui[ui.codes.hidden ? "number" : "code"].focus(options);
 
-	const text = (key) => {
+	// A page's own text may hold the one it replaces, as in `{done} 🎉`; what names nothing stays.
+	const text = (key, within = []) => {
 		const language = Math.max(LANGUAGES.findIndex((one) => host.matches(`:lang(${one})`)), 0);
-		const values = { phone, length: length() };
+		const values = { __proto__: null, phone, length: length() };
+		const own = within.includes(key) ? "" : String(messages?.[key] ?? "").trim();
 		ui.form.lang = LANGUAGES[language];
-		return (String(messages?.[key] ?? "").trim() || TEXTS[key][language])
-			.replace(/{(\w+)}/g, (_, name) => values[name] ?? text(name));
+		return (own || TEXTS[key][language]).replace(/{(\w+)}/g, (all, name) =>
+			values[name] ?? (TEXTS[name] ? text(name, [...within, key]) : all));
 	};
 
 	const paint = () => {
@@ -144,10 +147,12 @@ const attach = (host) => {
 
 	// Go to a state, with errors by field, and there to the first field that has one.
 	const go = (next, found = {}) => {
-		const step = state, first = FIELDS.find((at) => found[at]);
+		const step = state, first = FIELDS.find((at) => found[at]), held = root.activeElement;
 		state = next;
 		errors = found;
 		paint();
+		// What is hidden loses the focus, and with it the place of whoever uses the keyboard.
+		if (held && !held.offsetWidth) ui[state === "done" ? "t-done" : "submit"].focus();
 		put(ui.live, ui["form-error"].textContent ||
 			({ card: "", code: told && text(told), done: text("done") }[state] ?? text("wait")));
 		if (state !== step) emit("payme-state", { state });
@@ -381,7 +386,7 @@ const attach = (host) => {
 		make("div#codes", {}, make("p#told"), field("code", "one-time-code"),
 			make("div#row", {}, make("button#resend.button", { type: "button" }),
 				make("button#t-other.button", { type: "button" }))),
-		make("p#t-done"),
+		make("p#t-done", { tabindex: -1 }),
 		make("p#form-error.error"),
 		make("button#submit.button", { "aria-describedby": "form-error" }),
 		make("p#notice.notice", {}, make("span#t-notice"), " ",

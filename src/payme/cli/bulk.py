@@ -119,7 +119,8 @@ def _rows(lines: Iterable[str], refuse: _Refuse) -> Iterator[tuple[int, list[str
         except StopIteration:
             return
         except csv.Error as error:
-            refuse(number, _Wrong(None, f"is no CSV: {error}"))
+            what = words.tell("CSV emas", "это не CSV", "is no CSV")
+            refuse(number, _Wrong(None, f"{what}: {error}"))
         else:
             if row:
                 yield number, row
@@ -170,7 +171,12 @@ def _checked(
 
 def _line(number: int, row: list[str], header: list[str]) -> _Line:
     if len(row) != len(header):
-        raise _Wrong(None, f"has {len(row)} columns, expected {len(header)}")
+        columns = words.tell(
+            "{} ta ustun bor, {} ta kutilgan",
+            "столбцов {}, ожидалось {}",
+            "has {} columns, expected {}",
+        )
+        raise _Wrong(None, columns.format(len(row), len(header)))
     cells = dict(zip(header, row, strict=True))
     asked = orders.order(
         since_1970(),
@@ -185,22 +191,55 @@ def _line(number: int, row: list[str], header: list[str]) -> _Line:
     )
     refusal = asked.refusal
     if refusal is not None:
-        raise _Wrong(refusal.argument, str(refusal))
+        raise _Wrong(refusal.argument, _in_words(refusal))
     return _Line(number, *asked.accepted())
 
 
 def _id(given: str) -> str:
     # Ids are shown everywhere, where a token must not be.
     if redact.scrub(given) != given:
-        raise _Wrong("id", "id: looks like a card or its token; are the columns swapped?")
+        swapped = words.tell(
+            "karta yoki uning tokeniga oʻxshaydi; ustunlar almashib qolmaganmi?",
+            "похоже на карту или её токен; столбцы не перепутаны?",
+            "looks like a card or its token; are the columns swapped?",
+        )
+        raise _Wrong("id", f"id: {swapped}")
     return given
 
 
 def _amount(given: str) -> int:
     if not _AMOUNT.fullmatch(given):
         expected = "a whole number of tiyin, such as 5000000 for 50 000 soʻm"
-        raise _Wrong("amount", str(InvalidArgument("amount", given, expected)))
+        raise _Wrong("amount", _in_words(InvalidArgument("amount", given, expected)))
     return int(given)
+
+
+# What a column takes, in Uzbek and Russian; in English the refusal says it.
+_TAKES: Final = {
+    "id": (
+        "order-106 kabi, boʻshliqsiz, 1 dan 128 gacha belgi",
+        "от 1 до 128 знаков без пробелов, например order-106",
+    ),
+    "amount": (
+        "tiyinlarning butun soni, masalan 50 000 soʻm uchun 5000000",
+        "целое число тийинов, например 5000000 для 50 000 сум",
+    ),
+    "account": ("bir qatorli matn", "текст в одну строку"),
+    "token": ("cards.create qaytargan token", "токен, который вернул cards.create"),
+    "description": ("boshqaruv belgilarisiz matn", "текст без управляющих символов"),
+}
+
+
+def _in_words(refusal: InvalidArgument) -> str:
+    """Say in the language of this process why a value was refused."""
+    column, _, rest = str(refusal).partition(": got ")
+    given = rest.removesuffix(f", expected {refusal.expected}")
+    uz, ru = _TAKES.get(column.partition(".")[0], (refusal.expected,) * 2)
+    return words.tell(
+        f"{column}: {given} berilgan, {uz} kutilgan",
+        f"{column}: указано {given}, ожидалось: {ru}",
+        str(refusal),
+    )
 
 
 def _batches(lines: Iterator[_Line]) -> Iterator[list[_Line]]:
@@ -230,7 +269,16 @@ def _store(batch: list[_Line], books: Books, count: Count, refuse: _Refuse) -> N
     count.stored += stored
     count.known += known
     for number, found in conflicts:
-        refuse(number, _Wrong(_column(found), str(found)))
+        refuse(number, _Wrong(_column(found), _other_money(found)))
+
+
+def _other_money(conflict: ChargeConflict) -> str:
+    name, differs = repr(conflict.charge.id), ", ".join(conflict.differs)
+    return words.tell(
+        f"{name} nomli charge boshqa {differs} bilan bor; nom doim oʻsha pulga tegishli",
+        f"списание {name} уже есть, но отличается: {differs}; ID навсегда означает те же деньги",
+        str(conflict),
+    )
 
 
 def _column(conflict: ChargeConflict) -> str:

@@ -77,7 +77,11 @@ ERRORS: Final[dict[str, FormError]] = {
             "expiry",
             Text("OO/YY kiriting.", "Введите ММ/ГГ.", "Enter MM/YY."),
         ),
-        _E("expiry_month", "expiry", _same("expiry_incomplete")),
+        _E(
+            "expiry_month",
+            "expiry",
+            Text("Oy 01 dan 12 gacha.", "Месяц — от 01 до 12.", "The month is 01 to 12."),
+        ),
         _E("expiry_past", "expiry", _same("sure")),
         _E(
             "code_incomplete",
@@ -111,7 +115,11 @@ ERRORS: Final[dict[str, FormError]] = {
             ),
         ),
         # Nobody answered, or not as the protocol has it
-        _E("offline", "form", Text("Internet yoʻq.", "Нет интернета.", "You are offline.")),
+        _E(
+            "offline",
+            "form",
+            _and(Text("Internet yoʻq.", "Нет интернета.", "You are offline."), _RETRY),
+        ),
         _E("unreachable", "form", _same("payme_busy")),
         _E("timeout", "form", _same("payme_busy")),
         _E("bad_answer", "form", _same("payme_busy")),

@@ -363,3 +363,15 @@ def refuse_means(execute, sql, params, many, context):
     """Pages do not even read what charges are paid with."""
     assert "means" not in sql
     return execute(sql, params, many, context)
+
+
+def test_a_page_says_in_words_who_needs_a_person_and_when(admin, shop):
+    submit(shop)
+    for shown in (admin.get(LIST), admin.get(page("order-1"))):
+        text = shown.content.decode()
+        assert "icon-unknown" not in text  # a question mark, where nothing is in question
+        assert "None" not in text
+        assert "+00:00" not in text
+    models.Charge.rows.filter(pk="order-1").update(state="paying", due=None)
+    assert charges().get("order-1").needs_attention
+    assert '<td class="field-person">yes</td>' in admin.get(LIST).content.decode()

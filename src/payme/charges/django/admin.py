@@ -4,9 +4,7 @@ An action on charges stores the merchant's word, as the ledger does everywhere, 
 out. One on cards asks Payme at once.
 """
 
-import json
 import logging
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar, Final
 
@@ -24,6 +22,7 @@ from payme.charges.django.ledger import DjangoLedger
 from payme.charges.django.models import ATTENTION, Card, Charge, defaults_of
 from payme.charges.pace import since_1970
 from payme.charges.saved import CardNotFound, SavedCard
+from payme.django_display import amount, mark, moment, structure
 from payme.errors import InvalidArgument, PaymeError
 from payme.money import format_som
 
@@ -100,12 +99,12 @@ class ChargeAdmin(AskingAdmin):
     @admin.display(description="amount, so'm")
     def sum(self, row: Charge) -> str:
         """Write the amount as people do."""
-        return format_som(row.amount)
+        return amount(row.amount)
 
-    @admin.display(description="needs a person", boolean=True)
-    def person(self, row: Charge) -> bool | None:
-        """Return whether somebody must look at it; nothing is shown where nobody must."""
-        return False if row.read().needs_attention else None
+    @admin.display(description="needs a person")
+    def person(self, row: Charge) -> str:
+        """Write whether somebody must look at it."""
+        return mark(row.read().needs_attention)
 
     @admin.display(description="known from")
     def known_from(self, row: Charge) -> str:
@@ -115,7 +114,7 @@ class ChargeAdmin(AskingAdmin):
     @admin.display(description="account")
     def account_shown(self, row: Charge) -> str:
         """Write the account, with phones masked."""
-        return _json(redact.tree(row.read().account, "account"))
+        return structure(redact.tree(row.read().account, "account"))
 
     @admin.display(description="description")
     def description_shown(self, row: Charge) -> str:
@@ -125,7 +124,7 @@ class ChargeAdmin(AskingAdmin):
     @admin.display(description="fiscal receipt")
     def detail_shown(self, row: Charge) -> str:
         """Write the lines of the fiscal receipt."""
-        return _json(redact.tree(row.read().detail))
+        return structure(redact.tree(row.read().detail))
 
     @admin.display(description="message")
     def message_shown(self, row: Charge) -> str:
@@ -133,19 +132,19 @@ class ChargeAdmin(AskingAdmin):
         return redact.scrub(row.message or "")
 
     @admin.display(description="due")
-    def due_at(self, row: Charge) -> datetime | None:
-        """Return when it is driven next."""
-        return _moment(row.due)
+    def due_at(self, row: Charge) -> str:
+        """Write when it is driven next."""
+        return moment(row.due)
 
     @admin.display(description="created")
-    def created_at(self, row: Charge) -> datetime | None:
-        """Return when it was accepted."""
-        return _moment(row.created)
+    def created_at(self, row: Charge) -> str:
+        """Write when it was accepted."""
+        return moment(row.created)
 
     @admin.display(description="changed")
-    def changed_at(self, row: Charge) -> datetime | None:
-        """Return when it changed last."""
-        return _moment(row.changed)
+    def changed_at(self, row: Charge) -> str:
+        """Write when it changed last."""
+        return moment(row.changed)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -155,7 +154,7 @@ class ChargeAdmin(AskingAdmin):
         if row is not None:
             context["events"] = [
                 {
-                    "at": _moment(event.at),
+                    "at": moment(event.at),
                     "before": event.before or "",
                     "after": event.after,
                     "evidence": redact.scrub(event.evidence),
@@ -218,10 +217,10 @@ class CardAdmin(AskingAdmin):
         """Write whose it is; a phone or an e-mail is masked."""
         return str(redact.account_value(row.customer))
 
-    @admin.display(description="default", boolean=True)
-    def default(self, row: Any) -> bool | None:
-        """Return whether charges of its customer take it; nothing is shown where they do not."""
-        return True if row.first == row.pk else None
+    @admin.display(description="default")
+    def default(self, row: Any) -> str:
+        """Write whether charges of its customer take it."""
+        return mark(row.first == row.pk)
 
     @admin.display(description="known from")
     def known_from(self, row: Card) -> str:
@@ -229,14 +228,14 @@ class CardAdmin(AskingAdmin):
         return redact.scrub(row.evidence)
 
     @admin.display(description="saved")
-    def created_at(self, row: Card) -> datetime | None:
-        """Return when it was saved."""
-        return _moment(row.created)
+    def created_at(self, row: Card) -> str:
+        """Write when it was saved."""
+        return moment(row.created)
 
     @admin.display(description="changed")
-    def changed_at(self, row: Card) -> datetime | None:
-        """Return when it changed last."""
-        return _moment(row.changed)
+    def changed_at(self, row: Card) -> str:
+        """Write when it changed last."""
+        return moment(row.changed)
 
     def asked(self, row: Any, word: str) -> Asked:
         """Return what is shown of a card that something is asked of."""
@@ -326,11 +325,3 @@ def _refusal(row: Charge, word: str) -> str | None:
     except orders.ChargeConflict as conflict:
         return str(conflict)
     return f"charge {charge.id!r} is {charge.state} already" if change is None else None
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False) if value else ""
-
-
-def _moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,12 +1,11 @@
 """Transactions to look at in Django's admin. Nobody changes there what Payme was told."""
 
-import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 
+from payme.django_display import amount, moment, structure
 from payme.merchant.django.models import Transaction
 
 if TYPE_CHECKING:
@@ -54,37 +53,37 @@ class TransactionAdmin(Base):
     @admin.display(description="amount, so'm", ordering="amount")
     def sum(self, row: Transaction) -> str:
         """Write the amount as people do."""
-        return f"{row.amount // 100:,}.{row.amount % 100:02}".replace(",", " ")
+        return amount(row.amount)
 
     @admin.display(ordering="time")
-    def created(self, row: Transaction) -> datetime | None:
-        """Return when Payme created it."""
+    def created(self, row: Transaction) -> str:
+        """Write when Payme created it."""
         return _moment(row.time)
 
     @admin.display(ordering="perform_time")
-    def paid(self, row: Transaction) -> datetime | None:
-        """Return when the money was taken."""
+    def paid(self, row: Transaction) -> str:
+        """Write when the money was taken."""
         return _moment(row.perform_time)
 
     @admin.display(ordering="cancel_time")
-    def cancelled(self, row: Transaction) -> datetime | None:
-        """Return when it was cancelled or refunded."""
+    def cancelled(self, row: Transaction) -> str:
+        """Write when it was cancelled or refunded."""
         return _moment(row.cancel_time)
 
     @admin.display(description="account")
     def account_json(self, row: Transaction) -> str:
         """Write the account as Payme sent it."""
-        return _json(row.account)
+        return structure(row.account)
 
     @admin.display(description="receivers")
     def receivers_json(self, row: Transaction) -> str:
         """Write how the money is split."""
-        return _json(row.receivers)
+        return structure(row.receivers)
 
     @admin.display(description="fiscal receipts")
     def fiscal_json(self, row: Transaction) -> str:
         """Write the fiscal receipts of the payment and of its refund."""
-        return _json(row.fiscal)
+        return structure(row.fiscal)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         """Refuse: Payme creates transactions."""
@@ -99,9 +98,5 @@ class TransactionAdmin(Base):
         return False
 
 
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False) if value else ""
-
-
-def _moment(ms: int) -> datetime | None:
-    return datetime.fromtimestamp(ms / 1000, UTC) if ms else None
+def _moment(ms: int) -> str:
+    return moment(ms / 1000 if ms else None)

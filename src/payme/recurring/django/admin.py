@@ -4,9 +4,7 @@ An action does what the merchant's code can do, in one transaction, and asks not
 it wants of a charge, `run` carries out.
 """
 
-import json
 import logging
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +17,7 @@ from django.urls import NoReverseMatch, reverse
 from payme import redact
 from payme.charges.django.asking import Asked, AskingAdmin, actions
 from payme.charges.pace import since_1970
+from payme.django_display import NOTHING, amount, moment, structure
 from payme.errors import InvalidArgument, PaymeError
 from payme.money import format_som
 from payme.recurring import SubscriptionConflict, SubscriptionNotFound, asked, core
@@ -78,23 +77,23 @@ class SubscriptionAdmin(AskingAdmin):
         return super().get_queryset(request).defer("means")
 
     @admin.display(description="next payment")
-    def next_due(self, row: Subscription) -> datetime | None:
-        """Return when the next period is due; None where none follows."""
+    def next_due(self, row: Subscription) -> str:
+        """Write when the next period is due."""
         subscription = row.read()
         if subscription.state == core.SubscriptionState.ENDED:
-            return None
-        return _moment(subscription.due(subscription.next_n))
+            return NOTHING
+        return moment(subscription.due(subscription.next_n))
 
     @admin.display(description="next amount, so'm")
     def sum(self, row: Subscription) -> str:
         """Write what the next period costs."""
         subscription = row.read()
-        return format_som(subscription.amount(subscription.next_n))
+        return amount(subscription.amount(subscription.next_n))
 
     @admin.display(description="unpaid period")
     def unpaid(self, row: Subscription) -> str:
         """Write which period is unresolved."""
-        return "" if row.debt is None else str(row.debt)
+        return NOTHING if row.debt is None else str(row.debt)
 
     @admin.display(description="customer")
     def whose(self, row: Subscription) -> str:
@@ -104,32 +103,32 @@ class SubscriptionAdmin(AskingAdmin):
     @admin.display(description="rule")
     def rule_shown(self, row: Subscription) -> str:
         """Write the rule, with phones masked."""
-        return _json(msgspec.to_builtins(row.read().rule))
+        return structure(redact.tree(msgspec.to_builtins(row.read().rule)))
 
     @admin.display(description="amounts and dates")
     def terms_shown(self, row: Subscription) -> str:
         """Write from which period on it costs what."""
-        return _json(msgspec.to_builtins(row.read().terms))
+        return structure(redact.tree(msgspec.to_builtins(row.read().terms)))
 
     @admin.display(description="ends")
-    def ends(self, row: Subscription) -> datetime | None:
-        """Return when it ends."""
-        return _moment(row.ends_at)
+    def ends(self, row: Subscription) -> str:
+        """Write when it ends."""
+        return moment(row.ends_at)
 
     @admin.display(description="wakes")
-    def wakes_at(self, row: Subscription) -> datetime | None:
-        """Return when there is something to do next."""
-        return _moment(row.wakes)
+    def wakes_at(self, row: Subscription) -> str:
+        """Write when there is something to do next."""
+        return moment(row.wakes)
 
     @admin.display(description="created")
-    def created_at(self, row: Subscription) -> datetime | None:
-        """Return when it was created."""
-        return _moment(row.created)
+    def created_at(self, row: Subscription) -> str:
+        """Write when it was created."""
+        return moment(row.created)
 
     @admin.display(description="changed")
-    def changed_at(self, row: Subscription) -> datetime | None:
-        """Return when it changed last."""
-        return _moment(row.changed)
+    def changed_at(self, row: Subscription) -> str:
+        """Write when it changed last."""
+        return moment(row.changed)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -141,7 +140,7 @@ class SubscriptionAdmin(AskingAdmin):
             notices = Notice.rows.using(row._state.db).filter(subscription=row.pk)
             context["periods"] = [_period(one.read()) for one in periods]
             context["notices"] = [
-                {"n": one.n, "kind": one.kind, "at": _moment(one.at), "sent": _moment(one.sent)}
+                {"n": one.n, "kind": one.kind, "at": moment(one.at), "sent": moment(one.sent)}
                 for one in notices.order_by("at", "n", "kind")
             ]
         return super().render_change_form(request, context, *args, **kwargs)
@@ -190,12 +189,12 @@ def _refusal(subscription: core.Subscription, alias: str | None, word: str) -> s
 def _period(period: core.Period) -> dict[str, Any]:
     return {
         "n": period.n,
-        "start": _moment(period.start),
-        "end": _moment(period.end),
+        "start": moment(period.start),
+        "end": moment(period.end),
         "sum": format_som(period.amount),
         "state": period.state.value,
         "refusals": len(period.refusals),
-        "retry_at": _moment(period.retry_at),
+        "retry_at": moment(period.retry_at),
         "message": redact.scrub(period.message or ""),
         "charge": period.charge_id,
         "link": _link(period),
@@ -210,11 +209,3 @@ def _link(period: core.Period) -> str:
         return reverse("admin:payme_charges_charge_change", args=[quote(period.charge_id)])
     except NoReverseMatch:
         return ""  # the project shows charges elsewhere, or not at all
-
-
-def _json(value: Any) -> str:
-    return json.dumps(redact.tree(value), ensure_ascii=False)
-
-
-def _moment(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

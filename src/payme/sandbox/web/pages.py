@@ -20,6 +20,7 @@ from payme.money import format_som
 from payme.protocol.states import ReceiptState
 from payme.sandbox import access
 from payme.sandbox.web.i18n import Say
+from payme.sandbox.web.i18n.remarks import in_words
 from payme.sandbox.web.security import FIELD, Guard, allowed_host
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ class Pages:
             "card": redact.card_number,
             "account": redact.account_value,
             "scrub": redact.scrub,
+            "in_words": in_words,
             "pretty": pretty,
         }
         environment.filters.update(filters)
