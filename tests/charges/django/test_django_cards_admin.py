@@ -153,6 +153,16 @@ def test_what_the_state_does_not_allow_is_left_out(admin, shop, card, other):
     assert "1 card:" in shown
 
 
+def test_a_card_that_is_being_removed_does_not_become_the_default(admin, shop, card):
+    shop.faults.add("cards.remove", when="after", action="drop", times=9)
+    ask(admin, "remove", card)
+    given = {"action": "make_default", "_selected_action": card.id, "agreed": "yes"}
+    seen = f"{wallet().get(card.id).changed} {card.id}"
+    (text,) = texts(admin.post(LIST, {**given, "seen": seen}, follow=True))
+    assert text.endswith("it is removing, remove it again later; nothing was asked for")
+    assert LogEntry.objects.count() == 1
+
+
 def test_what_changed_since_it_was_shown_is_not_asked_for(admin, shop, card):
     shown = choose(admin, "remove", card).content.decode()
     wallet().refresh(card.id)

@@ -1,5 +1,6 @@
 """People look at subscriptions in the admin, ask for something, and checks tell what is wrong."""
 
+import json
 import re
 from datetime import time
 from io import StringIO
@@ -18,6 +19,7 @@ from test_django_charges_admin import admin, agree_at, refuse_means, somebody, t
 from payme.charges.django import charges
 from payme.recurring.django import models, recurring
 from payme.recurring.django.checks import check_database
+from payme.recurring.rule import MOST_ATTEMPTS
 
 __all__ = ["admin"]
 
@@ -122,6 +124,19 @@ def test_what_the_state_does_not_allow_is_left_out_and_named(admin, shop, club):
     assert "left out" in shown
     nothing = choose(admin, "retry", "club-17").content.decode()
     assert "Nothing can be asked for" in nothing
+
+
+def test_a_period_that_was_tried_too_often_says_so(admin, shop):
+    create(shop, token=shop.add_card(number="8600318600000007"))
+    charges().run(drain=True)
+    now = recurring().get("club-17").changed
+    models.Period.rows.update(refusals=json.dumps([now] * MOST_ATTEMPTS))
+    shown = choose(admin, "retry", "club-17").content.decode()
+    assert "left out: it was tried 15 times in 30 days: wait" in shown
+    version = recurring().get("club-17").version
+    given = {"action": "retry", "_selected_action": "club-17", "agreed": "yes"}
+    forged = admin.post(LIST, {**given, "seen": f"{version} club-17"}, follow=True)
+    assert "15 times in 30 days: wait; nothing was asked for" in texts(forged)[0]
 
 
 def test_what_changed_since_it_was_shown_is_not_asked_for(admin, club):

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 
+from payme import django_words as words
 from payme import redact
 from payme.charges import orders
 from payme.charges.core import Overtaken
@@ -21,8 +22,17 @@ from payme.charges.django.asking import Asked, AskingAdmin, actions
 from payme.charges.django.ledger import DjangoLedger
 from payme.charges.django.models import ATTENTION, Card, Charge, defaults_of
 from payme.charges.pace import since_1970
-from payme.charges.saved import CardNotFound, SavedCard
-from payme.django_display import amount, mark, moment, structure
+from payme.charges.saved import CardNotFound, CardUnusable, SavedCard
+from payme.django_display import (
+    amount,
+    called,
+    failure,
+    later,
+    mark,
+    moment,
+    say,
+    structure,
+)
 from payme.errors import InvalidArgument, PaymeError
 from payme.money import format_som
 
@@ -30,29 +40,24 @@ Rows = QuerySet[Any]
 
 _LOG: Final = logging.getLogger("payme.charges")
 
-_WORDS: Final = {
-    "confirm": "The money that is held will be taken.",
-    "refund": "The money will be given back.",
-    "cancel": "No other payment will be begun, and money that is held goes back.",
-    "retry": "The same cards will be charged again.",
-}
-
-_CARD_WORDS: Final = {
-    "refresh": "Payme will be asked whether they may still be charged.",
-    "make_default": "From now on their customers' charges will be paid with them.",
-    "remove": "They will be removed at Payme and here, and can't be charged any more.",
-}
+_EVENT_COLUMNS: Final = (
+    words.EVENT_AT,
+    words.EVENT_BEFORE,
+    words.EVENT_AFTER,
+    words.EVIDENCE,
+    words.RECEIPT,
+)
 
 
 class NeedsPerson(admin.SimpleListFilter):
     """Charges that can't be proven either way."""
 
-    title = "attention"
+    title = later(words.ATTENTION)
     parameter_name = "attention"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:  # noqa: ARG002
         """Return what may be chosen."""
-        return (("yes", "needs a person"),)
+        return (("yes", say(words.NEEDS_PERSON)),)
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:  # noqa: ARG002
         """Filter."""
@@ -63,13 +68,15 @@ class NeedsPerson(admin.SimpleListFilter):
 class ChargeAdmin(AskingAdmin):
     """A list with filters, a page for each charge with its events, and actions that ask."""
 
+    names = words.CHARGE
     list_display = ("id", "state", "sum", "person", "receipt_id", "known_from", "changed_at")
     list_filter = ("state", NeedsPerson)
     search_fields = ("id__exact", "receipt_id__exact")
-    search_help_text = "Id, or receipt"
+    search_help_text = later(words.CHARGE_SEARCH)
     sortable_by = ("id",)
-    words = _WORDS
-    actions = actions(_WORDS)
+    said = words.CHARGE_WORDS
+    means = words.CHARGE_MEANS
+    actions = actions(words.CHARGE_WORDS)
     change_form_template = "admin/payme_charges/charge/change_form.html"
     fields = (
         "id",
@@ -96,52 +103,52 @@ class ChargeAdmin(AskingAdmin):
         """Read charges without what they are paid with."""
         return super().get_queryset(request).defer("means")
 
-    @admin.display(description="amount, so'm")
+    @admin.display(description=later(words.AMOUNT))
     def sum(self, row: Charge) -> str:
         """Write the amount as people do."""
         return amount(row.amount)
 
-    @admin.display(description="needs a person")
+    @admin.display(description=later(words.NEEDS_PERSON))
     def person(self, row: Charge) -> str:
         """Write whether somebody must look at it."""
         return mark(row.read().needs_attention)
 
-    @admin.display(description="known from")
+    @admin.display(description=later(words.EVIDENCE))
     def known_from(self, row: Charge) -> str:
         """Write what the state rests on."""
         return redact.scrub(row.evidence)
 
-    @admin.display(description="account")
+    @admin.display(description=later(words.ACCOUNT))
     def account_shown(self, row: Charge) -> str:
         """Write the account, with phones masked."""
         return structure(redact.tree(row.read().account, "account"))
 
-    @admin.display(description="description")
+    @admin.display(description=later(words.DESCRIPTION))
     def description_shown(self, row: Charge) -> str:
         """Write what is paid for."""
         return redact.scrub(row.description or "")
 
-    @admin.display(description="fiscal receipt")
+    @admin.display(description=later(words.DETAIL))
     def detail_shown(self, row: Charge) -> str:
         """Write the lines of the fiscal receipt."""
         return structure(redact.tree(row.read().detail))
 
-    @admin.display(description="message")
+    @admin.display(description=later(words.MESSAGE))
     def message_shown(self, row: Charge) -> str:
         """Write Payme's text of the last refusal."""
         return redact.scrub(row.message or "")
 
-    @admin.display(description="due")
+    @admin.display(description=later(words.DUE))
     def due_at(self, row: Charge) -> str:
         """Write when it is driven next."""
         return moment(row.due)
 
-    @admin.display(description="created")
+    @admin.display(description=later(words.CHARGE_CREATED))
     def created_at(self, row: Charge) -> str:
         """Write when it was accepted."""
         return moment(row.created)
 
-    @admin.display(description="changed")
+    @admin.display(description=later(words.CHARGE_CHANGED))
     def changed_at(self, row: Charge) -> str:
         """Write when it changed last."""
         return moment(row.changed)
@@ -155,25 +162,32 @@ class ChargeAdmin(AskingAdmin):
             context["events"] = [
                 {
                     "at": moment(event.at),
-                    "before": event.before or "",
-                    "after": event.after,
+                    "before": called(event.before, words.CHARGE_STATES),
+                    "after": called(event.after, words.CHARGE_STATES),
                     "evidence": redact.scrub(event.evidence),
                     "receipt_id": event.receipt_id or "",
                 }
                 for event in _ledger().history(row.id)
             ]
+            context["heads"] = {
+                "events": say(words.EVENTS),
+                "columns": [say(head) for head in _EVENT_COLUMNS],
+            }
         return super().render_change_form(request, context, *args, **kwargs)
 
     def asked(self, row: Charge, word: str) -> Asked:
         """Return what is shown of a charge that something is asked of."""
         charge = row.read()
-        text = f"{charge.id}: {charge.state}, {format_som(charge.amount)} so'm"
+        state = called(charge.state, words.CHARGE_STATES)
+        total = format_som(charge.amount)
+        text = say(words.THIS_CHARGE, id=charge.id, state=state, sum=total)
         return Asked(charge.id, str(charge.version), text, _refusal(row, word))
 
     def summary(self, rows: list[Charge]) -> str:
         """Write how many charges there are, and how much money that is."""
-        count = f"{len(rows)} charge{'' if len(rows) == 1 else 's'}"
-        return f"{count}, {format_som(sum(row.amount for row in rows))} so'm in all"
+        total = format_som(sum(row.amount for row in rows))
+        count = words.ONE_CHARGE if len(rows) == 1 else words.MANY_CHARGES
+        return say(count, count=len(rows), sum=total)
 
     def told(self, pk: str, word: str, version: str) -> tuple[int, str]:
         """Store a word for a charge; return what to say of it."""
@@ -184,13 +198,15 @@ class ChargeAdmin(AskingAdmin):
 class CardAdmin(AskingAdmin):
     """Saved cards without their tokens; Payme is asked about them after agreement."""
 
+    names = words.CARD
     list_display = ("number", "expire", "state", "whose", "default", "known_from", "changed_at")
     list_filter = ("state",)
     search_fields = ("customer__exact", "id__exact")
-    search_help_text = "Customer, or id"
+    search_help_text = later(words.CARD_SEARCH)
     sortable_by = ("number",)
-    words = _CARD_WORDS
-    actions = actions(_CARD_WORDS)
+    said = words.CARD_WORDS
+    means = words.CARD_MEANS
+    actions = actions(words.CARD_WORDS)
     # Each is a request to Payme, and the page waits for all of them.
     most: ClassVar[int] = 20
     fields = (
@@ -212,27 +228,27 @@ class CardAdmin(AskingAdmin):
         first = defaults_of(Card.rows.order_by(), [OuterRef("customer")]).values("pk")[:1]
         return rows.annotate(first=Subquery(first))
 
-    @admin.display(description="customer")
+    @admin.display(description=later(words.CUSTOMER))
     def whose(self, row: Card) -> str:
         """Write whose it is; a phone or an e-mail is masked."""
         return str(redact.account_value(row.customer))
 
-    @admin.display(description="default")
+    @admin.display(description=later(words.DEFAULT))
     def default(self, row: Any) -> str:
         """Write whether charges of its customer take it."""
         return mark(row.first == row.pk)
 
-    @admin.display(description="known from")
+    @admin.display(description=later(words.EVIDENCE))
     def known_from(self, row: Card) -> str:
         """Write what the state rests on."""
         return redact.scrub(row.evidence)
 
-    @admin.display(description="saved")
+    @admin.display(description=later(words.CARD_CREATED))
     def created_at(self, row: Card) -> str:
         """Write when it was saved."""
         return moment(row.created)
 
-    @admin.display(description="changed")
+    @admin.display(description=later(words.CARD_CHANGED))
     def changed_at(self, row: Card) -> str:
         """Write when it changed last."""
         return moment(row.changed)
@@ -240,12 +256,13 @@ class CardAdmin(AskingAdmin):
     def asked(self, row: Any, word: str) -> Asked:
         """Return what is shown of a card that something is asked of."""
         card: SavedCard = row.read(is_default=row.first == row.pk)
-        text = f"{card.number} {card.expire}: {card.state}, {self.whose(row)}"
+        state = called(card.state, words.CARD_STATES)
+        text = f"{card.number} {card.expire}: {state}, {self.whose(row)}"
         return Asked(card.id, str(card.changed), text, _card_refusal(card, word))
 
     def summary(self, rows: list[Any]) -> str:
         """Write how many cards there are."""
-        return f"{len(rows)} card{'' if len(rows) == 1 else 's'}"
+        return say(words.ONE_CARD if len(rows) == 1 else words.MANY_CARDS, count=len(rows))
 
     def carry_out(self, request: HttpRequest, word: str) -> None:
         """Ask Payme, once nothing can be rolled back that is stored before."""
@@ -256,26 +273,29 @@ class CardAdmin(AskingAdmin):
         """Ask Payme about a card; return what to say of it."""
         try:
             if str(wallet().get(pk).changed) != version:
-                return messages.ERROR, "it has changed since you looked; nothing was asked for"
+                return messages.ERROR, say(words.CHANGED_MEANWHILE)
             return messages.SUCCESS, _done(pk, word)
         except (CardNotFound, InvalidArgument):
-            return messages.ERROR, "there is no such card; nothing was asked for"
+            return messages.ERROR, say(words.NO_CARD)
+        except CardUnusable:
+            return messages.ERROR, say(words.NOT_ASKED, why=_stands(pk))
         except PaymeError as error:
-            return messages.WARNING, f"{redact.scrub(str(error))}; {_stands(pk)}"
+            return messages.WARNING, f"{failure(error)}; {_stands(pk)}"
         except Exception as error:  # noqa: BLE001 - the others go on
             _LOG.exception("%s of card %s failed", word, pk)
-            return messages.ERROR, f"{type(error).__name__}; look at it again"
+            return messages.ERROR, say(words.CARD_FAILED, error=type(error).__name__)
 
 
 def _done(card_id: str, word: str) -> str:
     """Do something with a card; return what came of it."""
     if word == "remove":
         wallet().remove(card_id)
-        return "removed at Payme and here"
+        return say(words.REMOVED)
     if word == "make_default":
         wallet().make_default(card_id)
-        return "it is the default now"
-    return f"it is {wallet().refresh(card_id).state}"
+        return say(words.DEFAULT_NOW)
+    state = wallet().refresh(card_id).state
+    return say(words.CARD_IS, state=called(state, words.CARD_STATES))
 
 
 def _stands(card_id: str) -> str:
@@ -283,16 +303,17 @@ def _stands(card_id: str) -> str:
     try:
         state = wallet().get(card_id).state
     except CardNotFound:
-        return "somebody else has removed it"
-    return f"it is {state}" + (", remove it again later" if state == "removing" else "")
+        return say(words.REMOVED_BY_OTHERS)
+    text = words.REMOVE_LATER if state == "removing" else words.CARD_IS
+    return say(text, state=called(state, words.CARD_STATES))
 
 
 def _card_refusal(card: SavedCard, word: str) -> str | None:
     """Return why something can't be asked of a card; None if it can."""
     if word == "make_default" and card.is_default:
-        return "it is the default already"
+        return say(words.DEFAULT_ALREADY)
     if word != "remove" and card.state == "removing":
-        return "it is being removed"
+        return say(words.BEING_REMOVED)
     return None
 
 
@@ -300,17 +321,22 @@ def _told(charge_id: str, word: str, version: str) -> tuple[int, str]:
     """Store a word for a charge; return what to say of it."""
     try:
         charge = _ledger().ask(charge_id, word, version=int(version))
-    except Overtaken:
-        return messages.ERROR, "it has changed since you looked; nothing was asked for"
-    except (orders.ChargeConflict, orders.ChargeNotFound, ValueError) as refused:
-        return messages.ERROR, f"{redact.scrub(str(refused))}; nothing was asked for"
+    except orders.ChargeNotFound:
+        return messages.ERROR, say(words.NO_CHARGE)
+    except orders.ChargeConflict:
+        return messages.ERROR, say(words.NOT_ASKED, why=say(words.NOT_IN_THIS_STATE))
+    except (Overtaken, ValueError):
+        # What is no version is not the one that is stored either.
+        return messages.ERROR, say(words.CHANGED_MEANWHILE)
     except Exception as error:  # noqa: BLE001 - the others go on
         # The hook's, or the database's: what was asked of the others stands.
         _LOG.exception("%s of charge %s could not be stored", word, charge_id)
-        return messages.ERROR, f"nothing was stored: {type(error).__name__}"
+        return messages.ERROR, say(words.NOT_STORED, error=type(error).__name__)
+    state = called(charge.state, words.CHARGE_STATES)
     if charge.rests:
-        return messages.SUCCESS, f"it is {charge.state} now"
-    return messages.SUCCESS, f"{word} asked for; it is {charge.state} until Payme's answer is proof"
+        return messages.SUCCESS, say(words.NOW, state=state)
+    asked = say(words.CHARGE_WORDS[word])
+    return messages.SUCCESS, say(words.WISH_STORED, word=asked, state=state)
 
 
 def _ledger() -> DjangoLedger:
@@ -322,6 +348,6 @@ def _refusal(row: Charge, word: str) -> str | None:
     charge = row.read()
     try:
         change = orders.command(charge, word, since_1970())
-    except orders.ChargeConflict as conflict:
-        return str(conflict)
-    return f"charge {charge.id!r} is {charge.state} already" if change is None else None
+    except orders.ChargeConflict:
+        return say(words.NOT_IN_THIS_STATE)
+    return say(words.DONE_ALREADY) if change is None else None

@@ -6,13 +6,16 @@ from django.apps import AppConfig
 from django.core import checks
 from django.core.signals import setting_changed
 
+from payme import django_words as words
+from payme.django_display import later
+
 
 class ChargesConfig(AppConfig):
     """The app: charges, their events and admin, the command and the checks of its settings."""
 
     name = "payme.charges.django"
     label = "payme_charges"
-    verbose_name = "Payme charges"
+    verbose_name = later(words.CHARGES_APP)
 
     def ready(self) -> None:
         """Register the checks."""

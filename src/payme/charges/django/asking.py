@@ -13,6 +13,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from payme import django_words as words
+from payme.django_display import Titled, capital, capital_later, say
+from payme.errors.catalogue import Text
+
 if TYPE_CHECKING:
     Base = admin.ModelAdmin[Any]
 else:
@@ -43,14 +47,19 @@ class Asked(NamedTuple):
         """What comes back with the agreement."""
         return f"{self.version} {self.pk}"
 
+    @property
+    def left_out(self) -> str:
+        """Why it is left out, as a sentence of the page; nothing if it is not."""
+        return "" if self.refusal is None else say(words.LEFT_OUT, why=self.refusal)
 
-def actions(words: Mapping[str, str]) -> tuple[Callable[..., Any], ...]:
+
+def actions(said: Mapping[str, Text]) -> tuple[Callable[..., Any], ...]:
     """Make an action of each word."""
-    return tuple(_action(word) for word in words)
+    return tuple(_action(word, text) for word, text in said.items())
 
 
-def _action(word: str) -> Callable[..., HttpResponse | None]:
-    @admin.action(permissions=["command"], description=f"{said(word).capitalize()} selected")
+def _action(word: str, text: Text) -> Callable[..., HttpResponse | None]:
+    @admin.action(permissions=["command"], description=capital_later(text))
     def act(own: "AskingAdmin", request: HttpRequest, queryset: Rows) -> HttpResponse | None:
         return own.ask(request, queryset, word)
 
@@ -58,18 +67,15 @@ def _action(word: str) -> Callable[..., HttpResponse | None]:
     return act
 
 
-def said(word: str) -> str:
-    """Write a word as people do."""
-    return word.replace("_", " ")
-
-
-class AskingAdmin(Base):
-    """Rows to look at, and actions that ask: for `words`, each with what it means.
+class AskingAdmin(Titled, Base):
+    """Rows to look at, and actions that ask: for `said`, whose words `means` explains.
 
     Nothing is added, typed or deleted. Who has the permission to change may ask.
     """
 
-    words: ClassVar[Mapping[str, str]]
+    said: ClassVar[Mapping[str, Text]]
+    """What each word that can be asked for is called."""
+    means: ClassVar[Mapping[str, Text]]
     most: ClassVar[int] = 100
     """Rows that one action is asked for: as many as a person reads before agreeing."""
 
@@ -114,7 +120,9 @@ class AskingAdmin(Base):
         row: Any = kwargs.get("obj")
         may = row is not None and self.has_command_permission(request)
         context["words"] = [
-            (word, said(word)) for word in self.words if may and not self.asked(row, word).refusal
+            (word, say(text))
+            for word, text in self.said.items()
+            if may and not self.asked(row, word).refusal
         ]
         context["action_checkbox_name"] = ACTION_CHECKBOX_NAME
         return super().render_change_form(request, context, *args, **kwargs)
@@ -127,7 +135,7 @@ class AskingAdmin(Base):
         selected = list(queryset.order_by("pk")[: self.most + 1])
         if len(selected) > self.most:
             what = self.opts.verbose_name_plural
-            text = f"Choose at most {self.most} {what} at once. Nothing was asked for."
+            text = say(words.TOO_MANY, most=self.most, what=what)
             self.message_user(request, text, messages.ERROR)
             return None
         asked = [self.asked(row, word) for row in selected]
@@ -135,12 +143,15 @@ class AskingAdmin(Base):
         chosen = {one.pk for one in able}
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{said(word).capitalize()}: are you sure?",
+            "title": say(words.SURE, word=capital(self.said[word])),
             "opts": self.opts,
             "media": self.media,
             "word": word,
-            "said": said(word),
-            "means": self.words[word],
+            "said": capital(self.said[word]),
+            "do_it": say(words.DO_IT, word=say(self.said[word])),
+            "go_back": say(words.GO_BACK),
+            "nothing_able": say(words.NOTHING_ABLE),
+            "means": say(self.means[word]),
             "asked": asked,
             "able": able,
             "summary": self.summary([row for row in selected if str(row.pk) in chosen]),
@@ -155,5 +166,5 @@ class AskingAdmin(Base):
             row = self.model.rows.filter(pk=pk).first()
             level, text = self.told(pk, word, version)
             if level != messages.ERROR and row is not None:
-                self.log_change(request, row, f"asked for: {said(word)}")
+                self.log_change(request, row, say(words.LOGGED, word=say(self.said[word])))
             self.message_user(request, f"{pk}: {text}", level)

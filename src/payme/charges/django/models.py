@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from django.db import models
 from django.db.models import Q
 
+from payme import django_words as words
 from payme.charges.core import RESTS, ChargeState
 from payme.charges.django.fields import ExactCharField
 from payme.charges.django.sealed import SealedField
 from payme.charges.ledger import card_rows, rows
 from payme.charges.saved import CardState
+from payme.django_display import choices, name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +32,8 @@ else:
     AnyManager = models.Manager
     AnyModel = object
 
-STATES = [(state.value, state.value) for state in ChargeState]
-CARD_STATES = [(state.value, state.value) for state in CardState]
+STATES = choices(ChargeState, words.CHARGE_STATES)
+CARD_STATES = choices(CardState, words.CARD_STATES)
 
 _MOVES = [state.value for state in ChargeState if state not in RESTS]
 
@@ -215,6 +217,11 @@ class Card(PartlyIndexed, models.Model):
         """Return the card, without its token."""
         row = {name: getattr(self, name) for name in card_rows.COLUMNS}
         return card_rows.read_card(row, is_default=is_default)
+
+
+name(Charge, words.CHARGE, words.CHARGE_FIELDS)
+name(ChargeEvent, words.CHARGE_EVENT)
+name(Card, words.CARD, words.CARD_FIELDS)
 
 
 def defaults_of(cards: models.QuerySet[Card], customers: Any) -> models.QuerySet[Card]:

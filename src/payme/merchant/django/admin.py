@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from payme.django_display import amount, moment, structure
+from payme import django_words as words
+from payme.django_display import Titled, amount, later, moment, structure
 from payme.merchant.django.models import Transaction
 
 if TYPE_CHECKING:
@@ -15,9 +16,10 @@ else:
 
 
 @admin.register(Transaction)
-class TransactionAdmin(Base):
+class TransactionAdmin(Titled, Base):
     """A list with filters, and a page for each transaction, both to read only."""
 
+    names = words.TRANSACTION
     list_display = (
         "payme_id",
         "box",
@@ -31,7 +33,7 @@ class TransactionAdmin(Base):
     )
     list_filter = ("box", "state", "reason")
     search_fields = ("payme_id__exact", "order_id__exact")
-    search_help_text = "Id at Payme, or order"
+    search_help_text = later(words.TRANSACTION_SEARCH)
     # Counting a million rows for the corner of a page takes longer than the page.
     show_full_result_count = False
     fields = (
@@ -50,37 +52,37 @@ class TransactionAdmin(Base):
         "fiscal_json",
     )
 
-    @admin.display(description="amount, so'm", ordering="amount")
+    @admin.display(description=later(words.AMOUNT), ordering="amount")
     def sum(self, row: Transaction) -> str:
         """Write the amount as people do."""
         return amount(row.amount)
 
-    @admin.display(ordering="time")
+    @admin.display(description=later(words.TRANSACTION_CREATED), ordering="time")
     def created(self, row: Transaction) -> str:
         """Write when Payme created it."""
         return _moment(row.time)
 
-    @admin.display(ordering="perform_time")
+    @admin.display(description=later(words.TRANSACTION_PAID), ordering="perform_time")
     def paid(self, row: Transaction) -> str:
         """Write when the money was taken."""
         return _moment(row.perform_time)
 
-    @admin.display(ordering="cancel_time")
+    @admin.display(description=later(words.TRANSACTION_CANCELLED), ordering="cancel_time")
     def cancelled(self, row: Transaction) -> str:
         """Write when it was cancelled or refunded."""
         return _moment(row.cancel_time)
 
-    @admin.display(description="account")
+    @admin.display(description=later(words.ACCOUNT))
     def account_json(self, row: Transaction) -> str:
         """Write the account as Payme sent it."""
         return structure(row.account)
 
-    @admin.display(description="receivers")
+    @admin.display(description=later(words.RECEIVERS))
     def receivers_json(self, row: Transaction) -> str:
         """Write how the money is split."""
         return structure(row.receivers)
 
-    @admin.display(description="fiscal receipts")
+    @admin.display(description=later(words.FISCAL))
     def fiscal_json(self, row: Transaction) -> str:
         """Write the fiscal receipts of the payment and of its refund."""
         return structure(row.fiscal)

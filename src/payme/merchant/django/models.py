@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
+from payme import django_words as words
+from payme.django_display import later, name
 from payme.merchant import entities
 from payme.merchant.django.fields import ExactJSONField
 
@@ -16,21 +18,21 @@ if TYPE_CHECKING:
 class State(models.IntegerChoices):
     """State of a transaction, with Payme's numbers."""
 
-    CREATED = entities.TransactionState.CREATED, "waiting"
-    PERFORMED = entities.TransactionState.PERFORMED, "paid"
-    CANCELLED = entities.TransactionState.CANCELLED, "cancelled"
-    REFUNDED = entities.TransactionState.REFUNDED, "refunded"
+    CREATED = entities.TransactionState.CREATED, later(words.TRANSACTION_WAITING)
+    PERFORMED = entities.TransactionState.PERFORMED, later(words.TRANSACTION_PAID)
+    CANCELLED = entities.TransactionState.CANCELLED, later(words.TRANSACTION_CANCELLED)
+    REFUNDED = entities.TransactionState.REFUNDED, later(words.TRANSACTION_REFUNDED)
 
 
 class Reason(models.IntegerChoices):
     """Why a transaction was cancelled, with Payme's numbers."""
 
-    RECEIVER = entities.Reason.RECEIVER, "receiver not found"
-    DEBIT = entities.Reason.DEBIT, "debit failed"
-    EXECUTION = entities.Reason.EXECUTION, "transaction failed"
-    TIMEOUT = entities.Reason.TIMEOUT, "timed out"
-    REFUND = entities.Reason.REFUND, "refund"
-    UNKNOWN = entities.Reason.UNKNOWN, "unknown"
+    RECEIVER = entities.Reason.RECEIVER, later(words.NO_RECEIVER)
+    DEBIT = entities.Reason.DEBIT, later(words.DEBIT_FAILED)
+    EXECUTION = entities.Reason.EXECUTION, later(words.EXECUTION_FAILED)
+    TIMEOUT = entities.Reason.TIMEOUT, later(words.TIMED_OUT)
+    REFUND = entities.Reason.REFUND, later(words.REFUND)
+    UNKNOWN = entities.Reason.UNKNOWN, later(words.UNKNOWN)
 
 
 class Transaction(models.Model):
@@ -46,13 +48,13 @@ class Transaction(models.Model):
         max_length=entities.LONGEST_BOX,
         default="",
         blank=True,
-        help_text="Its id at Payme; empty for the one cash-box of a shop that names none.",
+        help_text=later(words.BOX_HELP),
     )
     order_id: models.CharField[str, str] = models.CharField("order", max_length=255)
     reserves: models.CharField[str | None, str | None] = models.CharField(
         max_length=255,
         null=True,
-        help_text="The order, while no other attempt may be made.",
+        help_text=later(words.RESERVES_HELP),
     )
     time: models.BigIntegerField[int, int] = models.BigIntegerField("created at Payme, ms")
     amount: models.BigIntegerField[int, int] = models.BigIntegerField("amount, tiyin")
@@ -110,3 +112,7 @@ class OrderLock(models.Model):
         That was so when a key had 767 bytes. InnoDB has room for 3072, and this key needs 1276.
         """
         return [one for one in super().check(**kwargs) if one.id != "mysql.W003"]
+
+
+name(Transaction, words.TRANSACTION, words.TRANSACTION_FIELDS)
+name(OrderLock, words.ORDER_LOCK)

@@ -14,27 +14,45 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 
+from payme import django_words as words
 from payme import redact
 from payme.charges.django.asking import Asked, AskingAdmin, actions
 from payme.charges.pace import since_1970
-from payme.django_display import NOTHING, amount, moment, structure
+from payme.django_display import (
+    NOTHING,
+    amount,
+    called,
+    failure,
+    later,
+    moment,
+    say,
+    structure,
+)
 from payme.errors import InvalidArgument, PaymeError
 from payme.money import format_som
 from payme.recurring import SubscriptionConflict, SubscriptionNotFound, asked, core
 from payme.recurring.django import recurring
 from payme.recurring.django.models import Notice, Period, Subscription
 from payme.recurring.ledger import Act
+from payme.recurring.rule import MOST_ATTEMPTS
 
 Rows = QuerySet[Any]
 
 _LOG: Final = logging.getLogger("payme.recurring")
 
-_WORDS: Final = {
-    "pause": "What becomes due will be skipped, until they are resumed.",
-    "resume": "They will go on; what was due meanwhile is not collected.",
-    "cancel": "They will run to the end of what is paid; what is unpaid is given up.",
-    "retry": "What is unpaid will be tried again at once, and what was missed is collected.",
-}
+_PERIOD_COLUMNS: Final = (
+    words.NUMBER,
+    words.PERIOD_START,
+    words.PERIOD_END,
+    words.AMOUNT,
+    words.STATE,
+    words.REFUSALS,
+    words.RETRY_AT,
+    words.MESSAGE,
+    words.CHARGE.one,
+)
+
+_NOTICE_COLUMNS: Final = (words.NUMBER, words.KIND, words.WRITTEN, words.SENT)
 
 _ACTS: Final[dict[str, Act]] = {
     "pause": asked.pause(),
@@ -48,13 +66,15 @@ _ACTS: Final[dict[str, Act]] = {
 class SubscriptionAdmin(AskingAdmin):
     """A list with filters, a page for each with periods and notices, and actions that ask."""
 
+    names = words.SUBSCRIPTION
     list_display = ("id", "state", "next_due", "sum", "unpaid", "wakes_at", "changed_at")
     list_filter = ("state",)
     search_fields = ("id__exact", "customer__exact")
-    search_help_text = "Id, or customer"
+    search_help_text = later(words.SUBSCRIPTION_SEARCH)
     sortable_by = ("id",)
-    words = _WORDS
-    actions = actions(_WORDS)
+    said = words.SUBSCRIPTION_WORDS
+    means = words.SUBSCRIPTION_MEANS
+    actions = actions(words.SUBSCRIPTION_WORDS)
     change_form_template = "admin/payme_recurring/subscription/change_form.html"
     fields = (
         "id",
@@ -76,7 +96,7 @@ class SubscriptionAdmin(AskingAdmin):
         """Read subscriptions without what they are paid with."""
         return super().get_queryset(request).defer("means")
 
-    @admin.display(description="next payment")
+    @admin.display(description=later(words.NEXT_DUE))
     def next_due(self, row: Subscription) -> str:
         """Write when the next period is due."""
         subscription = row.read()
@@ -84,48 +104,48 @@ class SubscriptionAdmin(AskingAdmin):
             return NOTHING
         return moment(subscription.due(subscription.next_n))
 
-    @admin.display(description="next amount, so'm")
+    @admin.display(description=later(words.NEXT_AMOUNT))
     def sum(self, row: Subscription) -> str:
         """Write what the next period costs."""
         subscription = row.read()
         return amount(subscription.amount(subscription.next_n))
 
-    @admin.display(description="unpaid period")
+    @admin.display(description=later(words.UNPAID))
     def unpaid(self, row: Subscription) -> str:
         """Write which period is unresolved."""
         return NOTHING if row.debt is None else str(row.debt)
 
-    @admin.display(description="customer")
+    @admin.display(description=later(words.CUSTOMER))
     def whose(self, row: Subscription) -> str:
         """Write whose card pays; a phone or an e-mail is masked."""
         return "" if row.customer is None else str(redact.account_value(row.customer))
 
-    @admin.display(description="rule")
+    @admin.display(description=later(words.RULE))
     def rule_shown(self, row: Subscription) -> str:
         """Write the rule, with phones masked."""
         return structure(redact.tree(msgspec.to_builtins(row.read().rule)))
 
-    @admin.display(description="amounts and dates")
+    @admin.display(description=later(words.TERMS))
     def terms_shown(self, row: Subscription) -> str:
         """Write from which period on it costs what."""
         return structure(redact.tree(msgspec.to_builtins(row.read().terms)))
 
-    @admin.display(description="ends")
+    @admin.display(description=later(words.ENDS))
     def ends(self, row: Subscription) -> str:
         """Write when it ends."""
         return moment(row.ends_at)
 
-    @admin.display(description="wakes")
+    @admin.display(description=later(words.WAKES))
     def wakes_at(self, row: Subscription) -> str:
         """Write when there is something to do next."""
         return moment(row.wakes)
 
-    @admin.display(description="created")
+    @admin.display(description=later(words.SUBSCRIPTION_CREATED))
     def created_at(self, row: Subscription) -> str:
         """Write when it was created."""
         return moment(row.created)
 
-    @admin.display(description="changed")
+    @admin.display(description=later(words.SUBSCRIPTION_CHANGED))
     def changed_at(self, row: Subscription) -> str:
         """Write when it changed last."""
         return moment(row.changed)
@@ -140,37 +160,53 @@ class SubscriptionAdmin(AskingAdmin):
             notices = Notice.rows.using(row._state.db).filter(subscription=row.pk)
             context["periods"] = [_period(one.read()) for one in periods]
             context["notices"] = [
-                {"n": one.n, "kind": one.kind, "at": moment(one.at), "sent": moment(one.sent)}
+                {
+                    "n": one.n,
+                    "kind": called(one.kind, words.NOTICE_KINDS),
+                    "at": moment(one.at),
+                    "sent": moment(one.sent),
+                }
                 for one in notices.order_by("at", "n", "kind")
             ]
+            context["heads"] = {
+                "periods": say(words.PERIODS),
+                "of_periods": [say(head) for head in _PERIOD_COLUMNS],
+                "notices": say(words.NOTICES),
+                "of_notices": [say(head) for head in _NOTICE_COLUMNS],
+            }
         return super().render_change_form(request, context, *args, **kwargs)
 
     def asked(self, row: Subscription, word: str) -> Asked:
         """Return what is shown of a subscription that something is asked of."""
         subscription = row.read()
-        text = f"{subscription.id}: {subscription.state}, {self.sum(row)} so'm next"
+        state = called(subscription.state, words.SUBSCRIPTION_STATES)
+        text = say(words.THIS_SUBSCRIPTION, id=subscription.id, state=state, sum=self.sum(row))
         refusal = _refusal(subscription, row._state.db, word)
         return Asked(subscription.id, str(subscription.version), text, refusal)
 
     def summary(self, rows: list[Subscription]) -> str:
         """Write how many subscriptions there are."""
-        return f"{len(rows)} subscription{'' if len(rows) == 1 else 's'}"
+        count = words.ONE_SUBSCRIPTION if len(rows) == 1 else words.MANY_SUBSCRIPTIONS
+        return say(count, count=len(rows))
 
     def told(self, pk: str, word: str, version: str) -> tuple[int, str]:
         """Do what was asked of a subscription; return what to say of it."""
         try:
             if str(recurring().get(pk).version) != version:
-                return messages.ERROR, "it has changed since you looked; nothing was asked for"
+                return messages.ERROR, say(words.CHANGED_MEANWHILE)
             after: core.Subscription = getattr(recurring(), word)(pk)
-        except (InvalidArgument, SubscriptionConflict, SubscriptionNotFound) as refused:
-            return messages.ERROR, f"{redact.scrub(str(refused))}; nothing was asked for"
+        except (InvalidArgument, SubscriptionNotFound):
+            return messages.ERROR, say(words.NO_SUBSCRIPTION)
+        except SubscriptionConflict:
+            return messages.ERROR, say(words.NOT_ASKED, why=_conflict(recurring().get(pk), word))
         except PaymeError as error:
-            return messages.ERROR, f"{redact.scrub(str(error))}; nothing was stored"
+            return messages.ERROR, say(words.NOT_STORED, error=failure(error))
         except Exception as error:  # noqa: BLE001 - the others go on
             # The database's, or somebody's who changed it at this moment.
             _LOG.exception("%s of subscription %s could not be stored", word, pk)
-            return messages.ERROR, f"nothing was stored: {type(error).__name__}"
-        return messages.SUCCESS, f"it is {after.state} now"
+            return messages.ERROR, say(words.NOT_STORED, error=type(error).__name__)
+        state = called(after.state, words.SUBSCRIPTION_STATES)
+        return messages.SUCCESS, say(words.NOW, state=state)
 
 
 def _refusal(subscription: core.Subscription, alias: str | None, word: str) -> str | None:
@@ -181,9 +217,16 @@ def _refusal(subscription: core.Subscription, alias: str | None, word: str) -> s
         debt = which.get().read()
     try:
         change = _ACTS[word](subscription, debt, since_1970())
-    except SubscriptionConflict as conflict:
-        return redact.scrub(str(conflict))
-    return f"it is {subscription.state} already" if change is None else None
+    except SubscriptionConflict:
+        return _conflict(subscription, word)
+    return say(words.DONE_ALREADY) if change is None else None
+
+
+def _conflict(subscription: core.Subscription, word: str) -> str:
+    """Say why a subscription refuses what is asked."""
+    if subscription.state in core.ALLOWED[word]:
+        return say(words.TRIED_OFTEN, most=MOST_ATTEMPTS)
+    return say(words.NOT_IN_THIS_STATE)
 
 
 def _period(period: core.Period) -> dict[str, Any]:
@@ -192,7 +235,7 @@ def _period(period: core.Period) -> dict[str, Any]:
         "start": moment(period.start),
         "end": moment(period.end),
         "sum": format_som(period.amount),
-        "state": period.state.value,
+        "state": called(period.state, words.PERIOD_STATES),
         "refusals": len(period.refusals),
         "retry_at": moment(period.retry_at),
         "message": redact.scrub(period.message or ""),

@@ -3,13 +3,16 @@
 from django.apps import AppConfig
 from django.core import checks
 
+from payme import django_words as words
+from payme.django_display import later
+
 
 class RecurringConfig(AppConfig):
     """The app: subscriptions with periods and notices, their admin, the command and the checks."""
 
     name = "payme.recurring.django"
     label = "payme_recurring"
-    verbose_name = "Payme subscriptions"
+    verbose_name = later(words.RECURRING_APP)
 
     def ready(self) -> None:
         """Register the checks, and let subscriptions hear of whatever drives a charge."""

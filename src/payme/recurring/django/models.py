@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 from django.db.models import Q
 
+from payme import django_words as words
 from payme.charges.django.fields import ExactCharField
 from payme.charges.django.models import PartlyIndexed, read_only, refusing
 from payme.charges.django.sealed import SealedField
+from payme.django_display import choices, name
 from payme.recurring import rows
 from payme.recurring.core import SubscriptionState
 from payme.recurring.rule import LONGEST_ID
@@ -40,7 +42,7 @@ class Subscription(PartlyIndexed, models.Model):
     id: ExactCharField = ExactCharField(primary_key=True, max_length=LONGEST_ID)
     state: models.CharField[str, str] = models.CharField(
         max_length=_LONGEST_WORD,
-        choices=[(state.value, state.value) for state in SubscriptionState],
+        choices=choices(SubscriptionState, words.SUBSCRIPTION_STATES),
     )
     rule: models.TextField[str, str] = models.TextField()
     terms: models.TextField[str, str] = models.TextField()
@@ -184,3 +186,9 @@ class Mark(models.Model):
 
     def __str__(self) -> str:
         return str(self.at)
+
+
+name(Subscription, words.SUBSCRIPTION, words.SUBSCRIPTION_FIELDS)
+name(Period, words.PERIOD)
+name(Notice, words.NOTICE)
+name(Mark, words.MARK)

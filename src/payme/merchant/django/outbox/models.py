@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from django.db import models
 
+from payme import django_words as words
+from payme.django_display import name
+
 
 class OutboxJob(models.Model):
     """A job that was not run yet; see `payme.merchant.outbox`."""
@@ -22,3 +25,6 @@ class OutboxJob(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+name(OutboxJob, words.OUTBOX_JOB)
