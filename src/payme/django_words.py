@@ -32,7 +32,7 @@ class Names(NamedTuple):
 
 YES: Final = Text("ha", "да", "yes")
 ID: Final = Text("ID", "ID", "id")
-STATE: Final = Text("holati", "состояние", "state")
+STATE: Final = Text("holat", "состояние", "state")
 AMOUNT: Final = Text("summa, soʻm", "сумма, сум", "amount, soʻm")
 ACCOUNT: Final = Text("hisob", "счёт", "account")
 RECEIPT: Final = Text("chek", "чек", "receipt")
@@ -51,7 +51,7 @@ NOTHING_ABLE: Final = Text(
     "Сейчас это невозможно:",
     "Nothing can be asked for:",
 )
-LEFT_OUT: Final = Text("olinmadi: {why}", "не войдёт: {why}", "left out: {why}")
+LEFT_OUT: Final = Text("kirmaydi: {why}", "не войдёт: {why}", "left out: {why}")
 TOO_MANY: Final = Text(
     "Bir martada koʻpi bilan {most} tasini tanlang. Hech narsa soʻralmadi.",
     "За один раз выберите не больше {most}. Ничего не запрошено.",

@@ -322,7 +322,7 @@ def test_what_is_made_at_import_is_said_when_it_is_shown(alias):
     options = models.Charge._meta
     for of, first, heading, name, field, state in [
         ("ru", "слово {n}", "Слово {n}", "списания", "состояние", "новое"),
-        ("uz", "soʻz {n}", "Soʻz {n}", "chargeʼlar", "holati", "yangi"),
+        ("uz", "soʻz {n}", "Soʻz {n}", "chargeʼlar", "holat", "yangi"),
         ("en", "word {n}", "Word {n}", "charges", "state", "new"),
     ]:
         with translation.override(of):
