@@ -109,6 +109,7 @@ def test_a_card_is_bound_with_the_keyboard_alone(payer: Payer, box: Sandbox, sto
     assert payer.said("code-sent")[0]["phone"] == "99890*****66"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(chromium: Any, store: Shop, box: Sandbox, scheme: str) -> None:
     context = chromium.new_context(viewport={"width": 320, "height": 700}, color_scheme=scheme)
@@ -292,6 +293,7 @@ def test_the_browser_fills_in(payer: Payer, context: Any, box: Sandbox) -> None:
 # 3. Test cards and keys in three languages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_test_card_says_what_is_wrong_beside_its_field(
     page: Any, store: Shop, box: Sandbox, language: Any
@@ -672,6 +674,7 @@ def test_the_countdown_follows_the_clock_and_gates_resending_alone(
     assert calls(box, "cards.create") == 1
 
 
+@pytest.mark.slow
 def test_a_wait_is_held_between_10_and_300_seconds(page: Any, payer: Payer) -> None:
     waits = [
         (1, "0:10"),
@@ -937,6 +940,7 @@ def obligations(page: Any) -> list[str]:
     return missing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("logo", ["/logo.svg", "/nothing.svg"])
 def test_obligations_are_seen_in_every_state_whatever_the_page_says(
     page: Any, store: Shop, box: Sandbox, logo: str
@@ -1187,6 +1191,7 @@ def test_a_form_is_made_moved_removed_and_cloned_by_script(
     page.wait_for_function("made.state === 'done'")
 
 
+@pytest.mark.slow
 def test_a_token_waits_for_a_listener_that_comes_late(page: Any, store: Shop, box: Sandbox) -> None:
     """React may attach its listeners after hydration, and lose what came before."""
     payer = opened(page, store.put(box))

@@ -182,6 +182,7 @@ def test_only_its_files_are_served(browser, path):
     assert browser.ask(path)[0] == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLUBS)
 def test_a_database_that_drops_its_connections_loses_no_payment_and_no_message(name, tmp_path):
     with postgres_database() as url, running(name, tmp_path, url) as club:
@@ -238,6 +239,7 @@ def test_make_club_starts_both_and_stops_both(name):
             os.killpg(process.pid, 0)
 
 
+@pytest.mark.slow
 def test_a_club_that_cannot_start_is_told():
     with started(
         "--port", str(free_port()), "--sandbox-port", "0", "--database", "x://"

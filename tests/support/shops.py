@@ -139,9 +139,14 @@ class CardShop:
     def wait_for(self, condition: Any) -> Any:
         until = time.monotonic() + PATIENCE_S
         while not (found := condition()):
-            assert time.monotonic() < until, self.log()
+            assert time.monotonic() < until, f"{self.log()}\n{self.stored_charges()}"
             time.sleep(0.05)
         return found
+
+    def stored_charges(self) -> str:
+        """What is stored of the charges, for somebody who asks why nothing happens."""
+        rows = self.execute("SELECT id, state, due, leased_until FROM payme_charge")
+        return f"{rows} at {time.time()}"
 
     def ask(self, path: str, form: dict[str, str] | None = None, **headers: str) -> Any:
         """Ask for a page; gives its status, its text and where it sends the browser."""

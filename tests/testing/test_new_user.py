@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 BIN = "Scripts" if sys.platform == "win32" else "bin"
 TIMEOUT_S = 120
@@ -113,7 +115,6 @@ def newcomer(core):
     return core
 
 
-@pytest.mark.slow
 def test_the_core_alone_is_imported(core):
     seen = core.seen["import"]
     assert seen.stdout.startswith("Payme("), seen.stderr
@@ -127,7 +128,6 @@ def test_the_core_alone_says_how_to_get_the_sandbox(core):
     assert core.seen["serve"].stderr.rstrip().endswith('pip install "payme-uz[sandbox]"')
 
 
-@pytest.mark.slow
 def test_four_lines_pass(newcomer):
     assert len(FOUR_LINES.splitlines()) == 4
     done = newcomer.pytest(FOUR_LINES)

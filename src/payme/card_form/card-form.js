@@ -108,13 +108,13 @@ const attach = (host) => {
 	const focus = (options) => ui[ui.codes.hidden ? "number" : "code"].focus(options);
 
 	// A page's own text may hold the one it replaces, as in `{done} 🎉`; what names nothing stays.
-	const text = (key, within = []) => {
+	const text = (key, own = messages) => {
 		const language = Math.max(LANGUAGES.findIndex((one) => host.matches(`:lang(${one})`)), 0);
 		const values = { __proto__: null, phone, length: length() };
-		const own = within.includes(key) ? "" : String(messages?.[key] ?? "").trim();
 		ui.form.lang = LANGUAGES[language];
-		return (own || TEXTS[key][language]).replace(/{(\w+)}/g, (all, name) =>
-			values[name] ?? (TEXTS[name] ? text(name, [...within, key]) : all));
+		return (String(own?.[key] ?? "").trim() || TEXTS[key][language])
+			.replace(/{(\w+)}/g, (all, name) =>
+				values[name] ?? (TEXTS[name] ? text(name, { ...own, [key]: "" }) : all));
 	};
 
 	const paint = () => {
@@ -295,7 +295,7 @@ const attach = (host) => {
 			if (!luhn(number)) found.number = { key: "number_suspect" };
 			if (expire.slice(2) + expire.slice(0, 2) < now) found.expiry = { key: "expiry_past" };
 		}
-		if (Object.keys(found).length) return go("card", found);
+		if (check(found)) return go("card", found);
 		const params = { card: { number, expire }, save: ui.save.checked && !ui.check.hidden };
 		const create = () => call("creating", "cards.create", params,
 			({ card }) => card.token);

@@ -80,7 +80,7 @@ ERRORS: Final[dict[str, FormError]] = {
         _E(
             "expiry_month",
             "expiry",
-            Text("Oy 01 dan 12 gacha.", "Месяц — от 01 до 12.", "The month is 01 to 12."),
+            Text("Oy: 01–12.", "Месяц: 01–12.", "Month: 01–12."),
         ),
         _E("expiry_past", "expiry", _same("sure")),
         _E(

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[3]
 def send(port, method, path, body=None, **headers):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
+        headers["Content-Type"] = "application/json"
         connection.request(method, path, body if body is None else json.dumps(body), headers)
         response = connection.getresponse()
         return response.status, json.loads(response.read() or b"null")
