@@ -126,10 +126,12 @@ def test_a_payer_pays_and_returns_to_the_shop(
 def test_the_payer_sees_the_result_and_may_go_at_once(
     sandbox: Sandbox, visitor: Visitor, look: Look, shop: Shop
 ) -> None:
+    from playwright.sync_api import expect
+
     page = visitor.open(order(sandbox, callback=f"{shop.url}/thanks", callback_timeout=600_000))
     page.get_by_text(TEXTS["uz"]["test_cards"]).click()
     page.get_by_role("link", name="9860 0301 0000 0006").click()
-    page.wait_for_function("document.querySelector('#number').value === '9860 0301 0000 0006'")
+    expect(page.locator("#number")).to_have_value("9860 0301 0000 0006")
     assert page.get_by_label(TEXTS["uz"]["expire"]).input_value() == "03/99"
     page.get_by_role("button", name=TEXTS["uz"]["continue"]).click()
     page.get_by_label(TEXTS["uz"]["code"]).fill("666666")

@@ -246,16 +246,15 @@ def test_the_keyboard_alone_makes_a_receipt_and_pays_it(sandbox: Sandbox, visito
     to("a[href^='/checkout/']")
     keys.press("Enter")
     page.wait_for_url("**/checkout/**")
-    page.wait_for_function(
-        "document.readyState === 'complete' && document.activeElement.id === 'number'"
-    )
+    page.wait_for_load_state()
+    page.wait_for_selector("#number:focus")
     keys.type(GOOD)
     keys.press("Tab")
     keys.type("0399")
     assert page.locator("#number").input_value() == "8600 0691 9540 6311"
     assert page.locator("#expire").input_value() == "03/99"
     keys.press("Enter")
-    page.wait_for_function("document.activeElement.id === 'code'")
+    page.wait_for_selector("#code:focus")
     keys.type("111111")
     keys.press("Enter")
     page.get_by_role("alert").filter(has_text="Wrong").wait_for()

@@ -195,7 +195,7 @@ def test_a_reader_searches_switches_and_is_led_to_the_browsers_language(site: Pa
         def results(language: str, words: str) -> list[str]:
             page.goto(f"file://{site}/{language}/search.html?q={words}")
             page.wait_for_selector("#search-results li a")
-            page.wait_for_function("Search._pulse_status === -1")
+            page.wait_for_function("Search.status.innerText.trim()")
             links = page.locator("#search-results li a").evaluate_all(
                 "all => all.map(one => one.getAttribute('href'))"
             )
