@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from django.db import IntegrityError, connections, transaction
-from django.db.models import Min
+from django.db.models import Min, Q
 
 from payme.charges.core import Charge, Save
 from payme.charges.django.database import hiding
@@ -23,6 +23,21 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 T = TypeVar("T")
+
+
+def one_of(which: Sequence[tuple[str, int]]) -> Q:
+    """Look for periods by their keys.
+
+    Not by `pk__in`: of that Django 6 makes a subquery, for which SQLite reads the whole table.
+
+    Args:
+        which: Keys, at least one.
+    """
+    wanted = Q()
+    for key in which:
+        wanted |= Q(pk=key)
+    return wanted
+
 
 NAME: Final = "payme_recurring"
 """Under which the charges' ledger knows who follows it."""
@@ -73,7 +88,7 @@ class DjangoRows(NamedTuple):
 
     def load_periods(self, which: Sequence[tuple[str, int]]) -> list[Period]:
         """Read periods."""
-        return _periods(self._periods.filter(pk__in=which))
+        return _periods(self._periods.filter(one_of(which))) if which else []
 
     def load_charges(self, charge_ids: Sequence[str]) -> list[Charge]:
         """Read charges."""
