@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, Self
@@ -147,6 +148,17 @@ class Payer:
             arg=state,
             timeout=timeout,
         )
+
+    def goes_through(self) -> Iterator[str]:
+        """Go through the states of a card that is bound; each is looked at before the next."""
+        yield "card"
+        self.binds()
+        self.waits_for("code")
+        yield "code"
+        self.code.press_sequentially(CODE)
+        self.submit.click()
+        self.waits_for("done")
+        yield "done"
 
     def error(self, field: str) -> str:
         return str(self.page.locator(f"#{field}-error").inner_text())

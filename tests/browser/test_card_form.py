@@ -950,20 +950,13 @@ def test_obligations_are_seen_in_every_state_whatever_the_page_says(
     page.wait_for_timeout(100)
     assert page.locator("#logo b").is_visible() is (logo == "/nothing.svg")
     assert page.locator("#image").is_visible() is (logo == "/logo.svg")
-    for state in ("card", "code", "done"):
+    for state in payer.goes_through():
         assert obligations(page) == [], state
         assert page.locator("#notice b").inner_text() == "Powered by Payme"
         assert payer.page.locator("#notice span").inner_text() == payer.label("notice")
         link = page.get_by_role("link", name=payer.label("offer"))
         assert link.get_attribute("href") == "https://cdn.payme.uz/terms/main.html"
         assert link.get_attribute("target") == "_blank"
-        if state == "card":
-            payer.binds()
-            payer.waits_for("code")
-        elif state == "code":
-            payer.code.press_sequentially(CODE)
-            payer.submit.click()
-            payer.waits_for("done")
 
 
 def test_the_test_of_obligations_can_fail(payer: Payer) -> None:
@@ -983,7 +976,7 @@ def test_nothing_sticks_out_at_320_pixels_or_twice_the_size(
     page = context.new_page()
     style = f"<style>html{{font-size:{100 * zoom}%}}body{{margin:8px}}</style>"
     payer = opened(page, store.put(box, before=style))
-    for state, language in [(one, two) for one in ("card", "code", "done") for two in LANGUAGES]:
+    for state, language in ((one, two) for one in payer.goes_through() for two in LANGUAGES):
         page.evaluate(f"{TOKEN}.lang = '{language}'")
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, state
@@ -994,15 +987,6 @@ def test_nothing_sticks_out_at_320_pixels_or_twice_the_size(
               .map((one) => one.id || one.tagName)"""
         )
         assert out == [], state
-        if language != LANGUAGES[-1]:
-            continue
-        if state == "card":
-            payer.binds()
-            payer.waits_for("code")
-        elif state == "code":
-            payer.code.press_sequentially(CODE)
-            payer.submit.click()
-            payer.waits_for("done")
     context.close()
 
 
@@ -1039,7 +1023,7 @@ def test_a_word_without_an_end_does_not_widen_the_form(
     payer = opened(page, store.put(box))
     words = dict.fromkeys((*ERRORS, *LABELS), WORD)
     page.evaluate(f"(words) => {{ {TOKEN}.messages = words }}", words)
-    for state in ("card", "code", "done"):
+    for state in payer.goes_through():
         payer.submit.click(timeout=2_000) if state != "done" else None
         wide = page.evaluate(
             f"""() => [document.documentElement.scrollWidth - innerWidth,
@@ -1048,13 +1032,6 @@ def test_a_word_without_an_end_does_not_widen_the_form(
               .map((one) => one.getBoundingClientRect().right - innerWidth)]"""
         )
         assert max(wide) <= 0, state
-        if state == "card":
-            payer.binds()
-            payer.waits_for("code")
-        elif state == "code":
-            payer.code.press_sequentially(CODE)
-            payer.submit.click()
-            payer.waits_for("done")
 
 
 @pytest.mark.parametrize(
