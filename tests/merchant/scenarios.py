@@ -267,6 +267,26 @@ def paid_order_is_known_by_its_transaction(shop):
     assert shop.create(3)["result"]["state"] == 1
 
 
+def what_ended_is_not_performed_again_whatever_the_shop_forgot(shop):
+    shop.create(1)
+    performed = shop.perform(1)
+    shop.forget("a")
+    shop.now += 1_000
+    assert shop.perform(1) == performed
+    assert shop.events() == [("paid", "a")]
+    shop.cancel(1, reason=5)
+    shop.forget("a")
+    assert code(shop.perform(1)) == -31008
+    shop.create(2)
+    shop.cancel(2)
+    assert code(shop.perform(2)) == -31008
+    shop.create(3)
+    shop.now += EXPIRY_MS + 1
+    assert code(shop.perform(3)) == -31008
+    assert [event for event, _ in shop.events()].count("paid") == 1
+    assert shop.check(3)["result"]["state"] == -1
+
+
 def closed_order_is_an_account_error(shop):
     assert code(shop.create(1, "gone")) == -31053
 
@@ -283,6 +303,7 @@ SCENARIOS = [
     what_no_database_keeps_is_malformed,
     unknown_transactions_are_not_found,
     paid_order_is_known_by_its_transaction,
+    what_ended_is_not_performed_again_whatever_the_shop_forgot,
     closed_order_is_an_account_error,
     hook_that_raises_takes_everything_back,
 ]

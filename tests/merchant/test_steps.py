@@ -14,9 +14,10 @@ STORED = core.Transaction(
 PAID = replace(STORED, state=core.TransactionState.PERFORMED)
 
 
-def steps(request, stored, way=0):
+def steps(request, stored, way=0, performed=None):
     """The scope and the names of the steps, in order; `stored` has the id of the request."""
     gives = {
+        flows.PerformWaiting: performed,
         flows.FindOrder: ORDER,
         flows.ReadTransaction: stored,
         flows.LockTransaction: stored,
@@ -103,29 +104,71 @@ def test_new_transaction_looks_for_an_active_one_under_the_lock_alone():
 
 
 @pytest.mark.parametrize(
-    ("request_", "stored"), [(core.Perform("t"), STORED), (core.Cancel("t", 5), PAID)]
+    ("request_", "stored", "way"), [(core.Perform("t"), STORED, 1), (core.Cancel("t", 5), PAID, 0)]
 )
-def test_what_rests_upon_the_order_asks_for_it_under_the_lock(request_, stored):
+def test_what_rests_upon_the_order_asks_for_it_under_the_lock(request_, stored, way):
     under_lock = ["LockTransaction", "FindOrder", "Update", "Notify"]
-    assert steps(request_, stored) == ["transaction", *under_lock]
+    assert steps(request_, stored, way) == ["transaction", *under_lock]
+
+
+def test_transaction_that_waits_is_stored_as_performed_with_its_lock():
+    done = replace(STORED, state=core.TransactionState.PERFORMED, perform_time=START)
+    at_once = ["PerformWaiting", "FindOrder", "Notify"]
+    assert steps(core.Perform("t"), STORED, performed=done) == ["transaction", *at_once]
+
+
+def test_store_that_needs_several_statements_goes_on_in_the_same_transaction():
+    under_lock = ["PerformWaiting", "LockTransaction", "FindOrder", "Update", "Notify"]
+    assert steps(core.Perform("t"), STORED) == ["transaction", *under_lock]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        None,
+        core.AccountError("order_id"),
+        replace(ORDER, id="b"),
+        replace(ORDER, amount=49_999),
+        replace(ORDER, state="paid"),
+        replace(ORDER, state="closed"),
+    ],
+)
+def test_order_that_changed_takes_back_what_was_performed_at_once(found):
+    flow = flows.serve(core.Perform("t"), START + 1)
+    work = next(flow)
+    assert next(work.steps) == flows.PerformWaiting("t", START + 1, START + 1 - 43_200_000)
+    done = replace(STORED, state=core.TransactionState.PERFORMED, perform_time=START + 1)
+    assert work.steps.send(done) == flows.FindOrder(ACCOUNT, "PerformTransaction")
+    with pytest.raises(flows.NoAnswerError) as error:
+        work.steps.throw(found) if isinstance(found, Exception) else work.steps.send(found)
+    again = flow.throw(error.value)
+    assert (again.scope, next(again.steps)) == ("transaction", flows.LockTransaction("t"))
+
+
+def test_find_that_fails_once_is_not_asked_again():
+    work = next(flows.serve(core.Perform("t"), START))
+    next(work.steps)
+    work.steps.send(replace(STORED, state=core.TransactionState.PERFORMED, perform_time=START))
+    with pytest.raises(RuntimeError, match="the shop's own"):
+        work.steps.throw(RuntimeError("the shop's own"))
 
 
 @pytest.mark.parametrize(
     ("request_", "stored", "change"),
     [
-        (core.Perform("t"), PAID, []),
-        (core.Cancel("t", 3), STORED, ["Update", "Notify"]),
-        (core.SetFiscalData("t", "PERFORM", {}), PAID, ["Update"]),
+        (core.Perform("t"), PAID, ["PerformWaiting", "LockTransaction"]),
+        (core.Cancel("t", 3), STORED, ["LockTransaction", "Update", "Notify"]),
+        (core.SetFiscalData("t", "PERFORM", {}), PAID, ["LockTransaction", "Update"]),
     ],
 )
 def test_what_does_not_rest_upon_the_order_does_not_ask_for_it(request_, stored, change):
-    assert steps(request_, stored) == ["transaction", "LockTransaction", *change]
+    assert steps(request_, stored) == ["transaction", *change]
 
 
 def test_change_that_is_not_stored_is_told_to_nobody():
     work = next(flows.serve(core.Perform("t"), START))
     step = next(work.steps)
-    for given in (STORED, ORDER):
+    for given in (None, STORED, ORDER):
         step = work.steps.send(given)
     assert isinstance(step, flows.Update)
     with pytest.raises(flows.ChangedMeanwhileError):

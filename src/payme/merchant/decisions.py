@@ -169,9 +169,14 @@ def stage(transaction: Transaction | None, now: int) -> Stage:
     if transaction is None:
         return "new"
     # The clock that counts is Payme's `time` (CONFIRMED), so both sides give up at the same moment.
-    if transaction.state == TransactionState.CREATED and now - transaction.time > EXPIRY_MS:
+    if transaction.state == TransactionState.CREATED and transaction.time < waits_since(now):
         return "expired"
     return _STAGES[transaction.state]
+
+
+def waits_since(now: int) -> int:
+    """Return since when a transaction that waits has not expired, in ms of Payme's `time`."""
+    return now - EXPIRY_MS
 
 
 class Context(msgspec.Struct, frozen=True):

@@ -33,6 +33,7 @@ from payme.merchant.entities import (
     SetFiscalData,
     Statement,
     Transaction,
+    TransactionState,
     Write,
     box_name,
     order_name,
@@ -77,6 +78,18 @@ class LockTransaction(NamedTuple):
     """
 
     transaction_id: str
+
+
+class PerformWaiting(NamedTuple):
+    """Step: lock the order of a transaction as `LockTransaction` does, and store that it performs.
+
+    Gives the transaction as it is stored then. None if it does not wait, or is older than
+    `created_since`, or if the store would need several statements for this: nothing is changed.
+    """
+
+    transaction_id: str
+    perform_time: int
+    created_since: int
 
 
 class LockOrder(NamedTuple):
@@ -148,6 +161,7 @@ class ListWaiting(NamedTuple):
 RowStep = (
     ReadTransaction
     | LockTransaction
+    | PerformWaiting
     | LockOrder
     | ReadActive
     | ListOrder
@@ -291,7 +305,10 @@ def _ways(
         case Create():
             yield Work("insert", _tried(_create_at_once(request, now, box)))
             yield Work("transaction", _create(request, now, box))
-        case Perform() | Cancel() | SetFiscalData():
+        case Perform():
+            yield Work("transaction", _perform_at_once(request, now))
+            yield Work("transaction", _change(request, now, refund_missing))
+        case Cancel() | SetFiscalData():
             yield Work("transaction", _change(request, now, refund_missing))
 
 
@@ -373,6 +390,26 @@ def _decided_create(request: Create, now: int, box: str) -> Steps[Decision]:
     return decisions.decide(request, order, known, now, box=box)
 
 
+def _perform_at_once(request: Perform, now: int) -> Steps[Answer]:
+    """Perform a transaction that waits, and nothing else.
+
+    What is nearly always decided is stored with the lock, and decided afterwards. Should anything
+    else come of it, it is rolled back before the merchant's hook has heard of it.
+    """
+    since = decisions.waits_since(now)
+    stored: Transaction | None = yield PerformWaiting(request.id, now, since)
+    if stored is None:
+        return (yield from _change(request, now, refund_missing=False))
+    waiting = replace(stored, state=TransactionState.CREATED, perform_time=0)
+    order = yield from _order_of(waiting, "PerformTransaction")
+    decision = decisions.decide(request, order, waiting, now)
+    if [write.transaction for write in decision.writes] != [stored]:
+        raise NoAnswerError
+    for write in decision.writes:
+        yield from _announce(write)
+    return decision.answer
+
+
 def _change(
     request: Perform | Cancel | SetFiscalData,
     now: int,
@@ -429,9 +466,13 @@ def _store(write: Write) -> Steps[bool]:
     elif not (yield Update(write.before, after)):
         raise ChangedMeanwhileError(f"transaction {after.id} is not as it was read")
     # Stored first: should that fail, nobody was told.
-    if write.event is not None and (yield from _told(write.event, after)):
-        yield from _confirm(write)
+    yield from _announce(write)
     return True
+
+
+def _announce(write: Write) -> Steps[None]:
+    if write.event is not None and (yield from _told(write.event, write.transaction)):
+        yield from _confirm(write)
 
 
 def _told(event: Event, transaction: Transaction) -> Steps[bool]:

@@ -14,6 +14,7 @@ from sqlshop import AsyncShop, BlockingShop, opened, orders
 
 from payme.errors import InvalidArgument
 from payme.merchant import Limits
+from payme.merchant.limits import Deadline, Turns
 from payme.merchant.stores.memory import MemoryStore
 from payme.merchant.stores.watch import cancelling
 
@@ -214,6 +215,52 @@ def test_page_of_the_shop_is_served_while_twenty_tasks_wait(postgres_db):
             answers = shop.runner.run(together(shop))
         assert {code(answer) for answer in answers} == {-32400}
         assert shop.perform(1)["result"]["state"] == 2
+
+
+class Crowd:
+    """Threads that take turns, each for some time; knows how many have one at once."""
+
+    def __init__(self, at_once=None):
+        self.turns = Turns(at_once)
+        self.inside, self.most = 0, 0
+        self.lock = threading.Lock()
+
+    def work(self, seconds):
+        with self.turns.taken(Deadline(Limits())):
+            with self.lock:
+                self.inside += 1
+                self.most = max(self.most, self.inside)
+            time.sleep(seconds)
+            with self.lock:
+                self.inside -= 1
+
+
+def test_threads_whose_work_is_short_come_one_by_one(monkeypatch):
+    monkeypatch.setattr("payme.merchant.limits.ALONE", 10)
+    crowd = Crowd()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(crowd.work, [0.005] * 40))
+    assert (crowd.most, crowd.inside) == (1, 0)
+
+
+def test_nobody_waits_for_one_that_takes_its_time(monkeypatch):
+    monkeypatch.setattr("payme.merchant.limits.ALONE", 0.03)
+    crowd = Crowd()
+    with ThreadPoolExecutor(4) as pool, within(1.5):
+        list(pool.map(crowd.work, [1.0] * 4))
+    assert crowd.most == 4
+    monkeypatch.setattr("payme.merchant.limits.ALONE", 10)
+    with within(1):
+        crowd.work(0)  # whoever did not wait has not let go what others have
+
+
+def test_what_raises_lets_the_next_one_in(monkeypatch):
+    monkeypatch.setattr("payme.merchant.limits.ALONE", 10)
+    crowd = Crowd(at_once=1)
+    with pytest.raises(TypeError):
+        crowd.work("no time")
+    with within(1):
+        crowd.work(0)
 
 
 def test_memory_store_keeps_the_limit_too():

@@ -435,11 +435,12 @@ def test_row_that_somebody_changed_without_the_lock_is_a_system_error(url):
 
     with opened(BlockingShop, url, "a") as shop:
         shop.create(1)
+        shop.perform(1)
         shop.orders.__class__ = Meddler
         shop.orders.meddles = True
-        assert code(shop.perform(1)) == -32400
+        assert code(shop.cancel(1, reason=5)) == -32400
         shop.orders.meddles = False
-        assert shop.perform(1)["result"]["state"] == 2
+        assert shop.cancel(1, reason=5)["result"]["state"] == -2
 
 
 def test_dead_transaction_cannot_hold_an_order(shop):

@@ -19,6 +19,7 @@ from django.db import IntegrityError, connections, transaction
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
 
+from payme.merchant import flows
 from payme.merchant.django import models
 from payme.merchant.entities import Receiver, Transaction, TransactionState
 from payme.merchant.limits import Limits, ms
@@ -46,6 +47,7 @@ class Statements(NamedTuple):
 
     read: str
     lock: str
+    perform: str
     active: str
     of_order: str
     of_order_in_box: str
@@ -88,6 +90,13 @@ class DjangoRows:
             return None
         lock_row(self._alias, self._box + known.order_id)
         return self._first(self._sql.lock, [self._box, transaction_id])
+
+    def perform(self, step: flows.PerformWaiting) -> Transaction | None:
+        """Perform a transaction at once, on PostgreSQL."""
+        if self._connection.vendor != "postgresql":
+            return None
+        locked = [*self._limiting(), self._box, step.transaction_id]
+        return self._first(self._sql.perform, [*locked, step.perform_time, step.created_since])
 
     def _limiting(self) -> list[str]:
         limits = self._limits
@@ -214,6 +223,7 @@ def statements(alias: str, vendor: str) -> Statements:
     return Statements(
         read=f"{select} {in_box} {id_} = %s",
         lock=_lock(vendor, select, table, id_, in_box),
+        perform=_perform(table, columns),
         active=f"{select} {in_box} {reserves} = %s",
         of_order=f"{select} {of_order}",
         of_order_in_box=f"{select} {in_box} {of_order}",
@@ -238,14 +248,29 @@ def _lock(vendor: str, select: str, table: str, id_: str, in_box: str) -> str:
     """
     if vendor != "postgresql":
         return f"{select} {in_box} {id_} = %s" + ("" if vendor == "sqlite" else " FOR UPDATE")
+    return f"{_locking(table)} {select} {_LOCKED} FOR NO KEY UPDATE"
+
+
+# `number` is the key of the row, whatever its cash-box is.
+_LOCKED: Final = "number = (SELECT number FROM locking)"
+
+
+def _locking(table: str) -> str:
     advisory = _ADVISORY.format("box || order_id")
     settings = ", ".join(f"set_config('{name}', %s, true) AS {name}" for name in _SETTINGS)
-    # `number` is the key of the row, whatever its cash-box is.
     return (
         f"WITH limited AS (SELECT {settings}), locking AS ("  # noqa: S608
         f"SELECT lock_timeout, number, {advisory} "
-        f"FROM limited LEFT JOIN {table} ON {in_box} {id_} = %s) "
-        f"{select} number = (SELECT number FROM locking) FOR NO KEY UPDATE"
+        f"FROM limited LEFT JOIN {table} ON box = %s AND id = %s)"
+    )
+
+
+def _perform(table: str, columns: str) -> str:
+    """Write how a transaction that waits is performed, for PostgreSQL, with its order locked."""
+    created, performed = int(TransactionState.CREATED), int(TransactionState.PERFORMED)
+    return (
+        f"{_locking(table)} UPDATE {table} SET state = {performed}, perform_time = %s "  # noqa: S608
+        f"WHERE {_LOCKED} AND state = {created} AND time >= %s RETURNING {columns}"
     )
 
 

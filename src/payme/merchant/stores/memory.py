@@ -113,6 +113,9 @@ class _Box:
 
     lock = read
 
+    def perform(self, _: flows.PerformWaiting) -> None:
+        """Leave that to `lock` and `update`, which wait for nobody here."""
+
     def lock_order(self, order_id: str) -> None:
         pass
 

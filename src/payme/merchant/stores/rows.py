@@ -36,6 +36,13 @@ class Rows(Protocol):
         """Lock the order of a transaction, then read the transaction."""
         ...
 
+    def perform(self, step: flows.PerformWaiting) -> Transaction | None:
+        """Lock the order of a transaction that waits and store that it is performed, at once.
+
+        None if it does not wait, and of a database that needs several statements for this.
+        """
+        ...
+
     def lock_order(self, order_id: str) -> None:
         """Lock an order."""
         ...
@@ -89,6 +96,8 @@ def operate(rows: Rows, step: flows.Step) -> Any:  # noqa: C901 - a case for eac
             return rows.read(transaction_id)
         case flows.LockTransaction(transaction_id):
             return rows.lock(transaction_id)
+        case flows.PerformWaiting():
+            return rows.perform(step)
         case flows.LockOrder(order_id):
             return rows.lock_order(order_id)
         case flows.ReadActive(order_id):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from payme.merchant import flows
 from payme.merchant.entities import Transaction
 from payme.merchant.stores.rows import unharmed
 from payme.merchant.stores.sqlalchemy import schema
@@ -60,8 +61,14 @@ class SqlRows:
             return self._first(schema.LOCKED_BY_ID, id=transaction_id)
         if self._dialect != "postgresql":
             return self._first(schema.BY_ID, id=transaction_id)
-        limits: Limits = self._connection.get_execution_options()[LIMITS]
-        return self._first(schema.LOCK, id=transaction_id, **schema.limiting(limits))
+        return self._lock(schema.LOCK, transaction_id)
+
+    def perform(self, step: flows.PerformWaiting) -> Transaction | None:
+        """Perform a transaction at once, on PostgreSQL."""
+        if self._dialect != "postgresql":
+            return None
+        times = {"at": step.perform_time, "since": step.created_since}
+        return self._lock(schema.PERFORM, step.transaction_id, **times)
 
     def lock_order(self, order_id: str) -> None:
         """Lock an order."""
@@ -127,6 +134,14 @@ class SqlRows:
         time, id_ = after
         page = {"before": before, "after_time": time, "after_id": id_, "limit": limit}
         return [schema.read(row) for row in self._execute(schema.WAITING, **page)]
+
+    def _lock(
+        self, statement: sa.Executable, transaction_id: str, **times: int
+    ) -> Transaction | None:
+        limits: Limits = self._connection.get_execution_options()[LIMITS]
+        locked = {"its_box": self._box, "its_id": transaction_id, **schema.limiting(limits)}
+        row = self._connection.execute(statement, {**locked, **times}).first()
+        return None if row is None else schema.read(row)
 
     def _first(self, statement: sa.Executable, **parameters: Any) -> Transaction | None:
         row = self._execute(statement, **parameters).first()

@@ -218,6 +218,11 @@ _THE_ORDER: Final = (sa.bindparam("box", type_=sa.Text), sa.bindparam("order_id"
 LOCK_ORDER: Final = sa.select(_locked(*_THE_ORDER))
 """Hold the order until the transaction of PostgreSQL ends."""
 
+# Names of their own: UPDATE takes a parameter with the name of a column for a new value.
+_ITS: Final = sa.and_(
+    transactions.c.box == sa.bindparam("its_box"), transactions.c.id == sa.bindparam("its_id")
+)
+
 _SETTINGS: Final = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
 
 _LIMITED: Final = sa.select(
@@ -235,16 +240,17 @@ _LOCKING: Final = (
         _locked(transactions.c.box, transactions.c.order_id).label("locked"),
     )
     .select_from(
-        _LIMITED.outerjoin(transactions, sa.and_(_OF_BOX, transactions.c.id == sa.bindparam("id"))),
+        _LIMITED.outerjoin(transactions, _ITS),
     )
     .cte("locking")
 )
 
-LOCK: Final = (
-    sa.select(*_KEPT)
-    .where(_OF_BOX, transactions.c.id == sa.select(_LOCKING.c.id).scalar_subquery())
-    .with_for_update(key_share=True)
+_LOCKED: Final = sa.and_(
+    transactions.c.box == sa.bindparam("its_box"),
+    transactions.c.id == sa.select(_LOCKING.c.id).scalar_subquery(),
 )
+
+LOCK: Final = sa.select(*_KEPT).where(_LOCKED).with_for_update(key_share=True)
 """Set the limits, hold the order of a transaction, then read the transaction.
 
 It is the first statement of each transaction that locks, so that the limits cost no round trip of
@@ -254,6 +260,14 @@ In one statement, whose picture of the database is older than the lock. Locking 
 PostgreSQL read it anew: its newest version is what comes, whoever changed it while we waited.
 Source: https://www.postgresql.org/docs/current/transaction-iso.html#XACT-READ-COMMITTED
 """
+
+PERFORM: Final = (
+    sa.update(transactions)
+    .where(_LOCKED, _IS_CREATED, transactions.c.time >= sa.bindparam("since"))
+    .values(state=int(State.PERFORMED), perform_time=sa.bindparam("at"))
+    .returning(*_KEPT)
+)
+"""The same, storing at once that a transaction that waits is performed; else no row comes back."""
 
 _ITS_NAME: Final = sa.select(lock_name(transactions.c.box, transactions.c.order_id)).where(
     _OF_BOX, transactions.c.id == sa.bindparam("id")
