@@ -4,7 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test test-all coverage check mypy pyright format setup shop club bench docs dist clean
+# Tests start hundreds of interpreters, and each would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help demo test test-all coverage check mypy pyright collected format setup shop club bench docs dist clean
 
 help:
 	@echo "make demo    run a whole payment against the embedded sandbox"
@@ -54,12 +57,16 @@ club: setup
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	@$(MAKE) --no-print-directory -j2 mypy pyright
+	@$(MAKE) --no-print-directory -j3 mypy pyright collected
 	$(BIN)/lint-imports
 
 # They need twenty seconds and use one processor each.
 mypy pyright: setup
 	$(BIN)/$@
+
+# What pytest makes of the tests stays on the disk: else every worker would make it at the same time.
+collected: setup
+	@$(BIN)/python -m pytest --collect-only -qq > $(VENV)/.collected || { cat $(VENV)/.collected; exit 1; }
 
 # Twice as many workers as processors, because tests wait as long as they work. Each takes a stretch
 # of the tests, so that what a module sets up is set up in few of them.
