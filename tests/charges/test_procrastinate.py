@@ -487,6 +487,9 @@ def test_tasks_of_a_blueprint_and_of_another_cash_box_have_names_of_their_own(wo
     [
         ({"sweep_limit": 0}, "limit"),
         ({"stalled_after": -1}, "stalled_after"),
+        ({"cron": "every minute"}, "cron: got 'every minute', expected five fields"),
+        ({"cron": "61 * * * *"}, "cron"),
+        ({"cron": 60}, "cron"),
         ({"name": ""}, "name"),
         ({"name": "two words"}, "name"),
         ({"name": 1}, "name"),
@@ -495,8 +498,10 @@ def test_tasks_of_a_blueprint_and_of_another_cash_box_have_names_of_their_own(wo
 )
 def test_wrong_arguments_are_named(wrong, named):
     options = {"charges": lambda: None, **wrong}
+    app = Blueprint()
     with pytest.raises(InvalidArgument, match=named):
-        ProcrastinateEngine(Blueprint(), options.pop("charges"), **options)
+        ProcrastinateEngine(app, options.pop("charges"), **options)
+    assert app.tasks == {}
 
 
 def test_charges_in_place_of_their_maker_are_refused(world):

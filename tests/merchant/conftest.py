@@ -6,10 +6,12 @@ from support.mariadb import mariadb_database
 from support.postgres import postgres_database, postgres_url, stop_postgres
 
 
-@pytest.fixture(autouse=True)
-def races(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def races() -> Iterator[None]:
     """Let the threads of a race in at once; a server lets them in one by one while that is fast."""
-    monkeypatch.setattr("payme.merchant.limits.ALONE", 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("payme.merchant.limits.ALONE", 0)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -127,6 +127,11 @@ def test_engine_that_would_do_nothing_is_refused():
     for kind in (CeleryTasks, ProcrastinateTasks):
         with pytest.raises(InvalidArgument, match="app: got 'int'"):
             kind(5, merchant=Counting)
+    for option in ("expire_cron", "relay_cron"):
+        app = procrastinate.Blueprint()
+        with pytest.raises(InvalidArgument, match=f"{option}: got '61 . . . .', expected five"):
+            ProcrastinateTasks(app, merchant=Counting, **{option: "61 * * * *"})
+        assert app.tasks == {}
     tasks = CeleryTasks(celery.Celery("shop"), merchant=lambda: None, outbox=lambda: 5)
     with pytest.raises(InvalidArgument, match="merchant: got 'NoneType', expected a function that"):
         tasks.expire.run()

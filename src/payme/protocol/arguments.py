@@ -168,6 +168,25 @@ def seconds(name: str, given: object) -> float:
     raise InvalidArgument(name, exact.shown(given), "a positive number of seconds")
 
 
+def cron(name: str, given: object) -> str:
+    """Check when a periodic task of Procrastinate's runs, which else fails in its worker.
+
+    Args:
+        name: Name of the argument, for the error.
+        given: Five fields as in a crontab, or six, of which the last is seconds.
+
+    Returns:
+        The text.
+    """
+    from croniter import croniter  # comes with Procrastinate
+
+    if isinstance(given, str) and croniter.is_valid(given):
+        return given
+    raise InvalidArgument(
+        name, exact.shown(given), "five fields as in a crontab, such as '*/5 * * * *'"
+    )
+
+
 def millis(name: str, given: object) -> int:
     """Check a moment.
 

@@ -219,3 +219,21 @@ def test_the_lock_of_an_order_is_one_in_its_cash_box_and_none_in_another(locking
         assert not waits(locking, SECOND, "lock_order", "a")
         assert not waits(locking, SECOND, "lock", number(2))
         assert not waits(locking, SECOND, "lock", number(1))
+
+
+@pytest.mark.parametrize(("taken", "order"), [(1, "b"), (2, "a")])
+def test_what_a_cash_box_has_already_is_not_given_to_it(shop, taken, order):
+    shop.create(3, "phone")
+    shop.create(1)
+    beside(shop).create(taken, order)
+    store = DjangoStore(Orders())
+    with pytest.raises(ConfigurationError, match="shares its id or its order"):
+        store.adopt(SECOND)
+    assert [one.box for one in store.transactions_of("phone")] == [""]
+    assert shop.perform(1)["result"]["state"] == 2
+
+
+@pytest.mark.parametrize("using", ["replica", "", 7])
+def test_a_database_that_the_project_has_not_is_refused_by_name(using):
+    with pytest.raises(ConfigurationError, match=r"using: got .*, expected one of DATABASES: def"):
+        DjangoStore(Orders(), using)

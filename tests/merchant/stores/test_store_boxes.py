@@ -99,7 +99,17 @@ def test_what_is_named_already_is_not_adopted(shop):
     assert sorted(boxes) == [(number(1), THIRD), (number(2), SECOND)]
 
 
-def test_a_name_that_can_be_none_is_not_adopted(shop):
+@pytest.mark.parametrize(("taken", "order"), [(1, "b"), (2, "a")])
+def test_what_a_cash_box_has_already_is_not_given_to_it(shop, taken, order):
+    shop.create(3, "phone")
+    shop.create(1)
+    beside(shop).create(taken, order)
+    with pytest.raises(ConfigurationError, match="shares its id or its order"):
+        adopted(shop, SECOND)
+    listed = asking(shop)
+    assert [one.box for one in listed("phone", None)] == [""]
+    assert shop.check(1)["result"]["state"] == 1
+
     shop.create(1)
     with pytest.raises(ConfigurationError, match="box: got"):
         adopted(shop, "two words")

@@ -1,5 +1,6 @@
 """A table that a former version filled is brought up to date, and every payment goes on."""
 
+import sys
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
@@ -34,6 +35,8 @@ old_transactions = sa.Table(
     sa.Index("payme_transaction_holds", "holds", unique=True),
     sa.Index("payme_transaction_statement", "time", "id"),
 )
+upgrading = sys.modules[upgrade.__module__]
+
 STATES = (1, 2, -1, -2)
 MANY = 200
 
@@ -298,6 +301,20 @@ def test_two_that_make_the_tables_at_once_both_end_well(url):
 
 def test_two_that_upgrade_at_once_both_end_well(old_url):
     start_two(old_url)
+
+
+def test_who_waited_in_vain_for_another_upgrade_changes_nothing(mariadb_db, monkeypatch):
+    monkeypatch.setattr(upgrading, "_PATIENCE_S", 1)
+    with (
+        opened(BlockingShop, mariadb_db) as shop,
+        shop.engine.connect() as one,
+        shop.engine.connect() as other,
+        upgrading._one_at_a_time(one),
+    ):
+        with pytest.raises(TimeoutError, match="another upgrade has gone on for 1 s"):
+            upgrade(other)
+        # The lock is still that of the first, which alone gives it back.
+        assert one.exec_driver_sql(f"SELECT IS_USED_LOCK('payme {upgrading._LOCK}')").scalar()
 
 
 # What a shop did to the table, or to its connections .........................................

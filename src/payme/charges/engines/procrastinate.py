@@ -75,6 +75,7 @@ class ProcrastinateEngine:
         )
         self._limit = orders.check_limit(sweep_limit)
         self._stalled_after = arguments.seconds("stalled_after", stalled_after)
+        self._cron = arguments.cron("cron", cron)
         name = driving.check_name(name)
         # No `lock`: the ledger leases a charge, and that lease ends with its time. A lock is held
         # by the job of a killed worker until somebody writes the job off.
@@ -82,7 +83,6 @@ class ProcrastinateEngine:
             self._advance
         )
         self._queue = queue
-        self._cron = cron
         self._tasks: list[Task[Any, Any, Any]] = [self.advance]
         self.sweep: Task[Any, Any, Any] = self._periodic(app, f"{name}.sweep", self._sweep)
 

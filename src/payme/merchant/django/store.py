@@ -3,8 +3,9 @@
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from django.db import connections, router, transaction
+from django.db import IntegrityError, connections, router, transaction
 
+from payme.errors import ConfigurationError
 from payme.flow import run
 from payme.merchant import flows
 from payme.merchant.django import models
@@ -14,7 +15,7 @@ from payme.merchant.django.signals import send_after_commit
 from payme.merchant.entities import Transaction, box_name
 from payme.merchant.limits import Deadline, Limits, Turns, checked
 from payme.merchant.orders import Orders, Shop
-from payme.merchant.stores.rows import carry_out
+from payme.merchant.stores.rows import adopting, carry_out
 from payme.merchant.stores.watch import Watched, cancelling
 
 T = TypeVar("T")
@@ -41,7 +42,8 @@ class DjangoStore:
 
     Raises:
         InvalidArgument: `limits` is no `Limits`.
-        ConfigurationError: The `find` of `orders` can't be called with an account.
+        ConfigurationError: The `find` of `orders` can't be called with an account, or `using` is no
+            database of the project's.
 
     Example:
         >>> merchant = Merchant(DjangoStore(Orders()), keys=settings.PAYME["KEYS"])
@@ -51,6 +53,9 @@ class DjangoStore:
         self, orders: Orders, using: str | None = None, *, limits: Limits | None = None
     ) -> None:
         self._shop = Shop(orders)
+        if using is not None and using not in connections.settings:
+            known = ", ".join(connections.settings)
+            raise ConfigurationError(f"using: got {using!r}, expected one of DATABASES: {known}")
         self._using = using
         self._limits = checked(limits)
         self._turns = Turns(self._limits.at_once)
@@ -102,11 +107,13 @@ class DjangoStore:
             How many they were.
 
         Raises:
-            ConfigurationError: `box` can't be the name of a cash-box.
+            ConfigurationError: `box` can't be the name of a cash-box, or it has a transaction of
+                the same id or for the same order; nothing is changed then.
         """
-        alias = self._alias()
+        alias, box = self._alias(), box_name(box)
         rows = models.Transaction.objects.using(alias).filter(box="")
-        return rows.update(box=box_name(box))
+        with adopting(box, IntegrityError), transaction.atomic(using=alias):
+            return rows.update(box=box)
 
     def _alias(self) -> str:
         return self._using or router.db_for_write(models.Transaction)

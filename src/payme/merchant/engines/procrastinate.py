@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from payme.errors import InvalidArgument
 from payme.merchant.engines.making import Expires, PerProcess, Relays, require_one
+from payme.protocol import arguments
 
 try:
     from procrastinate import Blueprint
@@ -136,6 +137,8 @@ class ProcrastinateTasks:
             expected = "a procrastinate.App or a Blueprint"
             raise InvalidArgument("app", type(app).__name__, expected)
         require_one(merchant, outbox)
+        arguments.cron("expire_cron", expire_cron)
+        arguments.cron("relay_cron", relay_cron)
         if merchant is not None:
             makes = PerProcess("merchant", merchant)
             self.expire = _periodic(

@@ -5,9 +5,11 @@ else is here, once for memory, SQLAlchemy and Django.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from typing import Any, Final, Protocol, TypeVar
 
+from payme.errors import ConfigurationError
 from payme.flow import run
 from payme.merchant import flows, orders
 from payme.merchant.entities import Event, Transaction
@@ -137,6 +139,26 @@ def unharmed(driver: Any) -> bool | None:
     """
     status = getattr(getattr(driver, "info", None), "transaction_status", None)
     return None if status is None else status == _IN_TRANSACTION
+
+
+@contextmanager
+def adopting(box: str, conflict: type[Exception]) -> Generator[None]:
+    """Say what stands in the way when a cash-box is given transactions.
+
+    Args:
+        box: The cash-box.
+        conflict: What the database's layer raises when a key is taken.
+
+    Raises:
+        ConfigurationError: The cash-box has a transaction of the same id or for the same order.
+    """
+    try:
+        yield
+    except conflict as error:
+        raise ConfigurationError(
+            f"box: {box!r} has a transaction with which one without a cash-box shares its id or "
+            "its order, so none was given to it; end or remove one of each two, then call this again"
+        ) from error
 
 
 def carry_out(

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import QueuePool, StaticPool
 
@@ -21,7 +22,7 @@ from payme.merchant.limits import (
     checked,
 )
 from payme.merchant.orders import Shop
-from payme.merchant.stores.rows import carry_out
+from payme.merchant.stores.rows import adopting, carry_out
 from payme.merchant.stores.sqlalchemy import schema
 from payme.merchant.stores.sqlalchemy.limiting import limit, set_back
 from payme.merchant.stores.sqlalchemy.orders import AsyncOrders, Orders
@@ -103,10 +104,12 @@ class SqlAlchemyStore:
             How many they were.
 
         Raises:
-            ConfigurationError: `box` can't be the name of a cash-box.
+            ConfigurationError: `box` can't be the name of a cash-box, or it has a transaction of
+                the same id or for the same order; nothing is changed then.
         """
         values = {"its_box": box_name(box)}
-        with self._turns.taken(Deadline(self._limits)), self._engine.begin() as connection:
+        turn = self._turns.taken(Deadline(self._limits))
+        with turn, adopting(box, IntegrityError), self._engine.begin() as connection:
             return connection.execute(schema.ADOPT, values).rowcount
 
     def transactions_of(self, order_id: str, box: str | None = None) -> list[Transaction]:
@@ -193,9 +196,10 @@ class AsyncSqlAlchemyStore:
     async def adopt(self, box: str) -> int:
         """Give a cash-box the transactions without a name; see `SqlAlchemyStore.adopt`."""
         values = {"its_box": box_name(box)}
-        turn = self._turns.taken(Deadline(self._limits))
-        async with turn, self._engine.begin() as connection:
-            return (await connection.execute(schema.ADOPT, values)).rowcount
+        async with self._turns.taken(Deadline(self._limits)):
+            with adopting(box, IntegrityError):
+                async with self._engine.begin() as connection:
+                    return (await connection.execute(schema.ADOPT, values)).rowcount
 
     async def transactions_of(self, order_id: str, box: str | None = None) -> list[Transaction]:
         """Read every transaction of an order; see `SqlAlchemyStore.transactions_of`."""

@@ -187,7 +187,11 @@ def _one_at_a_time(connection: sa.Connection) -> Generator[None]:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
         case name if name in MARIADB:
             # A statement that makes a table ends the transaction: this lock is the connection's.
-            connection.exec_driver_sql(f"SELECT GET_LOCK('payme {_LOCK}', {_PATIENCE_S})")
+            got = connection.exec_driver_sql(f"SELECT GET_LOCK('payme {_LOCK}', {_PATIENCE_S})")
+            if not got.scalar():
+                raise TimeoutError(
+                    f"another upgrade has gone on for {_PATIENCE_S} s; nothing was changed"
+                )
             try:
                 yield
             finally:
