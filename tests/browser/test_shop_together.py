@@ -122,7 +122,9 @@ def test_a_person_buys_and_gets_the_money_back(chromium: Any, name: str) -> None
         assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", ["shop_flask", "shop_django"])
 def test_the_shop_does_not_outlive_its_sandbox(name: str, sent: signal.Signals) -> None:
     with together(name) as both:

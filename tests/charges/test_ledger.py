@@ -223,6 +223,7 @@ async def race(ledger, wins):
         wins.append(change.after.version)
 
 
+@pytest.mark.slow
 async def test_of_two_that_race_one_wins_each_time(open_ledger):
     ledgers = [await open_ledger(), await open_ledger()]
     await ledgers[0].submit(*ordered())
@@ -250,6 +251,7 @@ while left:
 """
 
 
+@pytest.mark.slow
 def test_of_two_processes_that_race_one_wins_each_time(database):
     ledger = SqlLedger(database, keys=[KEY])
     ledger.submit(*ordered())

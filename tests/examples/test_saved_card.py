@@ -272,7 +272,9 @@ def test_what_a_server_began_is_finished_by_the_process_beside_it(tmp_path):
         assert (shop.stored(number), shop.debits()) == (("paid", 1, 0), 1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_a_shop_ends_when_it_is_told_to(shop, number):
     shop.order()
     assert shop.stop(number) in (0, -number)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from importlib import import_module
 from typing import Any, Final, cast
 
 from payme import exact, redact
@@ -178,8 +179,7 @@ def cron(name: str, given: object) -> str:
     Returns:
         The text.
     """
-    from croniter import croniter  # comes with Procrastinate
-
+    croniter: Any = import_module("croniter").croniter  # comes with Procrastinate, without types
     if isinstance(given, str) and croniter.is_valid(given):
         return given
     raise InvalidArgument(

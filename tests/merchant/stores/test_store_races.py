@@ -68,6 +68,7 @@ def go_the_whole_way(request, now, box):
     yield
 
 
+@pytest.mark.slow
 def test_lock_alone_keeps_two_creates_apart(database, monkeypatch):
     monkeypatch.setattr(flows, "_create_at_once", go_the_whole_way)
     drop_the_index(database)

@@ -157,7 +157,7 @@ def adopting(box: str, conflict: type[Exception]) -> Generator[None]:
     except conflict as error:
         raise ConfigurationError(
             f"box: {box!r} has a transaction with which one without a cash-box shares its id or "
-            "its order, so none was given to it; end or remove one of each two, then call this again"
+            "its order, so none was given to it; end or remove one of the two, and call this again"
         ) from error
 
 
