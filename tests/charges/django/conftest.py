@@ -17,7 +17,7 @@ from conftest_of_charges import KEY, InThread  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.contrib.admin.models import LogEntry  # noqa: E402
 from django.core.management import call_command  # noqa: E402
-from django.db import connections  # noqa: E402
+from django.db import connections, transaction  # noqa: E402
 from django.test.utils import override_settings  # noqa: E402
 from shopfront import routing  # noqa: E402
 from shopfront.hooks import changed  # noqa: E402
@@ -95,11 +95,16 @@ def charges_mariadb():
         del settings.DATABASES["charges_mariadb"]
 
 
+OURS = (Charge, ChargeEvent, Card, Subscription, Period, Notice, Mark)
+OTHERS = (Order, Event, LogEntry)
+
+
 def empty():
-    for model in (Charge, ChargeEvent, Card, Subscription, Period, Notice, Mark):
-        model.rows.all().delete()
-    for model in (Order, Event, LogEntry):
-        model.objects.all().delete()
+    # In SQL: the ORM of ten models takes as long as most tests.
+    connection = connections[routing.chosen]
+    with transaction.atomic(using=routing.chosen), connection.cursor() as cursor:
+        for model in (*OURS, *OTHERS):
+            cursor.execute(f"DELETE FROM {connection.ops.quote_name(model._meta.db_table)}")
 
 
 DATABASES = ["charges_sqlite", "charges_postgresql", "charges_mariadb"]

@@ -242,6 +242,7 @@ def asyncio_url(url):
             OTHER_DRIVERS: "postgresql+asyncpg://",
             "sqlite://": "sqlite+aiosqlite://",
             "mysql+pymysql://": "mysql+asyncmy://",
+            "&ssl_disabled=1": "",
         },
     )
 
