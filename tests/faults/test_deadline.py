@@ -127,7 +127,7 @@ async def test_an_endless_answer_is_not_read_to_its_end(connect, server, sandbox
 
 async def test_the_pool_is_usable_after_a_timeout(connect, server, sandbox):
     state = prepare(sandbox)
-    payme = connect(server.url, timeout=0.3)
+    payme = connect(server.url, timeout=1)
     server.script(*[SILENT_BEFORE.act] * 3)
     errors = await asyncio.gather(
         *(outcome(CALLS["receipts.send"](payme, state)) for _ in range(3))

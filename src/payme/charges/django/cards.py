@@ -34,10 +34,10 @@ class DjangoCards:
     def add(self, new: NewCard) -> SavedCard:
         """Store a card, once."""
         try:
-            return self._add(new)
+            return self._database.repeating(lambda: self._add(new))
         except IntegrityError:
             # Somebody has just stored the token, or the card; now it is found.
-            return self._add(new)
+            return self._database.repeating(lambda: self._add(new))
 
     @hiding
     def _add(self, new: NewCard) -> SavedCard:
@@ -99,9 +99,13 @@ class DjangoCards:
 
     def choose(self, card_id: str, now: float) -> bool:
         """Make a card the default."""
-        with self._database.joined():
-            self._database.begin()
-            return self._choose(card_id, now)
+
+        def choose() -> bool:
+            with self._database.joined():
+                self._database.begin()
+                return self._choose(card_id, now)
+
+        return self._database.repeating(choose)
 
     def store(self, stored: StoredCard, look: Look, now: float) -> None:
         """Store what was learned of a card."""

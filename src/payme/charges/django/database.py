@@ -3,9 +3,9 @@
 import functools
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
-from django.db import DatabaseError, connections, router, transaction
+from django.db import DatabaseError, OperationalError, connections, router, transaction
 
 from payme.charges.django.sealed import hiding_parameters
 from payme.errors import ConfigurationError
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_DEADLOCK: Final = 1213
+"""Number of the error with which MariaDB and MySQL take a transaction back."""
+
+_TRIES: Final = 5
 
 
 def hiding(method: Callable[P, T]) -> Callable[P, T]:
@@ -77,6 +82,20 @@ class Database(NamedTuple):
         connection = usable(self.alias)
         with transaction.atomic(using=self.alias), hiding_parameters(connection):
             yield
+
+    def repeating(self, work: Callable[[], T]) -> T:
+        """Do work again that MariaDB or MySQL took back to end a deadlock.
+
+        In a surrounding transaction, all of that is gone, and its owner is told.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                return work()
+            except OperationalError as error:
+                inside = connections[self.alias].in_atomic_block
+                if inside or error.args[:1] != (_DEADLOCK,):
+                    raise
+        return work()
 
     def begin(self) -> None:
         """Begin a transaction that reads before it writes.
