@@ -1,3 +1,4 @@
+import gc
 import logging
 import os
 import signal
@@ -24,6 +25,12 @@ def pytest_configure() -> None:
     os.environ["PAYME_LANG"] = "en"
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collection leave out what was collected: it stays, and is much."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
