@@ -31,6 +31,7 @@ def pytest_collection_finish() -> None:
     """Have the garbage collection leave out what was collected: it stays, and is much."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(5_000)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

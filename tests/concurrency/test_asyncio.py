@@ -90,7 +90,7 @@ def test_loops_that_ended_leave_no_sockets_behind(run, line, options, sandbox):
 
     run(check())
     before = sum(1 for _ in DESCRIPTORS.iterdir())
-    for _ in range(10):
+    for _ in range(5):
         run(check())
     gc.collect()
     # Both ends are in this process.

@@ -56,7 +56,13 @@ def test_a_charge_is_paid_by_the_celery_app_of_the_page(shop, sandbox):
     charges._ledger.close()
 
 
-@pytest.mark.parametrize("words", ["celery -A shop.tasks worker", "celery -A shop.tasks beat"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "celery -A shop.tasks worker",
+        pytest.param("celery -A shop.tasks beat", marks=pytest.mark.slow),
+    ],
+)
 def test_the_commands_of_the_page_start_celery(shop, words):
     arguments = command(words)
     done = subprocess.run(

@@ -73,7 +73,13 @@ def test_a_period_is_paid_by_the_celery_app_of_the_page(club, sandbox):
     recurring._charges._ledger.close()
 
 
-@pytest.mark.parametrize("words", ["celery -A club.tasks worker", "celery -A club.tasks beat"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "celery -A club.tasks worker",
+        pytest.param("celery -A club.tasks beat", marks=pytest.mark.slow),
+    ],
+)
 def test_the_commands_of_the_page_start_celery(club, words):
     run("celery", *command(words), "--help")
 

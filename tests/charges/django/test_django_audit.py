@@ -206,6 +206,7 @@ def test_a_replica_that_lags_is_not_asked(alias, monkeypatch):
     assert len([*DjangoTransactions().between(0, 2**53)]) == 1
 
 
+@pytest.mark.parametrize("alias", ["charges_sqlite"], indirect=True)
 def test_it_needs_no_sqlalchemy(shop, alias):
     stored(paid(shop), state=1).save()
     blocked = "import sys; sys.modules['sqlalchemy'] = None\n"
