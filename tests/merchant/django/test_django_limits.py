@@ -79,13 +79,16 @@ def test_held_row_on_mariadb(mariadb_shop):
 SETTINGS = {
     "sqlite": "PRAGMA busy_timeout",
     "postgresql": "SELECT current_setting('lock_timeout') || current_setting('statement_timeout')",
-    "mysql": "SELECT @@innodb_lock_wait_timeout, @@max_statement_time",
+    "mysql": "SELECT @@innodb_lock_wait_timeout",
+    "mariadb": "SELECT @@innodb_lock_wait_timeout, @@max_statement_time",
 }
 
 
 def leaves_the_connection_as_it_was(shop):
-    with connections[routing.chosen].cursor() as cursor:
-        statement = SETTINGS[connections[routing.chosen].vendor]
+    connection = connections[routing.chosen]
+    is_mariadb = getattr(connection, "mysql_is_mariadb", False)
+    with connection.cursor() as cursor:
+        statement = SETTINGS["mariadb" if is_mariadb else connection.vendor]
         cursor.execute(statement)
         before = cursor.fetchone()
         with quickly():
