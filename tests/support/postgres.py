@@ -90,7 +90,6 @@ def _start(settings: dict[str, str]) -> str:
 
 
 _running = ExitStack()
-atexit.register(_running.close)
 
 
 @cache
@@ -115,6 +114,9 @@ def stop_postgres() -> None:
     _spare.clear()
     postgres_url.cache_clear()
     _running.close()
+
+
+atexit.register(stop_postgres)
 
 
 _spare: defaultdict[str, list[str]] = defaultdict(list)
