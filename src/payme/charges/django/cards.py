@@ -1,6 +1,7 @@
 """Saved cards in the database of a Django project, beside its charges."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from django.db import IntegrityError
@@ -33,11 +34,12 @@ class DjangoCards:
 
     def add(self, new: NewCard) -> SavedCard:
         """Store a card, once."""
+        add = partial(self._database.repeating, lambda: self._add(new))
         try:
-            return self._database.repeating(lambda: self._add(new))
+            return add()
         except IntegrityError:
             # Somebody has just stored the token, or the card; now it is found.
-            return self._database.repeating(lambda: self._add(new))
+            return add()
 
     @hiding
     def _add(self, new: NewCard) -> SavedCard:
