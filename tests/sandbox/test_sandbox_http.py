@@ -1,8 +1,11 @@
+import contextlib
+import gc
 import json
 import logging
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -287,6 +290,27 @@ def test_start_and_stop() -> None:
         sandbox.start()
     with pytest.raises(ConnectionError):
         open_socket(url)
+
+
+def test_a_connection_that_comes_as_it_stops_is_closed() -> None:
+    """Python 3.14 drops what a closed server has accepted, and says so on stderr."""
+    for _ in range(10):
+        with Sandbox() as sandbox, warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            opened = [raw_socket(sandbox) for _ in range(3)]
+            sandbox.stop()
+            gc.collect()
+            for one in opened:
+                one.settimeout(1)
+                assert closed(one)
+                one.close()
+        assert [str(one.message) for one in warned] == []
+
+
+def closed(connection: socket.socket) -> bool:
+    with contextlib.suppress(ConnectionError):
+        return connection.recv(1) == b""
+    return True
 
 
 def open_socket(url: str) -> None:

@@ -222,15 +222,22 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close what is idle, and wait for the rest as uvicorn does: it always sleeps 100 ms."""
+        loop = asyncio.get_running_loop()
+        for listening in sockets or ():
+            # Only Windows' loop can't. A server that is closed drops what it has just accepted.
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_reader(listening)
+        told: set[Any] = set()
+        for _ in range(_TURNS_TO_CLOSE):
+            await asyncio.sleep(0)
+            for connection in {*self.server_state.connections} - told:
+                told.add(connection)
+                connection.shutdown()
         for server in self.servers:
             server.close()
-        for connection in [*self.server_state.connections]:
-            connection.shutdown()
-        for _ in range(_TURNS_TO_CLOSE):
-            if not self.server_state.connections and not self.server_state.tasks:
-                return
-            await asyncio.sleep(0)
-        await super().shutdown(sockets)
+        await asyncio.sleep(0)
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
 
     def hang_up(self, scope: Scope) -> None:
         """Close the connection that a request came in on, once what was written has left."""
