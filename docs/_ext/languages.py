@@ -37,5 +37,31 @@ SITES: Final[dict[Language, Site]] = {
     ),
 }
 
+THEME: Final[dict[str, dict[str, str]]] = {
+    "uz": {
+        "Toggle site navigation sidebar": "Sahifalar roʻyxatini ochish yoki yopish",
+        "Toggle table of contents sidebar": "Shu sahifa mundarijasini ochish yoki yopish",
+        "Toggle Light / Dark / Auto color theme": "Yorugʻ, tungi yoki tizimdagi koʻrinish",
+        "Toggle navigation of ": "Ochish yoki yopish: ",
+    },
+    "ru": {
+        "Toggle site navigation sidebar": "Открыть или закрыть список страниц",
+        "Toggle table of contents sidebar": "Открыть или закрыть содержание страницы",
+        "Toggle Light / Dark / Auto color theme": "Светлая, тёмная или системная тема",
+        "Toggle navigation of ": "Раскрыть или свернуть: ",
+    },
+}
+"""What the theme tells screen readers, and has in no catalogue: its beginning, and ours."""
+
+COPY_BUTTON: Final = {
+    "uz": {
+        "copy": "Nusxalash",
+        "copy_to_clipboard": "Buferga nusxalash",
+        "copy_success": "Nusxalandi!",
+        "copy_failure": "Nusxalab boʻlmadi",
+    }
+}
+"""The languages that the copy buttons do not speak by themselves."""
+
 SWITCH: Final = r"^(?:\*\*|\[)English.*·.*·.*\n+"
 """The line that leads from a page to the other languages, for who reads the sources on a forge."""

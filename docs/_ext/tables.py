@@ -7,7 +7,8 @@
 and `{payme-charge-states} ru` those of a charge.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Final
 
 import render
@@ -17,6 +18,7 @@ import render_merchant
 import render_sandbox
 from docutils import nodes
 from docutils.statemachine import StringList
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
@@ -35,6 +37,9 @@ _WRITTEN_FROM = (
 )  # fmt: skip
 
 
+_CODE: Final = re.compile(r"-3\d{4}").fullmatch
+
+
 class _Generated(SphinxDirective):
     required_arguments = 1
 
@@ -51,12 +56,34 @@ class _Generated(SphinxDirective):
 
 class _Table(_Generated):
     write: ClassVar[Callable[[Any], str]]
+    # How much the codes in its rows weigh in the search; None: they are not for who searches.
+    found_as: ClassVar[str | None] = None
 
     def run(self) -> list[nodes.Node]:
         lines = type(self).write(self.language).splitlines()
         holder = nodes.container(classes=["payme-table"])
         self.state.nested_parse(StringList(lines, self.get_location()), self.content_offset, holder)
-        return [holder]
+        if self.found_as is None:
+            return [holder]
+        # The search leaves out words of digits alone, so that a code is found as an entry, or not.
+        entries = [
+            ("single", code, target, self.found_as, None) for code, target in _named_rows(holder)
+        ]
+        return [addnodes.index(entries=entries), holder]
+
+
+def _named_rows(table: nodes.Element) -> Iterator[tuple[str, str]]:
+    """Name each row by the first of its codes that no row above has; yield codes and names."""
+    seen: set[int] = set()
+    for row in table.findall(nodes.row):
+        told = [int(one.astext()) for one in row.findall(nodes.literal) if _CODE(one.astext())]
+        is_range = "…" in row.astext().partition("\n\n")[0]
+        every = range(min(told), max(told) + 1) if is_range else told
+        new = [code for code in dict.fromkeys(every) if code not in seen]
+        if new:
+            seen.update(new)
+            row["ids"].append(f"code{new[0]}")
+            yield from ((str(code), f"code{new[0]}") for code in new)
 
 
 class _Drawing(_Generated):
@@ -79,6 +106,8 @@ TABLES: Final[dict[str, Callable[[Any], str]]] = {
     "card-form": render_card_form.card_errors,
     "payments": render_sandbox.payments,
 }
+# What Payme answers comes before what it is answered: both have -31001 and -31008.
+_FOUND_AS: Final = {"errors": "main", "refusals": ""}
 DRAWINGS: Final[dict[str, Callable[[Any], str]]] = {
     "diagram": render.diagram,
     "lifecycle": render_merchant.lifecycle,
@@ -89,7 +118,8 @@ DRAWINGS: Final[dict[str, Callable[[Any], str]]] = {
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Register the directives."""
     for name, write in TABLES.items():
-        app.add_directive(f"payme-{name}", type(name, (_Table,), {"write": staticmethod(write)}))
+        table = {"write": staticmethod(write), "found_as": _FOUND_AS.get(name)}
+        app.add_directive(f"payme-{name}", type(name, (_Table,), table))
     for name, draw in DRAWINGS.items():
         app.add_directive(f"payme-{name}", type(name, (_Drawing,), {"draw": staticmethod(draw)}))
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -115,6 +115,22 @@ def test_the_theme_speaks_the_language_of_its_site(site: Path) -> None:
         text = (site / language / "charges.html").read_text(encoding="utf-8")
         assert words in text
         assert not any(other in text for other in told.values() if other != words)
+        assert ("Toggle" in text) == (language == "en")
+        said = (site / language / "_static" / "copybutton.js").read_text(encoding="utf-8")
+        assert f"'{language}'" in said or f'"{language}"' in said
+
+
+@pytest.mark.parametrize(("language", "forms"), [("uz", 2), ("ru", 3)])
+def test_the_search_says_how_much_it_found(site: Path, language: str, forms: int) -> None:
+    """Sphinx's own Russian has empty texts here; and a number chooses a text, no boolean."""
+    text = (site / language / "_static" / "translations.js").read_text(encoding="utf-8")
+    catalog = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    assert re.fullmatch(r".* \? .* : \d", catalog["plural_expr"])
+    told = catalog["messages"]
+    found = told["Search finished, found one page matching the search query."]
+    assert len(found) == forms
+    assert all(found)
+    assert all(told.values())
 
 
 def index(site: Path, language: str) -> Any:
@@ -135,6 +151,41 @@ def test_words_that_people_search_are_main_entries_of_their_page(site, language)
             assert [number] == [one for one, _, main in hits if main], (page, word)
     for word, page in NAMED[language].items():
         assert page in [key for key, one in words.items() if word in one[language]]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_error_code_is_found_and_leads_to_its_row(site, language):
+    """The search leaves out words of digits: what is no entry of the index is not found."""
+    from payme.errors import catalogue
+
+    built = index(site, language)
+    codes = {entry.code for entry in catalogue.ENTRIES} | {-31050, -31099}
+    assert len(codes) > 40
+    errors = built["docnames"].index("errors")
+    row = Page((site / language / "errors.html").read_text(encoding="utf-8")).ids
+    for code in codes:
+        [(page, target, main)] = [
+            hit for hit in built["indexentries"].get(str(code), []) if hit[0] == errors
+        ]
+        assert (page, bool(main)) == (errors, True), code
+        assert target in row, code
+    orders = built["docnames"].index("merchant/orders")
+    for code in (-31001, -31051):
+        assert orders in [hit[0] for hit in built["indexentries"][str(code)]]
+
+
+@pytest.mark.parametrize(
+    ("language", "typed", "name"),
+    [
+        ("uz", "tolov havolasi", "recipes/invoice"),
+        ("uz", "to‘lov havolasi", "recipes/invoice"),
+        ("ru", "рекуррентный платеж", "recurring"),
+    ],
+)
+def test_a_word_is_found_as_a_phone_types_it(site, language, typed, name):
+    built = index(site, language)
+    hits = built["indexentries"].get(typed, [])
+    assert [built["docnames"][page] for page, _, _ in hits] == [name]
 
 
 # The words that the issue names, whatever the file says.
@@ -182,7 +233,12 @@ def test_a_reader_searches_switches_and_is_led_to_the_browsers_language(site: Pa
     from playwright.sync_api import sync_playwright
 
     typed = {
-        "en": [("webhook", "merchant"), ("idempotency", "network"), ("recurring", "recurring")],
+        "en": [
+            ("webhook", "merchant"),
+            ("idempotency", "network"),
+            ("recurring", "recurring"),
+            ("-31301", "errors"),
+        ],
         "ru": [("рекуррент", "recurring"), ("рекуррентный платёж", "recurring")],
         "uz": [("avtotoʻlov", "recurring"), ("avtoto'lov", "recurring"), ("obuna", "recurring")],
     }
