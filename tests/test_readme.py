@@ -14,6 +14,13 @@ from payme.sandbox import Sandbox
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("README*.md")), *sorted((ROOT / "docs").glob("**/*.md"))]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# What an example prints stands behind it, and is read as a promise.
+TOLD = re.compile(r"^ *print\(.*\)  # (.*)$", re.MULTILINE)
+EXPLAINS = (
+    "any method", "istalgan metod", "любой метод", '"90s"',
+    "where both ledgers", "ikki daftar", "где расходятся",
+)  # fmt: skip
+"""Comments behind a `print` which say what it is for, not what it prints."""
 # It waits as long as a customer would, until a receipt that was not paid can be given up.
 SLOW = ("network.md-1",)
 
@@ -48,7 +55,7 @@ def payme_is_the_sandbox(sandbox, monkeypatch):
 
 
 @pytest.mark.parametrize("block", BLOCKS)
-def test_block_runs(block, sandbox, tmp_path, monkeypatch):
+def test_block_runs_and_prints_what_it_says(block, sandbox, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)  # what an example stores
     code = block.replace("https://checkout.test.paycom.uz/api", sandbox.url)
     code = code.replace("paycom-id", sandbox.merchant_id)
@@ -56,6 +63,11 @@ def test_block_runs(block, sandbox, tmp_path, monkeypatch):
     script.write_text(code, encoding="utf-8")
     scope = {"__name__": "__main__", "__file__": str(script)}
     exec(compile(code, str(script), "exec"), scope)
+    printed = capsys.readouterr().out
+    for told in TOLD.findall(block):
+        if not told.startswith(EXPLAINS):
+            # Some say why behind a colon, or leave the rest out.
+            assert told.rstrip(" …") in printed or told.partition(":")[0] in printed, told
     # An example may leave its database to the end of the program.
     for left in scope.values():
         if isinstance(left, SqlLedger):
