@@ -326,7 +326,7 @@ SUBSCRIPTION_MEANS: Final[Mapping[str, Text]] = {
     ),
     "resume": Text(
         "Ular davom etadi; shu orada muddati kelgani undirilmaydi.",
-        "Они продолжатся; то, чему за это время пришёл срок, не взимается.",
+        "Они продолжатся; то, чему за это время пришёл срок, не списывается.",
         "They will go on; what was due meanwhile is not collected.",
     ),
     "cancel": Text(
@@ -372,7 +372,7 @@ PERIOD_STATES: Final[Mapping[str, Text]] = {
     "unpaid": Text("toʻlanmagan", "не оплачен", "unpaid"),
     "paid": Text("pul yechilgan", "деньги списаны", "paid"),
     "skipped": Text("oʻtkazib yuborilgan", "пропущен", "skipped"),
-    "given_up": Text("undirilmaydi", "не взимается", "given up"),
+    "given_up": Text("undirilmaydi", "не списывается", "given up"),
     "refunded": Text("pul qaytarilgan", "деньги возвращены", "refunded"),
 }
 NOTICES: Final = Text("Xabarlar", "Уведомления", "Notices")

@@ -64,6 +64,24 @@ def test_pages_use_the_words_of_the_glossary(language, page):
     assert found(prose(page), language) == []
 
 
+# An ending is written together with a name: "SQLiteda", or "chargeʼlar" after a silent letter. Only
+# code in backquotes has its ending apart.
+APART = re.compile(r"(?<![`\w./-])[^\W\d_][\w.-]* (?:lar|lari|ni|ning|niki|ga|da|dan|dagi)\b")
+
+
+def test_an_ending_that_stands_apart_is_noticed():
+    assert [one.group() for one in APART.finditer("Yuborilgan SMS lar")] == ["SMS lar"]
+    assert not APART.search("`pay` dan keyin, SQLiteda va 50 dan")
+
+
+@pytest.mark.parametrize(
+    "page", pages("uz"), ids=[str(page.relative_to(ROOT)) for page in pages("uz")]
+)
+def test_uzbek_endings_are_written_together_with_their_word(page):
+    told = re.sub(r"`[^`]*`", "` `", FENCE.sub("", page.read_text(encoding="utf-8")))
+    assert [one.group() for one in APART.finditer(told)] == []
+
+
 CYRILLIC, UZBEK = re.compile(r"[а-яё]", re.IGNORECASE), re.compile(r"[oOgG]ʻ|ʼ|lar\b|lari\b")
 
 
