@@ -94,7 +94,7 @@ def summary(text: str) -> tuple[str, str]:
     """
     title, _, rest = text.partition("\n")
     first = rest.strip().partition("\n\n")[0].replace("\n", " ")
-    if first.startswith(("|", "#", "`", "![")):
+    if first.startswith(("|", "#", "```", "![")):
         return title.removeprefix("# "), ""
     sentence = re.match(r"(.+?[.?!:])(?: |$)", first)
     plain = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", sentence[1] if sentence else first)

@@ -35,9 +35,9 @@ class SearchWords(SphinxTransform):
             return
         language = self.config.language
         meta = nodes.meta(name="keywords", content=", ".join(words), lang=language)
-        target = next(iter(self.document.findall(nodes.section)))["ids"][0]
+        # They lead to the page, not to its title: else the search shows the page twice.
         entries = [
-            ("single", typed, target, "main", None)
+            ("single", typed, "", "main", None)
             for word in words
             for typed in sorted(_ways_to_type(word))
         ]
