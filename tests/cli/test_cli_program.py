@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -18,8 +20,10 @@ from payme.cli.commands import COMMANDS, payme
 from payme.cli.words import language
 from payme.errors.catalogue import ENTRIES
 from payme.sandbox import Sandbox
+from payme.sandbox.engine import fault_rules
 
 DOCS = Path(__file__).parents[2] / "docs"
+TYPED = re.compile(r"^```(?:console|sh)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def leaves(command, path=("payme",)):
@@ -62,6 +66,51 @@ def test_every_command_is_documented(language):
     named = set(re.findall(r"`(payme(?: [a-z-]+)+)`", page))
     groups = {" ".join(path[:n]) for path in EVERY for n in range(1, len(path))}
     assert named - set(NAMES) - groups == set()
+
+
+def typed_commands():
+    """Every line of a page that calls `payme`, without what a shell does with it."""
+    for page in [*DOCS.rglob("*.md"), *DOCS.parent.glob("README*.md")]:
+        for block in TYPED.findall(page.read_text(encoding="utf-8")):
+            for line in block.replace("\\\n", " ").splitlines():
+                called = re.search(
+                    r"(?:^|(?<!--queues)[ (])payme ([^>)]+)", line.partition(" # ")[0]
+                )
+                # Of crontab and `printf … |`, too; not what a command prints.
+                if called and re.match(r"\$ |\* |payme ", line):
+                    yield called[1].strip()
+
+
+def parsed(command, words, context=None):
+    """Take the words as the program does, and stop before anything is done."""
+    context = command.make_context("payme", words, parent=context)
+    rest = [*context._protected_args, *context.args]
+    if isinstance(command, click.Group) and rest:
+        _, found, rest = command.resolve_command(context, rest)
+        return parsed(found, rest, context)
+    return context
+
+
+def test_every_command_that_a_page_shows_is_taken(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "club.csv").touch()
+    shop = SimpleNamespace(
+        merchant=SimpleNamespace(expire=print), outbox=SimpleNamespace(relay=print)
+    )
+    monkeypatch.setitem(sys.modules, "shop.main", shop)
+    shown = sorted(set(typed_commands()))
+    assert len(shown) >= 40
+    for line in shown:
+        try:
+            with parsed(payme, shlex.split(line)) as context:
+                given = context.params
+        except click.exceptions.Exit:  # --help
+            continue
+        except click.UsageError as error:
+            pytest.fail(f"payme {line}: {error.format_message()}")
+        if line.startswith("faults add"):
+            fault_rules.from_text(" ".join(given["rule"]))
 
 
 @pytest.mark.parametrize(

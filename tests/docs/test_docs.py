@@ -47,7 +47,7 @@ READMES = [ROOT / "README.md", ROOT / "README.uz.md", ROOT / "README.ru.md"]
 FENCE = re.compile(r"^(`{3,})(.*?)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 # What a reader may copy. Diagrams and trees hold words, which are translated.
-COPIED = ("python", "python file", "console", "json", "toml")
+COPIED = ("python", "python file", "console", "sh", "js", "json", "toml")
 
 
 def read(*parts: str) -> str:
