@@ -7,7 +7,7 @@ field; `scrub` knows it by its looks, and by being told. What this package itsel
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NoReturn, cast
 
 KEY: Final = "<key>"
@@ -121,6 +121,26 @@ def account_value(value: object) -> object:
     return scrub(value) if isinstance(value, str) else value
 
 
+def account(fields: Mapping[str, object], secrets: Iterable[str | Secret] = ()) -> dict[str, Any]:
+    """Show an account, its names as well: anybody may choose them, and a form mixes them up.
+
+    Args:
+        fields: Values by the names of their fields.
+        secrets: Strings known to be secret here, whatever they look like.
+
+    Returns:
+        A copy without secrets.
+    """
+    told = [*secrets]
+    shown: dict[str, Any] = {}
+    for name, value in fields.items():
+        # What is no value of a field may hold anything, and is shown as text.
+        one = str(tree(value, name, told)) if isinstance(value, dict | list) else value
+        # Known secrets first, as in `tree`.
+        shown[scrub(name, told)] = account_value(scrub(one, told) if isinstance(one, str) else one)
+    return shown
+
+
 def _token(_: str) -> str:
     return TOKEN
 
@@ -199,7 +219,7 @@ def tree(given: Any, name: str = "", secrets: Iterable[str | Secret] = ()) -> An
     if isinstance(given, dict):
         found = cast("dict[Any, Any]", given)
         if name == "account":
-            return {key: account_value(member) for key, member in found.items()}
+            return account({str(key): member for key, member in found.items()}, secrets)
         return {
             tree(key, secrets=secrets): member
             if key == "code" and _is_error_code(member, found)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sandbox_tools import GOOD, GOOD_TOO, HUMO, SLOW, Caller
 
+from payme import redact
 from payme.errors import catalogue
 from payme.sandbox import InvalidSetting, Sandbox, SandboxFault
 from payme.sandbox.engine import fault_rules
@@ -488,6 +489,15 @@ class TestALineOfText:
                 continue
 
 
+def test_what_is_no_secret_of_a_bad_rule_is_legible(sandbox: Sandbox) -> None:
+    # The largest number has as many digits as a card, and a code is no SMS code here.
+    with pytest.raises(InvalidSetting) as caught:
+        sandbox.faults.add("receipts.pay", action="rpc_error", code="refused")
+    said = redact.scrub(str(caught.value))
+    assert "code is 'refused'" in said
+    assert "9_007_199_254_740_991" in said
+
+
 def test_a_fault_shows_no_secret(sandbox: Sandbox) -> None:
     fault = sandbox.faults.add(
         "receipts.pay",
@@ -495,7 +505,7 @@ def test_a_fault_shows_no_secret(sandbox: Sandbox) -> None:
         card=GOOD,
         account={"phone": "998901234566"},
         message=f"card {GOOD} of 998901234566",
-        data={"token": "a" * 24 + "_" + "b" * 50, "key": "secret key"},
+        data={"token": "a" * 24 + "_" + "b" * 50, "key": "secret key", "card": int(GOOD)},
     )
     for text in (repr(fault), str(fault), json.dumps(fault.as_json())):
         for secret in (GOOD, "998901234566", "b" * 50, "secret key"):

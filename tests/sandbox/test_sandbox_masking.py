@@ -1,5 +1,6 @@
 """What is shown of what went over the wire: SECURITY.md's promise, for senders who keep no form."""
 
+import dataclasses
 import json
 import re
 from typing import Any
@@ -118,6 +119,42 @@ def test_a_description_is_masked_on_the_receipts_page() -> None:
         )
     assert GOOD not in shown
     assert PHONE not in shown
+
+
+def test_what_stands_in_a_field_that_anybody_names_is_masked_wherever_it_is_shown(
+    clock: Clock,
+) -> None:
+    own, key, merchants = "8600111122223333", "k7dEy?0Plu", "merchants-own-key"
+    said = basic(merchants).removeprefix("Basic ")
+    shop = Shop(clock)
+    refusal = {"code": -31008, "message": f"not {said}", "data": merchants}
+    shop.fail("CreateTransaction", (200, json.dumps({"error": refusal}).encode()))
+    options = {"cards": {own: "pays"}, "key": key, "merchant_key": merchants}
+    with Sandbox(merchant=shop, clock=clock, **options) as sandbox:
+        caller = Caller(sandbox)
+        account = {own: "1", PHONE: key, "order_id": f"x{merchants}", "nested": {"key": key}}
+        caller.no("receipts.create", amount=500, account=account)
+        del account["nested"]
+        receipt = caller.receipt(account=account, description=f"of {own} {PHONE} {key}")
+        caller.no("receipts.pay", id=receipt, token=caller.verified())
+        browser = Browser(sandbox)
+        paths = (
+            f"/dashboard/receipts/{receipt}?lang=en",
+            "/dashboard/receipts",
+            "/dashboard/traffic",
+            "/dashboard/traffic/export",
+            "/dashboard/ledgers",
+            f"/checkout/{receipt}",
+            "/_sandbox/receipts",
+            "/_sandbox/exchanges",
+        )
+        shown = {path: browser.get(path).body for path in paths}
+        # The shop's own repr is not ours.
+        settings = dataclasses.replace(sandbox.settings, merchant=None)
+        shown["repr"] = f"{settings} {sandbox.traffic.entries()}"
+    for path, text in shown.items():
+        for secret in (own, PHONE, key, merchants, said.rstrip("=")):
+            assert secret not in text, path
 
 
 @pytest.mark.parametrize("ms", [1_700_000_000_000_000, -(2**63), 2**63 - 1])

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -135,9 +136,10 @@ def test_each_sandbox_beyond_loopback_has_its_own(host: str) -> None:
     assert [password_for(one, None) for one in ("127.0.0.1", "::1", "localhost")] == [None] * 3
 
 
-def test_an_empty_password_is_none() -> None:
+@pytest.mark.parametrize("password", [" ", "", 5])
+def test_what_is_no_password_is_refused(password: Any) -> None:
     with pytest.raises(ValueError, match="password"):
-        Sandbox(host="0.0.0.0", password=" ")
+        Sandbox(host="0.0.0.0", password=password)
     assert not knows("x", [(b"authorization", basic("x").encode())] * 2)
 
 

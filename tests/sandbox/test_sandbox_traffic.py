@@ -22,7 +22,8 @@ SECRET_KEY = "k7dEy?0Plu/s;MoreThanThirtySixCharact"
 
 
 def exported(sandbox: Sandbox) -> str:
-    return pytest_file(sandbox.traffic.recorded(), sandbox.config)
+    traffic = sandbox.traffic
+    return pytest_file(traffic.recorded(), sandbox.config, sandbox.known_cards, traffic.secrets)
 
 
 def replay(source: str) -> None:
@@ -440,4 +441,34 @@ def test_the_slow_card_is_repeated(clock: Clock, slow_card_ms: int) -> None:
     source = exported(sandbox)
     sandbox.stop()
     assert "== -31630" in source
+    replay(source)
+
+
+def test_cards_that_the_tester_set_are_repeated_with_other_numbers(clock: Clock) -> None:
+    own = {"8600111122223333/0328": "-31630 Not today", "5614681000000016": "slow_pays"}
+    sandbox = Sandbox(clock=clock, cards={**own, GOOD: "insufficient_funds"})
+    caller = Caller(sandbox)
+    for number, expire in (("8600111122223333", "0328"), (GOOD, "0399")):
+        made = caller.ok("cards.create", card={"number": number, "expire": expire}, save=True)
+        token = made["card"]["token"]
+        caller.ok("cards.get_verify_code", token=token)
+        caller.ok("cards.verify", token=token, code="666666")
+        assert caller.no("receipts.pay", id=caller.receipt(), token=token)[0] == -31630
+    caller.ok("receipts.pay", id=caller.receipt(), token=caller.verified("5614681000000016"))
+    # The expiry is wrong, although it is a test card's.
+    card = {"number": "8600111122223333", "expire": "0399"}
+    assert caller.no("cards.create", card=card)[0] == -31300
+    source = exported(sandbox)
+    sandbox.stop()
+    assert not any(secret in source for secret in ("8600111122223333", "5614681000000016", "0328"))
+    assert source.count("-31300") == 1
+    replay(source)
+
+
+def test_what_a_strict_sandbox_refused_is_refused_again(clock: Clock) -> None:
+    sandbox = Sandbox(clock=clock, strict=True)
+    Caller(sandbox).no("receipts.create", amount=500, account={"order_id": 1}, expire_minutes=5)
+    source = exported(sandbox)
+    sandbox.stop()
+    assert "strict=True" in source
     replay(source)

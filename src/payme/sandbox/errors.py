@@ -7,6 +7,9 @@ from payme import redact
 
 _MAX_SHOWN: Final = 60
 
+# By what name `redact` knows an argument: a fault's `code` is an error's and no SMS code.
+_SHOWN_AS: Final = {"card": "number", "code": ""}
+
 
 class SandboxError(RuntimeError):
     """The sandbox can't be started as asked; the text says what to change."""
@@ -98,7 +101,7 @@ def _rebuilt(
 
 
 def _shown(argument: str, given: Any) -> str:
-    field = {"card": "number"}.get(argument, argument)
+    field = _SHOWN_AS.get(argument, argument)
     try:
         return _cut(redact.scrub(repr(redact.tree(given, field))))
     except RecursionError:

@@ -209,7 +209,8 @@ class Settings(CashBoxSettings):
     host: str = "127.0.0.1"
     port: int = 0
     db: str | Path | None = None
-    cards: Mapping[str, str] | None = None
+    # A number of the tester's own may be a real card's.
+    cards: Mapping[str, str] | None = dataclasses.field(default=None, repr=False)
     cancel_after_ms: int = 1000
     slow_card_ms: int = 10_000
     receipt_ttl_ms: int | None = None
@@ -239,7 +240,8 @@ class Settings(CashBoxSettings):
         progression(self.progression)
         if self.scenario is not None:
             scenarios.find(self.scenario)
-        if self.password is not None and not self.password.strip():
+        chosen = self.password
+        if chosen is not None and not (isinstance(chosen, str) and chosen.strip()):
             raise InvalidSetting("password", self.password, "a password that is not empty")
         object.__setattr__(self, "cash_boxes", tuple(_read(one) for one in self.cash_boxes))
 
@@ -298,7 +300,7 @@ def check_amount(name: str, amount: int, *, least: int = 0) -> None:
     """
     whole = isinstance(amount, int) and not isinstance(amount, bool)
     if not whole or not least <= amount <= MAX_AMOUNT:
-        raise InvalidSetting(name, amount, f"tiyin, a whole number from {least} to {MAX_AMOUNT}")
+        raise InvalidSetting(name, amount, f"tiyin, a whole number from {least} to {MAX_AMOUNT:_}")
 
 
 def _read(given: "CashBoxSettings | Mapping[str, Any]") -> CashBoxSettings:

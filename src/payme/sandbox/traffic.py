@@ -143,6 +143,11 @@ class Traffic:
     def __repr__(self) -> str:
         return f"Traffic({len(self._ring)} calls)"
 
+    @property
+    def secrets(self) -> Collection[str]:
+        """Strings that are secret here whatever they look like; more may come."""
+        return self._secrets
+
     def record(
         self,
         at: int,
@@ -214,7 +219,7 @@ class Traffic:
             if (not receipt_id or call.answer.receipt_id == receipt_id)
             and (not cash_box or call.cash_box == cash_box)
             and (not refused or call.answer.code is not None or call.answer.fault)
-            and (not search or search.casefold() in _searched(call, about))
+            and (not search or search.casefold() in self._searched(call, about))
         )
         return [self._shown(call, language, about) for call in itertools.islice(found, count)]
 
@@ -245,7 +250,7 @@ class Traffic:
     def _shown(self, call: Recorded, language: Language, about: About | None) -> Entry:
         answer = call.answer
         request, response = _parsed(call.request), _parsed(call.response)
-        subject = _subject(answer, request, response, about)
+        subject = _subject(answer, request, response, about, self._secrets)
         message = redact.scrub(_message(response), self._secrets)
         return Entry(
             number=call.number,
@@ -268,6 +273,24 @@ class Traffic:
             cash_box=call.cash_box,
         )
 
+    def _searched(self, call: Recorded, about: About | None) -> str:
+        """Write what a search goes through; no bodies, whose words were not masked yet."""
+        answer, request = call.answer, _parsed(call.request)
+        subject = _subject(answer, request, _parsed(call.response), about, self._secrets)
+        sums = [] if subject.amount is None else [str(subject.amount), format_som(subject.amount)]
+        fields = [f"{name} {value}" for name, value in subject.account.items()]
+        words = [
+            f"#{call.number}",
+            answer.method,
+            answer.receipt_id,
+            "" if answer.code is None else str(answer.code),
+            answer.reason or "",
+            answer.fault,
+            *sums,
+            *fields,
+        ]
+        return "\n".join(words).casefold()
+
     def _text(self, body: bytes | None, parsed: Any) -> str:
         if body is None:
             return f"(more than {MAX_KEPT} bytes, not kept)"
@@ -281,7 +304,9 @@ class Traffic:
             return "(nested too deeply to show)"
 
 
-def _subject(answer: Answer, request: Any, response: Any, about: About | None) -> Subject:
+def _subject(
+    answer: Answer, request: Any, response: Any, about: About | None, secrets: Collection[str]
+) -> Subject:
     """Find the receipt that a call made, was answered with or names, as anybody may see it."""
     receipt = _member(_member(response, "result"), "receipt")
     params = _member(request, "params")
@@ -289,12 +314,9 @@ def _subject(answer: Answer, request: Any, response: Any, about: About | None) -
     whole = isinstance(amount, int) and not isinstance(amount, bool) and abs(amount) <= _EXACT
     found = None if whole or about is None else about(answer.receipt_id)
     if found is not None:
-        return Subject(found.amount, _masked(found.account))
-    return Subject(amount if whole else None, _account(_member(params, "account"), receipt))
-
-
-def _masked(account: Mapping[str, object]) -> dict[str, object]:
-    return {redact.scrub(name): redact.account_value(one) for name, one in account.items()}
+        return Subject(found.amount, redact.account(found.account, secrets))
+    account = _account(_member(params, "account"), receipt)
+    return Subject(amount if whole else None, redact.account(account, secrets))
 
 
 def _account(sent: Any, receipt: Any) -> dict[str, object]:
@@ -303,26 +325,7 @@ def _account(sent: Any, receipt: Any) -> dict[str, object]:
         rows = _member(receipt, "account")
         fields = cast("list[Any]", rows) if isinstance(rows, list) else []
         sent = {str(_member(row, "name")): _member(row, "value") for row in fields}
-    return _masked(cast("dict[str, Any]", sent))
-
-
-def _searched(call: Recorded, about: About | None) -> str:
-    """Write what a search goes through. Bodies are left out: their words were not masked yet."""
-    answer, request = call.answer, _parsed(call.request)
-    subject = _subject(answer, request, _parsed(call.response), about)
-    sums = [] if subject.amount is None else [str(subject.amount), format_som(subject.amount)]
-    fields = [f"{name} {value}" for name, value in subject.account.items()]
-    words = [
-        f"#{call.number}",
-        answer.method,
-        answer.receipt_id,
-        "" if answer.code is None else str(answer.code),
-        answer.reason or "",
-        answer.fault,
-        *sums,
-        *fields,
-    ]
-    return "\n".join(words).casefold()
+    return cast("dict[str, object]", sent)
 
 
 def _parsed(body: bytes | None) -> Any:

@@ -112,7 +112,8 @@ def _box(sandbox: Simulator, request: ControlRequest) -> Records:
 def _receipts(sandbox: Simulator, request: ControlRequest) -> Any:
     return {
         "receipts": [
-            shapes.receipt(one) for one in _box(sandbox, request).receipts(**_page(request))
+            shapes.receipt(one, sandbox.traffic.secrets)
+            for one in _box(sandbox, request).receipts(**_page(request))
         ]
     }
 

@@ -1,5 +1,6 @@
 """What the control API says of what it finds, as JSON without secrets."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -31,14 +32,14 @@ def clock(clock: SandboxClock) -> dict[str, Any]:
     return {"now": now, "iso": iso(now), "frozen": clock.frozen}
 
 
-def receipt(receipt: Receipt) -> dict[str, Any]:
-    """Describe a receipt."""
+def receipt(receipt: Receipt, secrets: Collection[str] = ()) -> dict[str, Any]:
+    """Describe a receipt, without the strings that are secret here."""
     return {
         "id": receipt.id,
         "state": receipt.state,
         "state_name": receipt.state.name,
         "amount": receipt.amount,
-        "account": redact.tree(receipt.account, "account"),
+        "account": redact.account(receipt.account, secrets),
         "hold": receipt.hold,
         "card": receipt.card_number,
         "create_time": receipt.create_time,

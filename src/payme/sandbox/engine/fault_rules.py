@@ -165,7 +165,7 @@ def _probability(value: Any) -> float:
 def _whole(argument: str, low: int, high: int) -> Callable[[Any], int]:
     def check(value: Any) -> int:
         if not _is_whole(value, low, high):
-            raise InvalidSetting(argument, value, f"a whole number from {low} to {high}")
+            raise InvalidSetting(argument, value, f"a whole number from {low:_} to {high:_}")
         return int(value)
 
     return check

@@ -33,7 +33,7 @@ from typing import Any, Final, Literal, NamedTuple, cast, get_args
 import msgspec
 
 from payme import redact
-from payme.sandbox.engine import ids, wire
+from payme.sandbox.engine import ids, masking, wire
 from payme.sandbox.engine.core import Answer
 from payme.sandbox.engine.methods import METHODS
 from payme.sandbox.engine.model import State, mask_number
@@ -91,8 +91,8 @@ class FaultRule(msgspec.Struct, kw_only=True, frozen=True):
     def as_json(self) -> dict[str, Any]:
         """Turn it into JSON values without secrets."""
         shown: dict[str, Any] = redact.tree(msgspec.to_builtins(self))
-        # `redact` takes every member named `code` for an SMS code.
-        return {**shown, "code": self.code}
+        # `redact` takes every member named `code` for an SMS code, and `data` may hold a card.
+        return {**shown, "code": self.code, "data": masking.tree(shown["data"])}
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

@@ -23,7 +23,7 @@ def _code(_: str) -> str:
 _BY_NAME: Final[dict[str, Callable[[str], str]]] = {
     **dict.fromkeys(("pan", "card", "cardnumber"), redact.card_number),
     **dict.fromkeys(("tel", "telephone", "msisdn", "mobile", "phonenumber"), redact.phone),
-    **dict.fromkeys(("otp", "sms", "smscode", "verificationcode"), _code),
+    **dict.fromkeys(("otp", "pin", "sms", "smscode", "verificationcode"), _code),
     **dict.fromkeys(("cvc", "cvv", "cvc2", "cvv2"), _code),
 }
 """Names beyond those of the protocol, without case, underscores and hyphens."""

@@ -55,6 +55,14 @@ class KnownCard(NamedTuple):
         return f"KnownCard({mask_number(self.number)!r}, {self.behaviour!r})"
 
     @property
+    def outcome(self) -> str:
+        """What `KnownCards.set` makes it from."""
+        if self.behaviour == "refused":
+            return f"{self.code} {self.message}"
+        names = (name for name, (behaviour, _) in OUTCOMES.items() if behaviour == self.behaviour)
+        return next(names)
+
+    @property
     def is_set(self) -> bool:
         """Whether the tester said what it does."""
         return TEST_CARDS.get(self.number) != self

@@ -24,5 +24,5 @@ def routes(sandbox: "Simulator", service: "Service") -> "list[Route]":
         service: Serves its calls.
     """
     backend = Backend(sandbox, service)
-    pages = Pages(sandbox.host, sandbox.password)
+    pages = Pages(sandbox.host, sandbox.password, sandbox.traffic.secrets)
     return [*Dashboard(backend, pages).routes(), *Checkout(backend, pages).routes()]

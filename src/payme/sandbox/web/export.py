@@ -6,7 +6,7 @@ test code, which are public, come out as they were.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
@@ -16,7 +16,7 @@ from payme.protocol.states import ReceiptState as S
 from payme.sandbox.engine import Config, Reason, masking
 from payme.sandbox.engine.ids import is_object_id, is_token
 from payme.sandbox.engine.methods import METHODS
-from payme.sandbox.engine.testcards import CODE, TEST_CARDS, luhn
+from payme.sandbox.engine.testcards import CODE, EXPIRE, TEST_CARDS, KnownCards, luhn
 from payme.sandbox.traffic import Recorded
 
 _WIDTH: Final = 96
@@ -29,6 +29,8 @@ _NO_TOKEN: Final = "0" * 24 + "_unknown"
 _NO_RECEIPT: Final = "0" * 24
 _UNKNOWN_CARD: Final = "8600000000000007"
 _WRONG_CARD: Final = "8600000000000008"
+_STAND_IN: Final = "8600000001"
+_WRONG_EXPIRE: Final = "0130"
 _NO_CODE: Final = "000000"
 _NO_FORM: Final = "malformed"
 _SUMS: Final = frozenset({"amount", "price"})
@@ -78,7 +80,12 @@ class _Step(NamedTuple):
     call: Recorded
 
 
-def pytest_file(recorded: Iterable[Recorded], config: Config) -> str:
+def pytest_file(
+    recorded: Iterable[Recorded],
+    config: Config,
+    known: KnownCards | None = None,
+    secrets: Collection[str] = (),
+) -> str:
     """Write recorded calls as a file for pytest.
 
     A call is left out, with a comment, when a new sandbox would not answer it in the same way: it
@@ -88,19 +95,26 @@ def pytest_file(recorded: Iterable[Recorded], config: Config) -> str:
     Args:
         recorded: The calls, the oldest first.
         config: Settings of the sandbox that recorded them.
+        known: The cards of that sandbox; those that the tester set come out with other numbers.
+        secrets: Strings that are secret there whatever they look like.
 
     Returns:
         Python source.
     """
-    writer = _Writer(config)
+    writer = _Writer(config, known or KnownCards(), secrets)
     for call in recorded:
         writer.add(call)
     return writer.text()
 
 
 class _Writer:
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, known: KnownCards, secrets: Collection[str]) -> None:
         self._config = config
+        self._known = known
+        self._secrets = secrets
+        # What the cards that the tester set do, by the numbers that they have in the file.
+        self._cards: dict[str, str] = {}
+        self._stand_ins: dict[str, str] = {}
         # A merchant's billing, and Payme itself, may have cancelled what nobody was asked to.
         self._moved = config.merchant or config.cancel_paid_after_ms is not None
         self._names: dict[str, _Variable] = {}
@@ -124,7 +138,7 @@ class _Writer:
         body = self._lines or ["pass"]
         fixtures = "payme_client, payme_clock" if self._lines else "payme_client"
         start = ["payme_clock.freeze()"] if self._lines else []
-        marker = _marker(self._config, slow=self._slow)
+        marker = _marker(self._config, self._cards, slow=self._slow)
         names = sorted(self._imports)
         imports = ["import pytest"] if names or marker else []
         imports += ["", f"from payme import {', '.join(names)}"] if names else []
@@ -221,7 +235,54 @@ class _Writer:
         if step.method == "receipts.get_all" and name in {"from", "to"}:
             # The other sandbox lives at another time, so no period would fit: 0 and 0 mean none.
             return 0 if step.call.answer.code is None else value
-        return _plain(name, value)
+        return self._plain(name, value)
+
+    def _plain(self, name: str, value: Any) -> Any:
+        """Redact a value so that the engine's checks of its form come out as they did."""
+        if isinstance(value, Mapping):
+            members = cast("Mapping[str, Any]", value)
+            if name == "account":
+                return redact.account(members, self._secrets)
+            plain = {
+                redact.scrub(key, self._secrets): self._plain(key, one)
+                for key, one in members.items()
+            }
+            return self._with_expiry(plain, members)
+        if isinstance(value, list):
+            return [self._plain(name, one) for one in cast("list[Any]", value)]
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int | float):
+            # A number where a text belongs is refused, whichever it is.
+            told = name in _BY_NAME or masking.is_secret(name) or masking.number(value) != value
+            return 0 if told and name not in _SUMS else value
+        if masking.is_secret(name):
+            return _NO_FORM
+        if name == "number":
+            return self._number(value)
+        replace = _BY_NAME.get(name)
+        return replace(value) if replace else redact.scrub(value, self._secrets)
+
+    def _number(self, value: str) -> str:
+        card = self._known.find(value)
+        if card is None or not card.is_set:
+            return _number(value)
+        number = value
+        if value not in TEST_CARDS:
+            # The tester's own number may be a real card's.
+            number = self._stand_ins.setdefault(value, f"{_STAND_IN}{len(self._stand_ins):06}")
+        known = f"{number}/{EXPIRE}" if card.expire else number
+        self._cards[known] = redact.scrub(card.outcome, self._secrets)
+        return number
+
+    def _with_expiry(self, plain: dict[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+        """Let the expiry of a card that the tester set be right or wrong, as it was."""
+        number, expire = sent.get("number"), sent.get("expire")
+        card = self._known.find(number) if isinstance(number, str) else None
+        if card is None or not (card.is_set and card.expire and isinstance(expire, str)):
+            return plain
+        wrong = _WRONG_EXPIRE if _IS_EXPIRE.fullmatch(expire) else _NO_FORM
+        return {**plain, "expire": EXPIRE if expire == card.expire else wrong}
 
 
 def _read(call: Recorded) -> _Step | None:
@@ -237,27 +298,6 @@ def _read(call: Recorded) -> _Step | None:
     return _Step(call.answer.method, named, _member(response, "result"), call)
 
 
-def _plain(name: str, value: Any) -> Any:
-    """Redact a value so that the engine's checks of its form come out as they did."""
-    if isinstance(value, Mapping):
-        members = cast("Mapping[str, Any]", value)
-        if name == "account":
-            return {key: redact.account_value(one) for key, one in members.items()}
-        return {redact.scrub(key): _plain(key, one) for key, one in members.items()}
-    if isinstance(value, list):
-        return [_plain(name, one) for one in cast("list[Any]", value)]
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int | float):
-        # A number where a text belongs is refused, whichever it is.
-        told = name in _BY_NAME or masking.is_secret(name) or masking.number(value) != value
-        return 0 if told and name not in _SUMS else value
-    if masking.is_secret(name):
-        return _NO_FORM
-    replace = _BY_NAME.get(name)
-    return replace(value) if replace else redact.scrub(value)
-
-
 def _number(value: str) -> str:
     if value in TEST_CARDS:
         return value
@@ -268,7 +308,7 @@ def _number(value: str) -> str:
 
 def _expire(value: str) -> str:
     known = any(value == card.expire for card in TEST_CARDS.values())
-    return value if known else "0130" if _IS_EXPIRE.fullmatch(value) else _NO_FORM
+    return value if known else _WRONG_EXPIRE if _IS_EXPIRE.fullmatch(value) else _NO_FORM
 
 
 def _code(value: str) -> str:
@@ -316,16 +356,24 @@ def _member(value: Any, name: str) -> Any:
     return cast("dict[str, Any]", value).get(name) if isinstance(value, dict) else None
 
 
-def _marker(config: Config, *, slow: bool) -> str:
+def _marker(config: Config, cards: dict[str, str], *, slow: bool) -> str:
     """Write the settings that decide how calls are answered, when they are not the usual ones.
 
     Args:
         config: Settings of the sandbox that recorded them.
+        cards: What the cards do that the tester set, by number.
         slow: Whether the slow card was used. What it answers is what is asserted, and a client
             whose patience is shorter would not hear it: so it does not think.
     """
     usual = Config(merchant_id="", key="")
-    names = ("account_fields", "min_amount", "max_amount", "cancel_after_ms", "receipt_ttl_ms")
+    names = (
+        "account_fields",
+        "min_amount",
+        "max_amount",
+        "cancel_after_ms",
+        "receipt_ttl_ms",
+        "strict",
+    )
     chosen = {name: getattr(config, name) for name in names}
     changed = {name: value for name, value in chosen.items() if value != getattr(usual, name)}
     pace = config.progression
@@ -333,8 +381,15 @@ def _marker(config: Config, *, slow: bool) -> str:
         changed["progression"] = f"{pace.kind}:{pace.amount}{'ms' * (pace.kind == 'clock')}"
     if slow:
         changed["slow_card_ms"] = 0
-    options = ", ".join(f"{name}={_source(value)}" for name, value in changed.items())
-    return f"@pytest.mark.payme_sandbox({options})" if changed else ""
+    if cards:
+        changed["cards"] = cards
+    options = [f"{name}={_source(value)}" for name, value in changed.items()]
+    line = f"@pytest.mark.payme_sandbox({', '.join(options)})"
+    if len(line) > _WIDTH:
+        line = "\n".join(
+            ["@pytest.mark.payme_sandbox(", *(f"{_INDENT}{one}," for one in options), ")"]
+        )
+    return line if changed else ""
 
 
 def _statement(before: str, call: str, params: dict[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -75,11 +75,16 @@ class Pages:
     Args:
         bound: Host that the server was told to listen on.
         password: What guarded pages ask for; None for nothing.
+        secrets: Strings that no page shows, whatever they look like, but where they are to be
+            copied. The collection may grow.
     """
 
-    def __init__(self, bound: str = "", password: str | None = None) -> None:
+    def __init__(
+        self, bound: str = "", password: str | None = None, secrets: Collection[str] = ()
+    ) -> None:
         self._bound = bound
         self._password = password
+        self._secrets = secrets
         self._guard = Guard()
 
     def page(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
@@ -152,13 +157,19 @@ class Pages:
             "state": pass_context(_state),
             "phone": redact.phone,
             "card": redact.card_number,
-            "account": redact.account_value,
-            "scrub": redact.scrub,
+            "account": self._account_value,
+            "scrub": self._scrub,
             "in_words": in_words,
             "pretty": pretty,
         }
         environment.filters.update(filters)
         return environment
+
+    def _scrub(self, text: str) -> str:
+        return redact.scrub(text, self._secrets)
+
+    def _account_value(self, value: object) -> object:
+        return redact.account_value(self._scrub(value) if isinstance(value, str) else value)
 
 
 def _without_redirect(answer: Response) -> Response:

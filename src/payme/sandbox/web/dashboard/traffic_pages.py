@@ -66,7 +66,14 @@ class TrafficPages(Section):
         choice, recorded = self._frame.choice(request), self._sandbox.traffic.recorded()
         if choice.chosen:
             recorded = [one for one in recorded if one.cash_box == choice.chosen.merchant_id]
-        text = await self._backend.read(pytest_file, recorded, choice.one.config)
+        sandbox = self._sandbox
+        text = await self._backend.read(
+            pytest_file,
+            recorded,
+            choice.one.config,
+            sandbox.known_cards,
+            sandbox.traffic.secrets,
+        )
         disposition = {"Content-Disposition": 'attachment; filename="test_recorded_payme.py"'}
         return Response(text, 200, HEADERS | disposition, "text/x-python")
 
