@@ -408,13 +408,18 @@ def test_an_attempt_belongs_to_its_receipt(sandbox: Sandbox, browser: Browser) -
     code = give_card(browser, browser.get(link(sandbox)))
     name = urlsplit(code.url).path.rpartition("/")[2]
     other = sandbox.add_receipt()
-    assert browser.get(f"/checkout/{other}/{name}").status == 404
-    assert browser.get(f"/checkout/{other}/nobody").status == 404
+    pages = [browser.get(f"/checkout/{other}/{attempt}") for attempt in (name, "nobody")]
     for step in ("code", "resend"):
         fields = {**code.form("/code").fields, "code": "666666"}
-        page = browser.request("POST", f"/checkout/{other}/{name}/{step}", fields)
-        assert page.status == 404
+        pages.append(browser.request("POST", f"/checkout/{other}/{name}/{step}", fields))
+    for page in pages:
+        # It can still be paid, from the beginning: as after a new start, which forgets attempts.
+        assert urlsplit(page.url).path == f"/checkout/{other}"
+        assert [form.action.partition("?")[0] for form in page.reader.forms] == [
+            f"/checkout/{other}/card"
+        ]
     assert sandbox.debits(other) == 0
+    assert browser.get(f"/checkout/{'0' * 24}/{name}").status == 404
 
 
 def test_the_steps_need_the_token_of_the_form(sandbox: Sandbox, browser: Browser) -> None:
@@ -501,6 +506,12 @@ def test_a_decline_that_ends_the_receipt_offers_no_other_card(spoken: str) -> No
         assert page.status == 422
         assert t["new_order"] in page.text
         assert not page.reader.forms
+        # Who comes back to any page of this receipt is told the same, and asked for nothing.
+        of_receipt = f"/checkout/{receipt}?lang={spoken}"
+        for address in (page.url, page.url.replace("/code", ""), of_receipt):
+            again = browser.get(address)
+            assert t["new_order_note"] in again.text or t["new_order"] in again.text
+            assert not again.reader.forms
         # Nothing but the way back to the shop, which knows the transaction by its id.
         assert f"https://shop.uz/paid/{receipt}?o=7&x=:account.other" in page.body.replace(
             "&amp;", "&"

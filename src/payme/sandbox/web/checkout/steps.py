@@ -60,6 +60,8 @@ class Checkout:
             route("/checkout/{receipt_id}/{attempt}", self.attempt),
             route("/checkout/{receipt_id}/{attempt}/code", self.code, post=True),
             route("/checkout/{receipt_id}/{attempt}/resend", self.resend, post=True),
+            # The address of a refusal, without JavaScript, when it is opened once more.
+            route("/checkout/{receipt_id}/{attempt}/{step}", self.attempt),
             route("/{link:path}", self.link, kind=RestRoute),
         ]
 
@@ -130,8 +132,8 @@ class Checkout:
         visit = Visit.of(request)
         name, attempt, receipt = await self._found(request)
         if attempt is None or receipt is None:
-            return self._views.gone(visit, receipt)
-        if not attempt.submitted:
+            return self._begin_again(receipt, visit)
+        if _waits_for_code(attempt, receipt):
             again = request.query_params.get("sent") == "again"
             return self._views.code(receipt, name, attempt, visit, again=again)
         return self._views.result(await self._checked(receipt), attempt, visit)
@@ -141,8 +143,8 @@ class Checkout:
         visit = Visit.of(request)
         name, attempt, receipt = await self._found(request)
         if attempt is None or receipt is None:
-            return self._views.gone(visit, receipt)
-        if not attempt.submitted:
+            return self._begin_again(receipt, visit)
+        if _waits_for_code(attempt, receipt):
             wrong = await self._verify(attempt, form.get("code", "").strip(), visit.language)
             if wrong:
                 return self._views.code(receipt, name, attempt, visit, wrong)
@@ -156,13 +158,21 @@ class Checkout:
         visit = Visit.of(request)
         name, attempt, receipt = await self._found(request)
         if attempt is None or receipt is None:
-            return self._views.gone(visit, receipt)
+            return self._begin_again(receipt, visit)
+        if not _waits_for_code(attempt, receipt):
+            return see_other(f"/checkout/{receipt.id}/{name}", visit.query())
         calls = await self._calls.at(receipt.id)
         sent = await calls.front("cards.get_verify_code", token=attempt.token)
         if not sent.ok:
             error = reason(sent, visit.language)
             return self._views.code(receipt, name, attempt, visit, error)
         return see_other(f"/checkout/{receipt.id}/{name}", visit.query(sent="again"))
+
+    def _begin_again(self, receipt: Receipt | None, visit: Visit) -> Response:
+        """Ask for the card anew if the attempt is forgotten: it lives as long as the process."""
+        if receipt is None or receipt.state is not S.CREATED:
+            return self._views.gone(visit, receipt)
+        return see_other(f"/checkout/{receipt.id}", visit.query())
 
     async def _found(self, request: Request) -> tuple[str, Attempt | None, Receipt | None]:
         """Find what the address names: an attempt, and the receipt that it is about."""
@@ -220,3 +230,12 @@ class Checkout:
             return receipt
         await (await self._calls.at(receipt.id)).back("receipts.check", id=receipt.id)
         return await self._backend.receipt(receipt.id) or receipt
+
+
+def _waits_for_code(attempt: Attempt, receipt: Receipt) -> bool:
+    """Return whether an attempt can still pay.
+
+    It can't once another one has paid, or once a merchant's receipt was closed by a refusal: a
+    payer who comes back to its address is told so, and asked for no code.
+    """
+    return not attempt.submitted and receipt.state is S.CREATED

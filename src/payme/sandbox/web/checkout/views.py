@@ -118,18 +118,27 @@ class Views:
             poll_s=_POLL_S if outcome in {"waiting", "unknown"} else None,
         )
 
-    def closed(self, receipt: Receipt, visit: Visit, refusal: str) -> Response:
+    def closed(
+        self,
+        receipt: Receipt,
+        visit: Visit,
+        refusal: str,
+        status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY,
+    ) -> Response:
         """Say that the receipt can't be paid any more: only a new order can."""
         return self._message(
             TEXTS[visit.language]["new_order"],
             visit,
-            HTTPStatus.UNPROCESSABLE_ENTITY,
+            status,
             detail=refusal,
             receipt=receipt,
         )
 
     def gone(self, visit: Visit, receipt: Receipt | None = None) -> Response:
-        """Say that there is nothing to pay."""
+        """Say that there is nothing to pay, and of a payment that failed, what to do."""
+        if receipt is not None and _failed(receipt):
+            failure = _failure(receipt, visit.language)
+            return self.closed(receipt, visit, failure, HTTPStatus.NOT_FOUND)
         return self._message(
             TEXTS[visit.language]["gone"], visit, HTTPStatus.NOT_FOUND, receipt=receipt
         )
@@ -205,11 +214,15 @@ def _frame(visit: Visit, path: str | None) -> dict[str, Any]:
 def _outcome(receipt: Receipt, attempt: Attempt) -> str:
     """Name what came of a payment: the key of its text."""
     if receipt.state in OVER:
-        # A payment that failed on its way, as with a merchant that refused, was never made.
-        return "failed" if receipt.error and not receipt.pay_time else "cancelled"
+        return "failed" if _failed(receipt) else "cancelled"
     if receipt.state in GOOD:
         return "held" if receipt.state is S.HELD else "paid"
     return "unknown" if attempt.lost and receipt.state is S.CREATED else "waiting"
+
+
+def _failed(receipt: Receipt) -> bool:
+    """Return whether a payment failed on its way, as with a merchant that refused."""
+    return receipt.state in OVER and bool(receipt.error) and not receipt.pay_time
 
 
 def _failure(receipt: Receipt, language: Language) -> str:
