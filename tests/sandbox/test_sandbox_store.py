@@ -591,6 +591,7 @@ def test_a_full_disk_is_told(path: Path, caplog: pytest.LogCaptureFixture) -> No
     connection.execute(f"PRAGMA max_page_count = {pages + 1}")
     Caller(sandbox).call("receipts.create", {"amount": 1, "account": {"a": "x" * 20_000}})
     (entry,) = sandbox.traffic.entries()
+    assert (entry.method, entry.code) == ("receipts.create", -32400)
     assert entry.remarks == ("the sandbox's database failed: database or disk is full",)
     assert "disk is full" in caplog.text
     with pytest.raises(SandboxError, match="disk is full"):

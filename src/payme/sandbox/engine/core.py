@@ -1,5 +1,6 @@
 """From a request to an answer."""
 
+import contextlib
 from collections.abc import Callable
 from functools import partial
 from random import Random
@@ -313,20 +314,16 @@ def refuse(reason: Reason, request: bytes = b"", remark: str = "") -> Answer:
         request: Body of the request if it was read; its `id` is echoed when there is one.
         remark: What a developer should know about it; empty for nothing.
     """
-    refused = Refused(reason)
-    return Answer(
-        wire.error(_readable_id(request), refused),
-        code=refused.code,
-        reason=reason,
-        remarks=(remark,) if remark else (),
-    )
-
-
-def _readable_id(request: bytes) -> wire.CallId:
-    try:
-        return wire.identifier(wire.decode(request))
-    except Refused:
-        return None
+    call_id: wire.CallId = None
+    document: dict[str, Any] = {}
+    name = ""
+    with contextlib.suppress(Refused):
+        document = wire.decode(request)
+        call_id = wire.identifier(document)
+        named = wire.method_name(document)
+        name = named if named in METHODS else ""
+    remarks = (remark,) if remark else ()
+    return _refusal(call_id, name, document, remarks, Refused(reason))
 
 
 def _subject(document: dict[str, Any], result: Any = None) -> str:
