@@ -1,6 +1,7 @@
 import asyncio
 import gc
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -566,6 +567,15 @@ def test_a_damaged_file_is_told_wherever_it_is_read(
         assert (page.status, "database failed" in page.body) == (503, True)
         page = browser.get("/_sandbox/receipts")
         assert (page.status, "database failed" in page.body) == (409, True)
+
+
+@pytest.mark.parametrize("stored", ["{bad", "5", "[5]", "[{}]"])
+def test_a_file_whose_list_of_cash_boxes_is_damaged_is_refused(path: Path, stored: str) -> None:
+    sandbox = Sandbox(db=path)
+    sandbox.first.keep_setting("cash_boxes", stored)
+    sandbox.stop()
+    with pytest.raises(SandboxError, match=f"can't use {re.escape(str(path))}"):
+        Sandbox(db=path)
 
 
 def test_a_file_whose_pages_are_damaged_is_refused(path: Path) -> None:

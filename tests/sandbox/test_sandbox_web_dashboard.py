@@ -85,6 +85,11 @@ def test_pages_let_nothing_in_from_outside(sandbox: Sandbox, browser: Browser, p
     assert browser.get("/dashboard/static/..%2fpages.py").status == 404
 
 
+def test_who_asks_for_the_dashboard_is_led_to_it(browser: Browser) -> None:
+    assert urlsplit(browser.get("/dashboard/").url).path == "/"
+    assert browser.get("/dashboard/nowhere").status == 404
+
+
 @pytest.mark.parametrize(
     "host",
     [

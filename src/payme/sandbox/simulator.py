@@ -19,6 +19,7 @@ from payme.sandbox.records import Records
 from payme.sandbox.scenarios import Scenario, find
 from payme.sandbox.service import Service
 from payme.sandbox.settings import CashBoxOptions, CashBoxSettings, Settings
+from payme.sandbox.store import unusable
 from payme.sandbox.traffic import Traffic
 
 _REGISTER: Final = "cash_boxes"
@@ -237,8 +238,11 @@ class Simulator(Records):
 
     def _registered(self) -> list[_Place]:
         document = self.first.kept_setting(_REGISTER)
-        found: list[dict[str, Any]] = [] if document is None else msgspec.json.decode(document)
-        return [_Place(one.pop("number"), CashBoxSettings.read(one)) for one in found]
+        try:
+            found: list[dict[str, Any]] = [] if document is None else msgspec.json.decode(document)
+            return [_Place(one.pop("number"), CashBoxSettings.read(one)) for one in found]
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
+            raise SandboxError(unusable(self.settings.db, error)) from error
 
     def _register(self, boxes: tuple[CashBox, ...]) -> None:
         opened = {box.number for box in boxes}

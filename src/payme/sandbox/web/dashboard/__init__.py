@@ -14,7 +14,7 @@ from payme.sandbox.web.dashboard.frame import Frame
 from payme.sandbox.web.dashboard.list_pages import ListPages
 from payme.sandbox.web.dashboard.receipt_pages import ReceiptPages
 from payme.sandbox.web.dashboard.traffic_pages import TrafficPages
-from payme.sandbox.web.pages import HEADERS, Form, Pages
+from payme.sandbox.web.pages import HEADERS, Form, Pages, see_other
 
 __all__ = ["Dashboard"]
 
@@ -66,5 +66,7 @@ class Dashboard:
         return FileResponse(_STATIC / name, 200, HEADERS, _FILES[name])
 
     async def missing(self, request: Request, _form: Form) -> Response:
-        """Say that there is no such page."""
+        """Say that there is no such page, and lead who asks for the dashboard to it."""
+        if not request.path_params["rest"]:
+            return see_other("/")
         return self._frame.missing(request, "page")
