@@ -160,6 +160,10 @@ def test_other_languages_are_ignored_in_a_link():
     assert checkout.parse_link(encoded("m=1;a=5;l=kk")).language is None
 
 
+def test_an_empty_return_address_of_a_link_is_none():
+    assert checkout.parse_link(encoded("m=1;ac.order_id=7;a=5;c=")).callback is None
+
+
 @pytest.mark.parametrize(
     ("argument", "wrong"),
     [

@@ -5,6 +5,7 @@ python foreign_flows.py URL MERCHANT_ID KEY CLIENT
 
 import importlib
 import sys
+import urllib.request
 
 CARD, EXPIRE, CODE = "8600495473316478", "0399", "666666"
 PHONE = "998901234567"
@@ -32,6 +33,11 @@ def gateway(package, url, merchant, key):
     assert receipts.get(receipt)["result"]["receipt"]["_id"] == receipt
     assert receipts.send(receipt, PHONE)["result"]["success"] is True
     assert receipts.cancel(receipt, "returned")["result"]["receipt"]["state"] == 21
+    # The link that it makes when it is told nothing but the order and the sum.
+    shop = importlib.import_module(f"{gateways}.client").PaymeGateway(merchant, key)
+    link = shop.create_payment(id=1, amount=500)
+    path = link.rpartition("/")[2]
+    assert urllib.request.urlopen(f"{url.removesuffix('api')}{path}").status == 200
     assert cards.check(token)["result"]["card"]["recurrent"] is True
     assert cards.remove(token)["result"]["success"] is True
 

@@ -100,7 +100,7 @@ def parse_link(url: str) -> CheckoutLink:
     """Read a checkout link.
 
     Padding may be missing and the alphabet may be the one for URLs: Payme says nothing of either
-    (our choice).
+    (our choice). An empty return address is none: two widely used clients send it by default.
 
     Args:
         url: A link, or only its Base64 part.
@@ -124,7 +124,8 @@ def parse_link(url: str) -> CheckoutLink:
         account,
         _number("a", pairs.pop("a", "")),
         known_language(pairs.pop("l", None)),
-        pairs.pop("c", None),
+        # Empty in the links that clients make for shops without a page to return to.
+        pairs.pop("c", None) or None,
         _number("ct", pairs.pop("ct")) if "ct" in pairs else None,
         pairs.pop("cr", None),
     )

@@ -240,6 +240,7 @@ STANDINGS: Final[tuple[Behaviour, ...]] = (
     _B("GET link: Base64 of `key=value` joined by `;`, seven keys", "confirmed", "GET page"),
     _B("Link in the URL alphabet or without padding is read", "our choice", "unknown"),
     _B("Values of a link are UTF-8", "our choice", "unknown"),
+    _B("An empty `c` of a link: no return address", "inferred", "two clients send it by default"),
     _B("Unknown or repeated key of a link: no receipt", "our choice", "finds a misspelt one"),
     _B("POST form: inputs, defaults and `account[field]`", "confirmed", "POST page"),
     _B("Form without `callback`: the payer returns to the Referer", "confirmed", "POST page"),
