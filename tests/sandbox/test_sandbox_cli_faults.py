@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sandbox_tools import GOOD, Caller, Process
 
+from payme.cli import remote
 from payme.cli.commands import payme
 from payme.cli.remote import described
 from payme.sandbox import Sandbox, SandboxClock
@@ -230,6 +231,14 @@ class TestWhere:
         assert result.exit_code == 1
         assert "no sandbox answers" in result.output
         assert "Traceback" not in result.output
+
+    def test_one_that_is_busy_is_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(remote, "_TIMEOUT_S", 0.1)
+        with socket.create_server(("127.0.0.1", 0)) as busy:
+            url = f"http://127.0.0.1:{busy.getsockname()[1]}"
+            result = run("clock", "advance", "40d", "--url", url)
+        assert result.exit_code == 1
+        assert "still busy" in result.output
 
     @pytest.mark.parametrize("url", ["file:///etc/passwd", "127.0.0.1:3000", "http://", "http://["])
     def test_what_is_no_address(self, url: str) -> None:
