@@ -207,6 +207,17 @@ def test_why_x_auth_was_refused_is_said(sandbox: Sandbox) -> None:
     assert "X-Auth" in explained(sandbox, None, "no.such.method")
 
 
+def test_who_calls_no_cash_box_is_told_of_all() -> None:
+    sandbox = Sandbox(cash_boxes=[{"merchant_id": "books"}])
+    said = explained(sandbox, f"{'0' * 24}:{sandbox.key}")
+    assert said.endswith(f"this sandbox has {sandbox.merchant_id}, books")
+    assert "spaces" in explained(sandbox, " books:key")
+    for number in range(9):
+        sandbox.add_cash_box(merchant_id=f"box-{number}")
+    assert explained(sandbox, "nobody:key").endswith("box-2, …")
+    sandbox.stop()
+
+
 def test_a_remark_that_nobody_has_translated_stays_as_it_is() -> None:
     for remark in ("", "the disk is full", "unknown param"):
         assert in_words(remark, translator("ru")) == remark

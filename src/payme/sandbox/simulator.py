@@ -226,6 +226,8 @@ class Simulator(Records):
             box.close()
             raise
         self._boxes = (*self._boxes, box)
+        # Who calls none of them is answered by the first one, which then names them all.
+        self.works.engine.others = tuple(one.merchant_id for one in self._boxes[1:])
         self.service.add(box.service, box.merchant_id)
         return box
 

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hmac
+from collections.abc import Collection
 from typing import Final
 
 from payme.sandbox.engine.refusals import Reason, Refused
@@ -37,7 +38,11 @@ UNPROVEN: Final = frozenset({Reason.UNKNOWN_CASH_BOX, Reason.WRONG_KEY, Reason.K
 """Why `X-Auth` was not enough. Payme answers all of them with the same -32504."""
 
 
-def explain(x_auth: str | None, merchant_id: str) -> str:
+_MAX_IDS: Final = 5
+"""How many cash-boxes are named to who calls one that is not there."""
+
+
+def explain(x_auth: str | None, merchant_id: str, others: Collection[str] = ()) -> str:
     """Say to the developer what is wrong with a header that was refused.
 
     The text does without the header's name before other words: whatever masks secrets takes what
@@ -45,8 +50,10 @@ def explain(x_auth: str | None, merchant_id: str) -> str:
 
     Args:
         x_auth: Value of the header; None when it was not sent.
-        merchant_id: Id of the sandbox's cash-box.
+        merchant_id: Id of the cash-box that was asked.
+        others: Ids of the sandbox's other cash-boxes.
     """
+    ids = [merchant_id, *others]
     sent_id, colon, _ = (x_auth or "").partition(":")
     if not (x_auth or "").strip():
         return "the call has no access header: Payme reads X-Auth"
@@ -58,11 +65,12 @@ def explain(x_auth: str | None, merchant_id: str) -> str:
             if colon
             else "the header holds the id alone, and this method needs id:key"
         )
-    if sent_id.strip(" \"'") == merchant_id:
+    if sent_id.strip(" \"'") in ids:
         return "the header has spaces or quotation marks around the id"
     if not colon and _is_base64(x_auth or ""):
         return "the header is Base64: Payme takes id:key in plain text"
-    return f"the id in the header is of no cash-box here: this sandbox has {merchant_id}"
+    shown = [*ids[:_MAX_IDS], *(["…"] if len(ids) > _MAX_IDS else [])]
+    return f"the id in the header is of no cash-box here: this sandbox has {', '.join(shown)}"
 
 
 def _is_base64(text: str) -> bool:

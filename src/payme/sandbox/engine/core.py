@@ -91,6 +91,8 @@ class Engine:
         self._life = 0
         self.secrets: list[str] = []
         """What no text may show: the keys, and what a merchant is sent for them."""
+        self.others: tuple[str, ...] = ()
+        """Ids of the cash-boxes beside this one, for who calls none of them."""
         self.keep_secret(config.key)
         self.keep_secret(config.merchant_key)
 
@@ -130,7 +132,7 @@ class Engine:
             return to_answer(handled)
         except Refused as refused:
             if refused.reason in UNPROVEN:
-                remarks = (explain(x_auth, self.config.merchant_id),)
+                remarks = (explain(x_auth, self.config.merchant_id, self.others),)
             return _refusal(call_id, name, document, remarks, refused)
 
     def begin(
