@@ -160,7 +160,7 @@ def test_axe_finds_nothing_on_any_page(
             inspect(page, width=width)
         page.locator("#code").fill("666666")
         page.locator("#code-form button").click()
-        page.get_by_text(t["new_order"]).wait_for()
+        page.get_by_text(t["new_order_note"]).wait_for()
         inspect(page, width=width)
         context.close()
 

@@ -150,7 +150,11 @@ class Checkout:
                 return self._views.code(receipt, name, attempt, visit, wrong)
             refusal = await self._pay(receipt, attempt, visit.language)
             if refusal:
-                return await self._after_refusal(receipt, visit, refusal)
+                now = await self._backend.receipt(receipt.id)
+                if now is not None and now.state is S.CREATED:
+                    return self._views.card(now, visit, refusal)
+                # With a merchant it ended the receipt: the transaction was cancelled there, and a
+                # receipt has only one. The attempt's page says so, as often as it is looked at.
         return see_other(f"/checkout/{receipt.id}/{name}", visit.query())
 
     async def resend(self, request: Request, _form: Form) -> Response:
@@ -213,16 +217,6 @@ class Checkout:
             return ""
         attempt.submitted = False
         return reason(reply, language)
-
-    async def _after_refusal(self, receipt: Receipt, visit: Visit, refusal: str) -> Response:
-        """Ask for another card, if the receipt can still be paid.
-
-        With a merchant it can't: the transaction was cancelled there, and a receipt has only one.
-        """
-        now = await self._backend.receipt(receipt.id)
-        if now is not None and now.state is S.CREATED:
-            return self._views.card(now, visit, refusal)
-        return self._views.closed(now or receipt, visit, refusal)
 
     async def _checked(self, receipt: Receipt) -> Receipt:
         """Ask for the state, as a merchant's server would, while it is not the last one."""

@@ -118,30 +118,15 @@ class Views:
             poll_s=_POLL_S if outcome in {"waiting", "unknown"} else None,
         )
 
-    def closed(
-        self,
-        receipt: Receipt,
-        visit: Visit,
-        refusal: str,
-        status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY,
-    ) -> Response:
-        """Say that the receipt can't be paid any more: only a new order can."""
-        return self._message(
-            TEXTS[visit.language]["new_order"],
-            visit,
-            status,
-            detail=refusal,
-            receipt=receipt,
-        )
-
     def gone(self, visit: Visit, receipt: Receipt | None = None) -> Response:
         """Say that there is nothing to pay, and of a payment that failed, what to do."""
+        t = TEXTS[visit.language]
         if receipt is not None and _failed(receipt):
-            failure = _failure(receipt, visit.language)
-            return self.closed(receipt, visit, failure, HTTPStatus.NOT_FOUND)
-        return self._message(
-            TEXTS[visit.language]["gone"], visit, HTTPStatus.NOT_FOUND, receipt=receipt
-        )
+            why = f"{_failure(receipt, visit.language)} {t['new_order_note']}"
+            return self._message(
+                t["failed"], visit, HTTPStatus.NOT_FOUND, detail=why, receipt=receipt
+            )
+        return self._message(t["gone"], visit, HTTPStatus.NOT_FOUND, receipt=receipt)
 
     def bad_link(self, visit: Visit, detail: str) -> Response:
         """Say that a link or a form makes no sense."""
