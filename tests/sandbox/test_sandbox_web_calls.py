@@ -44,10 +44,27 @@ def test_a_call_with_bad_credentials_is_named(
     assert methods(browser, "") == ["receipts.pay"]
 
 
-def test_only_a_method_that_exists_is_named(sandbox: Sandbox, browser: Browser) -> None:
-    for body in (b'{"method":"receipts.steal"}', b'{"method":["receipts.pay"]}', b"[1]", b"x"):
+def test_a_misspelt_method_is_named_as_it_was_sent(sandbox: Sandbox, browser: Browser) -> None:
+    sandbox.handle(b'{"method":"receipts.creat"}', None)
+    sandbox.handle(b'{"method":"PerformTransaction"}', None)
+    assert methods(browser, "") == ["PerformTransaction", "receipts.creat"]
+    assert methods(browser, "?q=creat") == ["receipts.creat"]
+
+
+def test_what_looks_like_no_method_is_not_named(sandbox: Sandbox, browser: Browser) -> None:
+    for method in ("8600495473316478", "666666", "<b>x</b>", "a" * 50, ["receipts.pay"], None):
+        sandbox.handle(json.dumps({"method": method}).encode(), None)
+    for body in (b"[1]", b"x"):
         sandbox.handle(body, None)
-    assert methods(browser, "") == ["(no method)"] * 4
+    assert methods(browser, "") == ["(no method)"] * 8
+
+
+def test_a_key_that_was_sent_as_a_method_is_masked() -> None:
+    with Sandbox(key="letters.only") as sandbox:
+        sandbox.handle(b'{"method":"letters.only"}', None)
+        browser = Browser(sandbox)
+        assert "letters.only" not in methods(browser, "")[0]
+        assert methods(browser, "?q=letters") == []
 
 
 def test_amount_and_account_are_those_of_the_receipt(sandbox: Sandbox, browser: Browser) -> None:

@@ -37,6 +37,9 @@ _EXACT: Final = 2**53
 
 _DIGITS: Final = re.compile(r"[0-9]{4,}")
 
+# What a misspelt method may look like. Without digits it is no card, phone, code or token.
+_NAME: Final = re.compile(r"[A-Za-z_.]{1,40}")
+
 _read_json = msgspec.json.Decoder[Any](Any).decode
 
 
@@ -79,8 +82,8 @@ class Entry:
     Attributes:
         number: Place in the order of calls, from 1.
         at: When it was answered, in ms.
-        method: Name of the method, also when its credentials were refused; empty when the call did
-            not name one that exists.
+        method: Name of the method, also when its credentials were refused, or when there is none of
+            that name; empty when the call named nothing that looks like a method.
         receipt_id: The receipt that it was about; empty when there was none.
         credential: What the X-Auth header carried.
         code: `error.code`; None for a result.
@@ -255,7 +258,7 @@ class Traffic:
         return Entry(
             number=call.number,
             at=call.at,
-            method=answer.method,
+            method=_named(answer, request, self._secrets),
             receipt_id=answer.receipt_id,
             credential=call.credential,
             code=answer.code,
@@ -281,7 +284,7 @@ class Traffic:
         fields = [f"{name} {value}" for name, value in subject.account.items()]
         words = [
             f"#{call.number}",
-            answer.method,
+            _named(answer, request, self._secrets),
             answer.receipt_id,
             "" if answer.code is None else str(answer.code),
             answer.reason or "",
@@ -302,6 +305,12 @@ class Traffic:
             return _DIGITS.sub("<digits>", text)[:_MAX_SHOWN]
         except RecursionError:
             return "(nested too deeply to show)"
+
+
+def _named(answer: Answer, request: Any, secrets: Collection[str]) -> str:
+    """Name the method that was called; one that does not exist as it was sent, if it is a name."""
+    sent = answer.method or _member(request, "method")
+    return redact.scrub(sent, secrets) if isinstance(sent, str) and _NAME.fullmatch(sent) else ""
 
 
 def _subject(
