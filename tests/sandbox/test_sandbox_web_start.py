@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from merchant_tools import Shop
 from sandbox_tools import BROKEN, GOOD, NO_SMS, POOR
 from web_tools import Browser, Page, api
 
 from payme.cli import serve
 from payme.cli.commands import payme
 from payme.sandbox import InvalidSetting, Sandbox
+from payme.sandbox.clock import system_ms
 from payme.sandbox.web.i18n import TEXTS, translator
 from payme.sandbox.web.pages import format_took
 
@@ -176,8 +178,21 @@ def test_a_hold_and_a_payment_under_way_are_not_called_paid(browser: Browser) ->
         held = Browser(sandbox)
         page = held.get(f"/dashboard/receipts/{sandbox.add_receipt(hold=True)}")
         page = held.submit(page, "/pay", card=GOOD)
+        assert banners(page)[0][0] == "held"
         assert "The amount is held on the card." in banners(page)[0][1]
         assert 'class="state s5"' in page.body
+
+
+def test_a_decline_that_ends_the_receipt_says_so_and_its_reason_once() -> None:
+    with Sandbox(merchant=Shop(system_ms)) as sandbox:
+        browser = Browser(sandbox)
+        page = browser.get(f"/dashboard/receipts/{sandbox.add_receipt()}")
+        refused = browser.submit(page, "/pay", card=POOR)
+        assert "This receipt is closed: paying takes a new one." in banners(refused)[0][1]
+        assert refused.body.count('class="notice bad"') == 1
+        later = browser.get(page.url)
+        assert later.body.count('class="notice bad"') == 1
+        assert "Why the payment failed: -31630" in later.text
 
 
 def test_a_cancellation_that_is_refused_says_why() -> None:

@@ -23,11 +23,12 @@ class Notice(NamedTuple):
     """What is said above a page about the button that led to it.
 
     Attributes:
-        kind: `good` for what was done, `wait` for what is not known, `bad` for what was refused.
+        kind: `good` for what was done, `held` for a hold, which is no payment, `wait` for what is
+            not known, `bad` for what was refused.
         text: A text of ours, in English.
     """
 
-    kind: Literal["good", "wait", "bad"]
+    kind: Literal["good", "held", "wait", "bad"]
     text: str
 
 
@@ -35,8 +36,10 @@ class Notice(NamedTuple):
 NOTICES: Final = {
     "created": Notice("good", "The receipt was created."),
     "paid": Notice("good", "The receipt was paid."),
-    "held": Notice("good", "The amount is held on the card."),
-    "going": Notice("wait", "The payment is on its way: its states follow the clock."),
+    "held": Notice("held", "The amount is held on the card."),
+    "going": Notice(
+        "wait", "The payment is on its way: receipts.check or the clock moves its state on."
+    ),
     "lost": Notice("wait", "The answer was lost; whether the card was debited, the receipt says."),
     "unsure": Notice(
         "wait", "A system error came; whether the card was debited, the receipt says."

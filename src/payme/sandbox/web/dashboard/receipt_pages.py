@@ -26,6 +26,7 @@ _ACCOUNT: Final = "account."
 _NO_FIELDS: Final = {"order_id": "order_id"}
 
 S = ReceiptState
+_OVER: Final = frozenset({S.CANCEL_QUEUED, S.CANCELLED})
 
 
 class ReceiptPages(Section):
@@ -170,7 +171,14 @@ class ReceiptPages(Section):
             return self._frame.go(request, f"/dashboard/receipts/{receipt_id}", known)
         if reply.ok:
             return self._frame.go(request, f"/dashboard/receipts/{receipt_id}", done)
-        error, remedy = refusal(reply, preferred(request))
+        language = preferred(request)
+        error, remedy = refusal(reply, language)
+        now = await self._backend.receipt(receipt_id)
+        if reply.pays and now is not None and now.state in _OVER:
+            # "Another card" alone would be no help: with a merchant, a refusal ends the receipt.
+            say = translator(language)
+            closed = say("This receipt is closed: paying takes a new one.")
+            remedy = f"{remedy} {closed}".strip()
         return await self._receipt(request, error=error, remedy=remedy, card=card)
 
     async def _receipt(

@@ -331,9 +331,9 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Summa kartada hold qilindi.",
         "Сумма захолдирована на карте.",
     ),
-    "The payment is on its way: its states follow the clock.": (
-        "Toʻlov jarayonda: holati soat yurishi bilan oʻzgaradi.",
-        "Платёж в пути: его состояния меняются по часам.",
+    "The payment is on its way: receipts.check or the clock moves its state on.": (
+        "Toʻlov jarayonda: holatini receipts.check yoki soatning yurishi oʻzgartiradi.",
+        "Платёж в пути: его состояние меняет receipts.check или ход часов.",
     ),
     "A system error came; whether the card was debited, the receipt says.": (
         "Tizim xatosi keldi; kartadan pul yechilganmi — chekdan koʻring.",
@@ -345,6 +345,10 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     # What a button did
     "The payment was refused.": ("Toʻlov rad etildi.", "В оплате отказано."),
+    "This receipt is closed: paying takes a new one.": (
+        "Bu chek yopildi: toʻlash uchun yangi chek yarating.",
+        "Этот чек закрыт: для оплаты создайте новый.",
+    ),
     "The call was refused.": ("Soʻrov rad etildi.", "Запрос отклонён."),
     "The receipt was paid.": ("Chek toʻlandi.", "Чек оплачен."),
     "The answer was lost; whether the card was debited, the receipt says.": (

@@ -55,6 +55,8 @@ async function send(form) {
       document.querySelector("main [autofocus]")?.focus();
       return;
     }
+    // What was said of the step before, such as that a code was sent, is no news beside an error.
+    document.querySelector("main .notice")?.removeAttribute("class");
     say(error.textContent);
     const input = form.querySelector("input[required]");
     input.setAttribute("aria-invalid", "true");
