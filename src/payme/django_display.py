@@ -14,7 +14,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.functional import lazy
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import get_language
 
 from payme import django_words as words
@@ -157,6 +157,22 @@ def moment(seconds: float | None) -> str:
 def amount(tiyin: int) -> str:
     """Write an amount in soʻm, on one line."""
     return format_som(tiyin).replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def stacked(lines: Iterable[str]) -> str:
+    """Write texts one below the other in a cell; columns beside each other hide the last ones.
+
+    Beside its menu and its filters the admin leaves a list half of a usual screen.
+    """
+    return format_html_join("", "<div>{}</div>", ((line,) for line in lines if line))
+
+
+def breakable(text: str | None) -> str:
+    """Write an id that may go over several lines where a column is narrow, and is copied whole."""
+    if not text:
+        return NOTHING
+    style = "display: inline-block; min-width: 8ch; overflow-wrap: anywhere"
+    return format_html('<span style="{}">{}</span>', style, text)
 
 
 def structure(value: object) -> str:

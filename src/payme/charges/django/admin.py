@@ -25,12 +25,14 @@ from payme.charges.pace import since_1970
 from payme.charges.saved import CardNotFound, CardUnusable, SavedCard
 from payme.django_display import (
     amount,
+    breakable,
     called,
     failure,
     later,
     mark,
     moment,
     say,
+    stacked,
     structure,
 )
 from payme.errors import InvalidArgument, PaymeError
@@ -69,11 +71,11 @@ class ChargeAdmin(AskingAdmin):
     """A list with filters, a page for each charge with its events, and actions that ask."""
 
     names = words.CHARGE
-    list_display = ("id", "state", "sum", "person", "receipt_id", "known_from", "changed_at")
+    list_display = ("known_as", "stands", "sum", "receipt", "changed_at")
     list_filter = ("state", NeedsPerson)
     search_fields = ("id__exact", "receipt_id__exact")
     search_help_text = later(words.CHARGE_SEARCH)
-    sortable_by = ("id",)
+    sortable_by = ("known_as",)
     said = words.CHARGE_WORDS
     means = words.CHARGE_MEANS
     actions = actions(words.CHARGE_WORDS)
@@ -112,6 +114,22 @@ class ChargeAdmin(AskingAdmin):
     def person(self, row: Charge) -> str:
         """Write whether somebody must look at it."""
         return mark(row.read().needs_attention)
+
+    @admin.display(description=later(words.ID), ordering="id")
+    def known_as(self, row: Charge) -> str:
+        """Write the id."""
+        return breakable(row.id)
+
+    @admin.display(description=later(words.STATE))
+    def stands(self, row: Charge) -> str:
+        """Write the state, whether somebody must look at it, and what it rests on."""
+        person = say(words.NEEDS_PERSON) if row.read().needs_attention else ""
+        return stacked([called(row.state, words.CHARGE_STATES), person, self.known_from(row)])
+
+    @admin.display(description=later(words.RECEIPT))
+    def receipt(self, row: Charge) -> str:
+        """Write the id of the receipt."""
+        return breakable(row.receipt_id)
 
     @admin.display(description=later(words.EVIDENCE))
     def known_from(self, row: Charge) -> str:
@@ -199,11 +217,11 @@ class CardAdmin(AskingAdmin):
     """Saved cards without their tokens; Payme is asked about them after agreement."""
 
     names = words.CARD
-    list_display = ("number", "expire", "state", "whose", "default", "known_from", "changed_at")
+    list_display = ("card", "stands", "customer_shown", "default", "changed_at")
     list_filter = ("state",)
     search_fields = ("customer__exact", "id__exact")
     search_help_text = later(words.CARD_SEARCH)
-    sortable_by = ("number",)
+    sortable_by = ("card",)
     said = words.CARD_WORDS
     means = words.CARD_MEANS
     actions = actions(words.CARD_WORDS)
@@ -228,10 +246,25 @@ class CardAdmin(AskingAdmin):
         first = defaults_of(Card.rows.order_by(), [OuterRef("customer")]).values("pk")[:1]
         return rows.annotate(first=Subquery(first))
 
+    @admin.display(description=later(words.CARD.one), ordering="number")
+    def card(self, row: Card) -> str:
+        """Write the number and the expiry."""
+        return stacked([row.number, row.expire])
+
+    @admin.display(description=later(words.STATE))
+    def stands(self, row: Card) -> str:
+        """Write the state and what it rests on."""
+        return stacked([called(row.state, words.CARD_STATES), self.known_from(row)])
+
     @admin.display(description=later(words.CUSTOMER))
     def whose(self, row: Card) -> str:
         """Write whose it is; a phone or an e-mail is masked."""
         return str(redact.account_value(row.customer))
+
+    @admin.display(description=later(words.CUSTOMER))
+    def customer_shown(self, row: Card) -> str:
+        """Write whose it is in a narrow column."""
+        return breakable(self.whose(row))
 
     @admin.display(description=later(words.DEFAULT))
     def default(self, row: Any) -> str:

@@ -21,11 +21,13 @@ from payme.charges.pace import since_1970
 from payme.django_display import (
     NOTHING,
     amount,
+    breakable,
     called,
     failure,
     later,
     moment,
     say,
+    stacked,
     structure,
 )
 from payme.errors import InvalidArgument, PaymeError
@@ -67,11 +69,11 @@ class SubscriptionAdmin(AskingAdmin):
     """A list with filters, a page for each with periods and notices, and actions that ask."""
 
     names = words.SUBSCRIPTION
-    list_display = ("id", "state", "next_due", "sum", "unpaid", "wakes_at", "changed_at")
+    list_display = ("known_as", "stands", "next_payment", "wakes_at")
     list_filter = ("state",)
     search_fields = ("id__exact", "customer__exact")
     search_help_text = later(words.SUBSCRIPTION_SEARCH)
-    sortable_by = ("id",)
+    sortable_by = ("known_as",)
     said = words.SUBSCRIPTION_WORDS
     means = words.SUBSCRIPTION_MEANS
     actions = actions(words.SUBSCRIPTION_WORDS)
@@ -95,6 +97,22 @@ class SubscriptionAdmin(AskingAdmin):
     def get_queryset(self, request: HttpRequest) -> Rows:
         """Read subscriptions without what they are paid with."""
         return super().get_queryset(request).defer("means")
+
+    @admin.display(description=later(words.ID), ordering="id")
+    def known_as(self, row: Subscription) -> str:
+        """Write the id."""
+        return breakable(row.id)
+
+    @admin.display(description=later(words.STATE))
+    def stands(self, row: Subscription) -> str:
+        """Write the state, and which period is unresolved."""
+        unpaid = "" if row.debt is None else f"{say(words.UNPAID)}: {row.debt}"
+        return stacked([called(row.state, words.SUBSCRIPTION_STATES), unpaid])
+
+    @admin.display(description=later(words.NEXT_DUE))
+    def next_payment(self, row: Subscription) -> str:
+        """Write when the next period is due, and what it costs."""
+        return stacked([self.next_due(row), f"{self.sum(row)} {say(words.SOM)}"])
 
     @admin.display(description=later(words.NEXT_DUE))
     def next_due(self, row: Subscription) -> str:
