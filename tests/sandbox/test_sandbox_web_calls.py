@@ -7,10 +7,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from merchant_tools import Shop
 from sandbox_tools import POOR
 from web_tools import Browser, api
 
 from payme.sandbox import Sandbox
+from payme.sandbox.clock import system_ms
 from payme.sandbox.web.backend import Backend
 
 
@@ -305,3 +307,30 @@ def test_remarks_are_said_in_the_language_of_the_page(sandbox: Sandbox, browser:
     assert "неизвестный параметр {a}&lt;b&gt;: пропущен, как в Payme" in page
     assert "unknown param" not in page
     assert "unknown param {a}&lt;b&gt;: let pass" in browser.get("/dashboard/traffic?lang=en").body
+
+
+def test_a_call_to_the_merchant_says_what_it_is_about() -> None:
+    with Sandbox(merchant=Shop(system_ms)) as sandbox:
+        browser = Browser(sandbox)
+        account = {"order_id": "A-7", "phone": "998901304527"}
+        made = api(sandbox, "receipts.create", amount=150_050, account=account)
+        receipt = made["receipt"]["_id"]
+        api(sandbox, "receipts.pay", id=receipt, token=sandbox.add_card())
+        body = browser.get("/dashboard/ledgers").body
+        found = re.findall(
+            r'class="method">(\w+)</code>.*?class="subject">(.*?)</span>\s*(.*?)<span class="took"',
+            body,
+            re.DOTALL,
+        )
+        about = "order_id A-7, phone 99890*****27"
+        assert [(method, subject) for method, subject, _ in reversed(found)][:3] == [
+            ("CheckPerformTransaction", about),
+            ("CreateTransaction", about),
+            ("PerformTransaction", f"<code>{receipt}</code>"),
+        ]
+        assert "1 500,50" in found[-1][2].replace("\xa0", " ")
+        # On the page of the receipt nobody asks which one it was.
+        assert (
+            f"<code>{receipt}</code></span>"
+            not in browser.get(f"/dashboard/receipts/{receipt}").body
+        )
