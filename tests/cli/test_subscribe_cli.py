@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import os
 import signal
+import subprocess
 import time
 import tracemalloc
+from pathlib import Path
 
 import pytest
-from program_tools import CARD, CODE, EXPIRE, Terminal, environment, process, run, run_json
+from program_tools import CARD, CODE, EXPIRE, PROGRAM, Terminal, environment, process, run, run_json
 
 from payme import Payme, Receipt
 from payme.cli.commands import payme as command
@@ -18,6 +21,7 @@ from payme.protocol.calls import METHODS
 from payme.protocol.states import ReceiptState
 from payme.sandbox import Sandbox
 
+FULL = Path("/dev/full")
 DAY = ("--from", "2020-01-01")
 
 
@@ -188,6 +192,35 @@ def test_a_hold_is_told_as_a_hold_and_confirmed(env, api, token):
     assert "is paid" not in held.stdout
     taken = run("receipts", "confirm-hold", receipt, "--yes", env=env)
     assert "is paid: 50 000 soʻm" in taken.stdout
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="the system has no /dev/full")
+def test_a_payment_whose_answer_can_not_be_written_is_not_called_a_failure(env, api, token):
+    receipt = receipt_of(api)
+    with FULL.open("wb") as full:
+        done = subprocess.run(
+            [*PROGRAM, "receipts", "pay", receipt, "--yes"],
+            input=token.encode(), env=env, stdout=full, stderr=subprocess.PIPE,
+        )  # fmt: skip
+    assert api.receipts.get(receipt).is_paid
+    assert done.returncode == 3
+    assert done.stderr.decode().count("\n") == 1
+    assert "may have been executed" in done.stderr.decode()
+
+
+def test_whoever_stops_reading_hears_no_more_and_no_failure(env):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([*PROGRAM, "errors"], env=env, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (3, b"")
+
+
+def test_a_file_that_can_not_be_made_is_named(env, tmp_path):
+    file = str(tmp_path / "nowhere" / "code.svg")
+    wanted = ("link", "--amount", "1", "--account", "order_id=7", "--qr", file)
+    assert file in run(*wanted, env=env, code=1).stderr
+    assert file in run_json(*wanted, env=env, code=1)["error"]["message"]
 
 
 def test_a_lost_answer_names_the_command_that_finds_out(box, env, api, token):

@@ -11,6 +11,7 @@ Exit codes are the same for every command, because scripts decide by them:
 ====  =============================================================================
 """
 
+import errno
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -41,6 +42,24 @@ class Failure(NamedTuple):
         """Return it for JSON."""
         told = {"kind": self.kind, "message": self.message, "exit_code": self.exit_code}
         return {"error": {**told, **self.details}}
+
+
+# What a full disk, a reader that has gone, and a broken device answer to whoever writes to them.
+_UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EPIPE, errno.EIO})
+
+
+class Unheard(click.ClickException):
+    """Whoever read the answer has gone; its cause is the error of the pipe."""
+
+    exit_code = NOT_KNOWN
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+
+def is_unwritten(error: BaseException) -> bool:
+    """Return whether it was the answer that could not be written, not the command that failed."""
+    return isinstance(error, OSError) and not error.filename and error.errno in _UNWRITABLE
 
 
 class Undecided(click.ClickException):
@@ -74,7 +93,22 @@ def failure_of(error: BaseException, command: str = "payme") -> Failure | None:
         return _of_payme(error)
     if isinstance(error, ModuleNotFoundError):
         return _missing(error, command)
+    if is_unwritten(error):
+        return _unwritten(error)
+    if isinstance(error, OSError) and error.filename:
+        return Failure("failed", f"{error.filename}: {error.strerror}", FAILED)
     return None
+
+
+def _unwritten(error: BaseException) -> Failure:
+    """Say that there is no answer; what was asked for may well be done."""
+    reason = error.strerror if isinstance(error, OSError) else error
+    text = tell(
+        f"Javobni yozib boʻlmadi ({reason}); buyruq bajarilgan boʻlishi mumkin.",
+        f"Не удалось вывести ответ ({reason}); команда могла быть выполнена.",
+        f"The answer could not be written ({reason}); the command may have been executed.",
+    )
+    return Failure("unknown", text, NOT_KNOWN)
 
 
 def _interrupted() -> Failure:

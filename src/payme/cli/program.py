@@ -1,6 +1,7 @@
 """The command `payme` itself: commands that are loaded when they are called, and how it fails."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
@@ -98,6 +99,15 @@ class Program(click.Group):
         found = [CompletionItem(name, help=self._short(ctx, name)) for name in names]
         return found + click.Command.shell_complete(self, ctx, incomplete)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; click would call a payment whose answer nobody reads a failure."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            from payme.cli.failures import Unheard
+
+            raise Unheard from error
+
     def main(
         self,
         args: Sequence[str] | None = None,
@@ -140,14 +150,31 @@ def _ended(run: Callable[[], Any], given: Sequence[str], command: str) -> int:
             # Since click 8.2: the help text is its message.
             error.show()
             return error.exit_code
-        from payme.cli.failures import failure_of
+        from payme.cli.failures import Unheard, failure_of, is_unwritten
 
+        if isinstance(error, Unheard):
+            _write_no_more()
+            return error.exit_code
+        if is_unwritten(error):
+            _write_no_more()
+            _begun.set(True)
         failure = failure_of(error, command)
         if failure is None:
             raise
         _say(failure, getattr(error, "ctx", None), as_json=wants_json(given))
         return failure.exit_code
     return ended if isinstance(ended, int) else 0
+
+
+def _write_no_more() -> None:
+    """Let what is still in the buffer go nowhere: at the end of the process it would fail again."""
+    try:
+        number = sys.stdout.fileno()
+    except (OSError, ValueError, AttributeError):
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
 
 
 def wants_json(given: Sequence[str]) -> bool:
