@@ -158,6 +158,9 @@ def test_help_and_errors_are_in_the_language(name, usage, error):
         (("link", "--amount", "x", "--account", "a=1"), "--amount"),
         (("clock", "advance", "10"), 'say "10s"'),
         (("sandbox", "--receipt-ttl", "10"), 'say "10s"'),
+        (("sandbox", "--progression", "clock:10"), 'say "10s"'),
+        (("sandbox", "--fault", "receipts.pay before delay delay=10"), 'say "10s"'),
+        (("faults", "add", "receipts.pay", "after", "drop", "advance=10"), 'say "10s"'),
         (("sandbox", "--min-amount", "6", "--max-amount", "5"), "is above --max-amount (5)"),
         (("sandbox", "--merchant-key", "x"), "needs --merchant-url"),
         (("charges", "confirm", "x", "--wait", "10"), 'say "10s"'),
@@ -200,6 +203,13 @@ def test_what_goes_wrong_is_said_in_the_language(arguments, code, uz, ru, monkey
     for name, said in (("uz", uz), ("ru", ru)):
         monkeypatch.setenv("PAYME_LANG", name)
         assert said in run(*arguments, code=code).stderr
+
+
+def test_scenarios_are_listed_where_the_terminal_has_no_cyrillic():
+    env = {**os.environ, "PAYME_LANG": "ru", "PYTHONIOENCODING": "ascii"}
+    done = process("sandbox", "--scenarios", env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "попробуйте" in done.stdout
 
 
 def test_after_two_hyphens_json_is_no_option():

@@ -1,6 +1,7 @@
 """Spans of time, as people write them: `10s`, `1m30s`. A bare number could mean anything."""
 
 import re
+import shlex
 from typing import Final
 
 import click
@@ -12,6 +13,7 @@ _PART: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)")
 _WHOLE: Final = re.compile(rf"(?:{_PART.pattern})+")
 _BARE: Final = re.compile(r"[0-9]+(\.[0-9]+)?")
 _LONGEST_S: Final = 1e6
+_OF_A_RULE: Final = ("delay", "advance")
 
 
 def duration(text: str) -> float:
@@ -65,3 +67,23 @@ def refuse_bare(text: str) -> None:
     """
     if _BARE.fullmatch(text.strip()):
         raise click.BadParameter(without_unit(text.strip()))
+
+
+def refuse_bare_in_rule(line: str) -> None:
+    """Refuse a number without a unit in the rule of a fault, where it would be milliseconds.
+
+    Args:
+        line: The rule, such as `receipts.pay before delay delay=10s`. What is no rule is left to
+            whoever reads it.
+
+    Raises:
+        click.BadParameter: There is one.
+    """
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals and name in _OF_A_RULE:
+            refuse_bare(value)

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import click
 
-from payme.cli.durations import refuse_bare
+from payme.cli.durations import refuse_bare, refuse_bare_in_rule
 from payme.cli.options import as_json
 from payme.cli.words import tell
 from payme.sandbox.engine.faults import FaultRule
@@ -53,6 +53,7 @@ def add_fault(rule: tuple[str, ...], url: str, *, as_json: bool) -> None:
     whole grammar.
     """
     line = rule[0] if len(rule) == 1 else shlex.join(rule)
+    refuse_bare_in_rule(line)
     fault = request(url, "POST", "/faults", {"rule": line})
     number = fault["id"]
     done = tell(f"{number}-nosozlik qoʻyildi", f"сбой {number} задан", f"fault {number} is set")

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from payme.checkout import LANGUAGES
 from payme.cli import options, serve
-from payme.cli.durations import refuse_bare
+from payme.cli.durations import refuse_bare, refuse_bare_in_rule
 from payme.cli.remote import PASSWORD
 from payme.cli.words import tell
 from payme.sandbox import InvalidSetting
@@ -88,6 +87,18 @@ def _receipt_ttl(text: str) -> None:
     duration_ms(text)
 
 
+def _progression(text: str) -> None:
+    kind, _, span = text.partition(":")
+    if kind == "clock":
+        refuse_bare(span)
+    read_progression(text)
+
+
+def _fault(text: str) -> None:
+    refuse_bare_in_rule(text)
+    fault_rules.from_text(text)
+
+
 def _require_agreement(
     min_amount: int | None, max_amount: int | None, merchant_url: str | None, key: str | None
 ) -> None:
@@ -112,7 +123,7 @@ def _require_agreement(
 
 def _show_scenarios(context: click.Context, _option: click.Parameter, wanted: object) -> None:
     if wanted:
-        serve.print_scenarios(Console(highlight=False, soft_wrap=True))
+        serve.print_scenarios()
         context.exit()
 
 
@@ -180,7 +191,7 @@ def _show_scenarios(context: click.Context, _option: click.Parameter, wanted: ob
     default="at_once",
     show_default=True,
     metavar="HOW",
-    callback=_checked(read_progression),
+    callback=_checked(_progression),
     help="How a paid receipt comes to its end: at_once, after_checks:N or clock:2s.",
 )
 @click.option(
@@ -195,7 +206,7 @@ def _show_scenarios(context: click.Context, _option: click.Parameter, wanted: ob
     "faults",
     multiple=True,
     metavar="RULE",
-    callback=_checked(fault_rules.from_text),
+    callback=_checked(_fault),
     help="A fault, as described above; may be repeated.",
 )
 @click.option(

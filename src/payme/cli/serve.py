@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final, NamedTuple, TypedDict
 
+import click
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -213,18 +214,14 @@ def print_banner(show: Callable[[Any], None], sandbox: Sandbox, db: Path | None)
     show(Text(tell("Toʻxtatish: Ctrl-C.", "Остановить: Ctrl-C.", "Ctrl-C stops it.")))
 
 
-def print_scenarios(console: Console) -> None:
-    """Print every scenario with what it is about.
-
-    Args:
-        console: Where to print.
-    """
+def print_scenarios() -> None:
+    """Print every scenario with what it is about, also where the terminal's encoding lacks it."""
     for scenario in SCENARIOS.values():
-        console.print(Text(scenario.name, style="bold"))
-        console.print(Text(f"  {getattr(scenario, language())}"))
+        click.echo(click.style(scenario.name, bold=True))
+        click.echo(f"  {getattr(scenario, language())}")
         tried = tell("sinash uchun", "попробуйте", "try it with")
-        card = f"  {tried}: {scenario.card}, {scenario.amount} tiyin"
-        console.print(Text(card, style="dim"))
+        card = f"  {tried}: {scenario.card}, {scenario.amount} {tell('tiyin', 'тийинов', 'tiyin')}"
+        click.echo(click.style(card, dim=True))
 
 
 def _cards(sandbox: Sandbox) -> Table:
