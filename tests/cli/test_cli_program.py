@@ -310,6 +310,23 @@ def test_a_missing_extra_is_named(module, arguments, extra):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("module", "arguments", "extra"),
+    [
+        ("sqlalchemy", ("charges", "list"), "charges"),
+        ("starlette", ("sandbox", "--port", "0"), "sandbox"),
+        ("segno", (*LINK, "--merchant-id", ID, "--qr", "x.svg"), "qr"),
+    ],
+)
+def test_a_missing_extra_is_a_kind_of_its_own_in_json(module, arguments, extra):
+    code = f"import sys; sys.modules[{module!r}] = None; from payme.cli import main; main()"
+    env = {**os.environ, "PAYME_LANG": "ru", "PAYME_ENVIRONMENT": "test"}
+    command = [sys.executable, "-c", code, *arguments, "--json"]
+    error = json.loads(subprocess.run(command, capture_output=True, env=env).stdout)["error"]
+    assert (error["kind"], error["exit_code"], error["extra"]) == ("extra", 2, extra)
+    assert error["message"].startswith(f"для payme {arguments[0]} нуж")
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(shell):
     script = run("completion", shell).stdout

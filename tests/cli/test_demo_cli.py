@@ -110,6 +110,8 @@ def test_an_extra_that_is_missing_is_named(monkeypatch, library, extra):
     result = run("year")
     assert result.exit_code == 2
     assert f'pip install "payme-uz[{extra}]"' in result.output
+    told = json.loads(run("year", "--json").stdout)
+    assert (told["error"]["kind"], told["error"]["extra"]) == ("extra", extra)
 
 
 def test_without_a_command_the_journeys_are_walked(monkeypatch):

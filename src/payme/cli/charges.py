@@ -9,7 +9,7 @@ import click
 
 from payme.cli import asking, charge_words, options
 from payme.cli.durations import duration
-from payme.cli.failures import Undecided
+from payme.cli.failures import MissingExtra, Undecided
 from payme.cli.program import stream
 from payme.cli.words import tell
 from payme.errors import ConfigurationError, PaymeError
@@ -125,12 +125,13 @@ def _missing(error: ModuleNotFoundError) -> Exception:
     if missing not in {"sqlalchemy", "cryptography"}:
         return error
     needed, install = "SQLAlchemy, cryptography", 'pip install "payme-uz[cli,charges]"'
-    return click.UsageError(
+    return MissingExtra(
         tell(
             f"{_program()} uchun {needed} kerak: {install}",
             f"для {_program()} нужны {needed}: {install}",
             f"{_program()} needs {needed}: {install}",
-        )
+        ),
+        "charges",
     )
 
 

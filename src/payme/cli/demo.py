@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from payme.cli.failures import MissingExtra
 from payme.cli.words import LANGUAGES, language, tell
 
 _NEEDS: Final = {
@@ -88,11 +89,13 @@ def _require() -> None:
     """Say which extra is missing."""
     missing = sorted({extra for name, extra in _NEEDS.items() if find_spec(name) is None})
     if missing:
-        install = f'pip install "payme-uz[{",".join(missing)}]"'
-        raise click.UsageError(
+        extras = ",".join(missing)
+        install = f'pip install "payme-uz[{extras}]"'
+        raise MissingExtra(
             tell(
                 f"payme demo uchun kerakli paketlar oʻrnatilmagan: {install}",
                 f"для payme demo не хватает пакетов: {install}",
                 f"payme demo needs what is not installed: {install}",
-            )
+            ),
+            extras,
         )

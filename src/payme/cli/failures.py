@@ -68,6 +68,19 @@ class Undecided(click.ClickException):
     exit_code = NOT_KNOWN
 
 
+class MissingExtra(click.UsageError):
+    """A command needs what is not installed.
+
+    Args:
+        message: What is needed, and how it is installed.
+        extra: Name of the extra; several with commas between.
+    """
+
+    def __init__(self, message: str, extra: str) -> None:
+        super().__init__(message)
+        self.extra: Final = extra
+
+
 class Declined(click.ClickException):
     """A person said no, or nobody could be asked, before anything was sent."""
 
@@ -121,11 +134,18 @@ def _of_click(error: click.ClickException) -> Failure:
     cause = error.__cause__
     known: Mapping[str, Any] = MappingProxyType({})
     details = _of_payme(cause).details if isinstance(cause, PaymeError) else known
-    kind = "failed"
-    for one, name in ((click.UsageError, "usage"), (Undecided, "unknown"), (Declined, "declined")):
-        if isinstance(error, one):
-            kind = name
+    kind = next((name for one, name in _KINDS if isinstance(error, one)), "failed")
+    if isinstance(error, MissingExtra):
+        details = {"extra": error.extra}
     return Failure(kind, _without_secrets(error, _in_words(error)), error.exit_code, details)
+
+
+_KINDS: Final = (
+    (MissingExtra, "extra"),
+    (click.UsageError, "usage"),
+    (Undecided, "unknown"),
+    (Declined, "declined"),
+)
 
 
 def _in_words(error: click.ClickException) -> str:

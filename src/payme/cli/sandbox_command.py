@@ -303,6 +303,8 @@ def sandbox(
     except ModuleNotFoundError:
         raise  # the extra is named where every command's is
     except ImportError as error:
+        if isinstance(error.__cause__, ModuleNotFoundError):
+            raise error.__cause__ from None
         raise click.UsageError(str(error)) from error
     except serve.FAILURES as error:
         raise click.ClickException(str(error)) from error
