@@ -140,8 +140,9 @@ def test_the_language_is_chosen(monkeypatch, variables, expected):
 )
 def test_help_and_errors_are_in_the_language(name, usage, error):
     env = {**os.environ, "PAYME_LANG": name}
-    said = process("receipts", "--help", env=env).stdout
+    said = process("receipts", "get-all", "--help", env=env).stdout
     assert said.startswith(usage)
+    assert not {"required", "default", "Show this message"} & set(re.split(r"[\[\]:]|\n *", said))
     assert COMMANDS["receipts"][1 if name == "uz" else 2] in process("--help", env=env).stdout
     done = process("receipts", "get", env=env)
     assert error in done.stderr
@@ -151,8 +152,8 @@ def test_help_and_errors_are_in_the_language(name, usage, error):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("recipts",), "No such command"),
-        (("receipts", "pays"), "No such command"),
+        (("recipts",), "no such command: recipts (did you mean: receipts)"),
+        (("receipts", "pays"), "no such command: pays (did you mean: pay)"),
         (("receipts", "get"), "missing: ID"),
         (("receipts", "get", "x", "--jsn"), "no such option: --jsn"),
         (("link", "--amount", "x", "--account", "a=1"), "--amount"),
@@ -193,6 +194,15 @@ GO_WRONG = [
     (("recurring", "due", "--at", "noon"), 2, "mintaqasi bilan", "с часовым поясом"),
     (("trigger", "X", NOWHERE, "--account", "7"), 2, "MAYDON=QIYMAT", "ПОЛЕ=ЗНАЧЕНИЕ"),
     (("doctor", "browser", "--origin", "shop"), 2, "server nomi kutilgan", "имя сервера"),
+    (("recipts",), 2, "bunday buyruq yoʻq: recipts (balki: receipts)", "нет такой команды"),
+    (("receipts", "get", "x", "y"), 2, "ortiqcha argument: y", "лишний аргумент: y"),
+    (("receipts", "get", "x", "--timeout"), 2, "qiymat kutilgan", "ожидалось значение"),
+    (("receipts", "get", "x", "--json=1"), 2, "qiymat olmaydi", "не принимает значения"),
+    (("link", "--amount", "x"), 2, "'x': butun son kutilgan", "'x': ожидалось целое число"),
+    (("link", "--amount", "0"), 2, "0 x>=1 oraligʻida emas", "0 вне диапазона x>=1"),
+    (("charges", "run", "--per-second", "x"), 2, "son kutilgan", "ожидалось число"),
+    (("link", "--qr", "/"), 2, "'/' papka", "'/' — это папка"),
+    (("link", "--language", "de"), 2, "biri kutilgan: 'uz'", "ожидалось одно из: 'uz'"),
     (("check-merchant", NOWHERE, "--amount", "1"), 2, "ikkalasini emas", "не то и другое"),
 ]
 

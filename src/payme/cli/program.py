@@ -47,6 +47,26 @@ class _Formatter(click.HelpFormatter):
         }
         super().write_heading(known.get(heading, heading))
 
+    def write_dl(
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        told = [(name, _of_frame(text)) for name, text in rows]
+        super().write_dl(told, col_max, col_spacing)
+
+
+def _of_frame(text: str) -> str:
+    """Translate what click writes beside an option; it has no translations of its own."""
+    if text == "Show this message and exit.":
+        return tell("Shu matnni chiqarish.", "Показать эту справку.", text)
+    if text == "Show the version and exit.":
+        return tell("Versiyani chiqarish.", "Показать версию.", text)
+    body, bracket, extra = text.rpartition("  [")
+    if not bracket:
+        return text
+    extra = extra.replace("required", tell("majburiy", "обязательно", "required"))
+    extra = extra.replace("default: ", tell("berilmasa: ", "по умолчанию: ", "default: "))
+    return f"{body}{bracket}{extra}"
+
 
 class _Context(click.Context):
     formatter_class = _Formatter
