@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import sqlalchemy as sa
 
 from payme import Payme
-from payme.charges.audit import Audit, report
+from payme.charges.audit import Audit
 from payme.charges.audit.sql import SqlTransactions
 from payme.charges.ledger.sql import charges as charge_table
 from payme.charges.ledger.sql import metadata as charge_metadata
+from payme.cli import shown
 from payme.cli.sql_books import SqlBooks
 from payme.merchant.stores.sqlalchemy import metadata as shop_metadata
 from payme.merchant.stores.sqlalchemy import transactions as transaction_table
@@ -179,7 +180,7 @@ class Three:
 
     def text(self, **options):
         with self.audit(**options) as audit:
-            return "\n".join(report.lines(audit))
+            return "\n".join(shown.audit_lines(audit))
 
 
 def _number(difference):

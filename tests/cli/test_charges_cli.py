@@ -521,6 +521,16 @@ def test_audit_of_many_pages(shop):
     assert (told["receipts"], told["charges"], told["differ"]) == (120, 120, 0)
 
 
+@pytest.mark.parametrize(
+    ("language", "said"), [("uz", "0 ta chek, 0 ta charge"), ("ru", "учёт сходится")]
+)
+def test_an_audit_and_a_list_are_in_the_language(shop, monkeypatch, language, said):
+    monkeypatch.setenv("PAYME_LANG", language)
+    shop.run("import", shop.csv())
+    assert "known from" not in shop.run("list").stdout
+    assert said in shop.run("audit", "--from", "2020-01-01", "--to", "2020-01-02").stdout
+
+
 def test_an_audit_that_payme_does_not_answer_is_undecided(shop):
     paid(shop)
     shop.box.faults.add("receipts.get_all", when="before", action="http_status", status=503)

@@ -194,6 +194,8 @@ GO_WRONG = [
     (("recurring", "due", "--at", "noon"), 2, "mintaqasi bilan", "с часовым поясом"),
     (("trigger", "X", NOWHERE, "--account", "7"), 2, "MAYDON=QIYMAT", "ПОЛЕ=ЗНАЧЕНИЕ"),
     (("doctor", "browser", "--origin", "shop"), 2, "server nomi kutilgan", "имя сервера"),
+    (("receipts", "list", "--from", "x"), 2, "'x' berilgan, 2026-11-01 kabi", "указано 'x', ож"),
+    (("charges", "audit", "--from", "2"), 2, "'2' berilgan", "указано '2', ожидалось: дата"),
     (("recipts",), 2, "bunday buyruq yoʻq: recipts (balki: receipts)", "нет такой команды"),
     (("receipts", "get", "x", "y"), 2, "ortiqcha argument: y", "лишний аргумент: y"),
     (("receipts", "get", "x", "--timeout"), 2, "qiymat kutilgan", "ожидалось значение"),

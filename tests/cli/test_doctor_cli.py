@@ -46,6 +46,16 @@ def test_nobody_answers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("language", "said"), [("uz", "hech kim javob bermadi"), ("ru", "никто не ответил")]
+)
+def test_what_was_seen_is_said_in_the_language(
+    monkeypatch: pytest.MonkeyPatch, language: str, said: str
+) -> None:
+    monkeypatch.setenv("PAYME_LANG", language)
+    assert said in run("--endpoint", "http://127.0.0.1:9/api", "--timeout", "2s").output
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("--endpoint", "http://shop.uz/api"),

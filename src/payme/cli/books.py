@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 from payme.charges.core import Charge
 from payme.charges.ledger import Ledger
+from payme.cli.words import tell
 from payme.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -70,8 +71,11 @@ def without_transactions(box: str | None) -> None:
 class Source:
     """Where the commands find ledger and client: in the environment."""
 
-    keys = "set PAYME_LEDGER_KEYS"
-    """What to do so that tokens are encrypted."""
+    def keys(self) -> str:
+        """Say what to do so that tokens are encrypted."""
+        return tell(
+            "PAYME_LEDGER_KEYS ni bering", "задайте PAYME_LEDGER_KEYS", "set PAYME_LEDGER_KEYS"
+        )
 
     def failures(self) -> tuple[type[Exception], ...]:
         """Return the errors of the ledger's database."""

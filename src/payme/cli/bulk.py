@@ -17,6 +17,7 @@ from payme.charges.core import Means
 from payme.charges.pace import since_1970
 from payme.cli import words
 from payme.cli.books import Books
+from payme.cli.failures import refusal
 from payme.errors import InvalidArgument
 
 _BATCH: Final = 500
@@ -189,9 +190,9 @@ def _line(number: int, row: list[str], header: list[str]) -> _Line:
         payer=None,
         hold=False,
     )
-    refusal = asked.refusal
-    if refusal is not None:
-        raise _Wrong(refusal.argument, _in_words(refusal))
+    refused = asked.refusal
+    if refused is not None:
+        raise _Wrong(refused.argument, _in_words(refused))
     return _Line(number, *asked.accepted())
 
 
@@ -230,16 +231,10 @@ _TAKES: Final = {
 }
 
 
-def _in_words(refusal: InvalidArgument) -> str:
+def _in_words(refused: InvalidArgument) -> str:
     """Say in the language of this process why a value was refused."""
-    column, _, rest = str(refusal).partition(": got ")
-    given = rest.removesuffix(f", expected {refusal.expected}")
-    uz, ru = _TAKES.get(column.partition(".")[0], (refusal.expected,) * 2)
-    return words.tell(
-        f"{column}: {given} berilgan, {uz} kutilgan",
-        f"{column}: указано {given}, ожидалось: {ru}",
-        str(refusal),
-    )
+    column = str(refused).partition(": got ")[0]
+    return refusal(refused, *_TAKES.get(column.partition(".")[0], ()))
 
 
 def _batches(lines: Iterator[_Line]) -> Iterator[list[_Line]]:
@@ -292,4 +287,5 @@ def _progress(file: TextIO) -> AbstractContextManager[Callable[[int], None]]:
         return nullcontext(lambda _size: None)
     from payme.cli.bars import bar
 
-    return bar(f"Reading {path.name}", path.stat().st_size)
+    reading = words.tell("Oʻqilmoqda:", "Чтение:", "Reading")
+    return bar(f"{reading} {path.name}", path.stat().st_size)

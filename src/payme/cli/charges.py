@@ -9,7 +9,7 @@ import click
 
 from payme.cli import asking, charge_words, options
 from payme.cli.durations import duration
-from payme.cli.failures import MissingExtra, Undecided
+from payme.cli.failures import MissingExtra, Undecided, refusal
 from payme.cli.program import stream
 from payme.cli.words import tell
 from payme.errors import ConfigurationError, PaymeError
@@ -172,7 +172,7 @@ def import_charges(*, file: TextIO, url: str, as_json: bool) -> None:
 
     with _books(url) as books:
         if not books.encrypts:
-            advice = source().keys
+            advice = source().keys()
             warning = tell(
                 "Diqqat: karta tokenlari shifrlanmasdan saqlanadi",
                 "Внимание: токены карт хранятся незашифрованными",
@@ -395,6 +395,7 @@ def audit_charges(
     compared to the end.
     """  # noqa: D301 - click reads the backspace as "do not wrap"
     from payme.charges.audit import Audit, report
+    from payme.cli import shown
     from payme.cli.bars import counter
 
     period = _period(from_, to)
@@ -403,9 +404,9 @@ def audit_charges(
         source().transactions(transactions, box) as merchant,
         _client() as payme,
         Audit(payme, ledger, period, transactions=merchant, cancel=cancel_orphans) as audit,
-        counter(lambda: f"{audit.receipts:,} receipts, {audit.charges:,} charges"),
+        counter(lambda: shown.audit_progress(audit)),
     ):
-        stream(report.json_lines(audit) if as_json else report.lines(audit))
+        stream(report.json_lines(audit) if as_json else shown.audit_lines(audit))
     _exit(_DIFFERS if audit.differ else 0)
 
 
@@ -416,7 +417,7 @@ def _period(from_: str, to: str | None) -> "tuple[datetime, datetime]":
     try:
         return period(from_, to)
     except InvalidArgument as error:
-        raise click.UsageError(str(error)) from None
+        raise click.UsageError(refusal(error)) from None
 
 
 def _books(url: str, *, must_exist: bool = False) -> "Books":

@@ -31,14 +31,46 @@ _WANTED: Final = "x-auth"
 _ALLOWS: Final = "access-control-allow-"
 _LONGEST: Final = 200
 
-_MEANINGS: Final[dict[Verdict, str]] = {
-    "works": "A browser would send the card form's calls to this host. Whether it may read their "
-    "answers is not known from here: each answer has to allow the origin as well.",
-    "refused": "A browser would send nothing, and the card form would say that Payme can't be "
-    "reached. Bind cards on a page of Payme's, or in an app.",
-    "no_answer": "Nothing is known: nobody answered.",
+_MEANINGS: Final[dict[Verdict, tuple[str, str, str]]] = {
+    "works": (
+        (
+            "Brauzer karta formasining chaqiruvlarini bu serverga yuborardi. Javobni oʻqiy olishi "
+            "bu yerdan koʻrinmaydi: har bir javob ham sahifaning manziliga ruxsat berishi kerak."
+        ),
+        (
+            "Браузер отправил бы вызовы формы карты этому серверу. Сможет ли он прочесть ответы, "
+            "отсюда не видно: источник должен быть разрешён и в каждом ответе."
+        ),
+        (
+            "A browser would send the card form's calls to this host. Whether it may read their "
+            "answers is not known from here: each answer has to allow the origin as well."
+        ),
+    ),
+    "refused": (
+        (
+            "Brauzer hech narsa yubormasdi, karta formasi esa Payme javob bermayapti derdi. "
+            "Kartani Paymening sahifasida yoki ilovada bogʻlang."
+        ),
+        (
+            "Браузер не отправил бы ничего, а форма карты сказала бы, что Payme недоступен. "
+            "Привязывайте карты на странице Payme или в приложении."
+        ),
+        (
+            "A browser would send nothing, and the card form would say that Payme can't be "
+            "reached. Bind cards on a page of Payme's, or in an app."
+        ),
+    ),
+    "no_answer": (
+        "Hech narsa maʼlum emas: hech kim javob bermadi.",
+        "Ничего не известно: никто не ответил.",
+        "Nothing is known: nobody answered.",
+    ),
 }
-_SEEN: Final = "Seen once, from this computer. It is no promise of the host's."
+_SEEN: Final = (
+    "Shu kompyuterdan bir marta koʻrildi. Server bunga vaʼda bermagan.",
+    "Увидено один раз, с этого компьютера. Сервер этого не обещает.",
+    "Seen once, from this computer. It is no promise of the host's.",
+)
 
 
 class Seen(NamedTuple):
@@ -178,7 +210,9 @@ def ask(url: str, origin: str, timeout: float) -> Seen:
             return judge(error.code, error.headers, origin)
     except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        return Seen("no_answer", f"no answer: {reason}"[:_LONGEST])
+        return Seen(
+            "no_answer", f"{tell('javob yoʻq', 'нет ответа', 'no answer')}: {reason}"[:_LONGEST]
+        )
 
 
 def judge(status: int, headers: Message, origin: str) -> Seen:
@@ -199,20 +233,42 @@ def judge(status: int, headers: Message, origin: str) -> Seen:
             allows[name.lower()] = value if before is None else f"{before}, {value}"
     why = _refusal(status, allows, origin)
     verdict: Verdict = "refused" if why else "works"
-    return Seen(verdict, why or f"the host allows {origin} to send X-Auth", status, allows)
+    allowed = tell(
+        f"server {origin} ga X-Auth yuborishga ruxsat beradi",
+        f"сервер разрешает {origin} отправлять X-Auth",
+        f"the host allows {origin} to send X-Auth",
+    )
+    return Seen(verdict, why or allowed, status, allows)
 
 
 def _refusal(status: int, allows: Mapping[str, str], origin: str) -> str:
     if not 200 <= status < 300:
-        return f"status {status}: only 200 to 299 will do, and a redirect is not followed"
+        return tell(
+            f"status {status}: faqat 200–299 yaraydi, yoʻnaltirishga ergashilmaydi",
+            f"статус {status}: подходят только 200–299, перенаправлениям браузер не следует",
+            f"status {status}: only 200 to 299 will do, and a redirect is not followed",
+        )
     allowed = allows.get(f"{_ALLOWS}origin")
     if allowed is None:
-        return "no Access-Control-Allow-Origin: the host does not speak to pages of other origins"
+        return tell(
+            "Access-Control-Allow-Origin yoʻq: server boshqa saytlar sahifalariga ochiq emas",
+            "нет Access-Control-Allow-Origin: сервер не говорит со страницами других источников",
+            "no Access-Control-Allow-Origin: the host does not speak to pages of other origins",
+        )
     if allowed not in ("*", origin):
-        return f"Access-Control-Allow-Origin is {allowed[:_LONGEST]}, and the page is {origin}"
+        said = f"Access-Control-Allow-Origin: {allowed[:_LONGEST]}"
+        return tell(
+            f"{said}, sahifa esa {origin}",
+            f"{said}, а страница на {origin}",
+            f"{said}, and the page is {origin}",
+        )
     names = [name.strip().lower() for name in allows.get(f"{_ALLOWS}headers", "").split(",")]
     if _WANTED not in names and "*" not in names:
-        return "Access-Control-Allow-Headers does not name X-Auth"
+        return tell(
+            "Access-Control-Allow-Headers da X-Auth yoʻq",
+            "в Access-Control-Allow-Headers нет X-Auth",
+            "Access-Control-Allow-Headers does not name X-Auth",
+        )
     return ""
 
 
@@ -229,13 +285,15 @@ def _opener() -> urllib.request.OpenerDirector:
 
 def _as_json(url: str, origin: str, seen: Seen) -> str:
     told = {"endpoint": url, "origin": origin, **seen._asdict()}
-    told |= {"meaning": _MEANINGS[seen.verdict], "evidence": _SEEN}
+    told |= {"meaning": tell(*_MEANINGS[seen.verdict]), "evidence": tell(*_SEEN)}
     return json.dumps(told, ensure_ascii=False, indent=2)
 
 
 def _as_text(url: str, origin: str, seen: Seen) -> str:
-    lines = [f"OPTIONS {url}", f"  from a page of {origin}"]
+    page = tell("sahifa", "страница", "page")
+    lines = [f"OPTIONS {url}", f"  {page}: {origin}"]
     if seen.status is not None:
-        lines.append(f"  status {seen.status}")
+        lines.append(f"  {tell('status', 'статус', 'status')} {seen.status}")
     lines += [f"  {name}: {value[:_LONGEST]}" for name, value in sorted(seen.allows.items())]
-    return "\n".join([*lines, f"{seen.verdict}: {seen.why}", _MEANINGS[seen.verdict], _SEEN])
+    meaning = tell(*_MEANINGS[seen.verdict])
+    return "\n".join([*lines, f"{seen.verdict}: {seen.why}", meaning, tell(*_SEEN)])

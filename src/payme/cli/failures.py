@@ -23,7 +23,7 @@ import click
 from payme.cli.words import language, tell
 
 if TYPE_CHECKING:
-    from payme.errors import OutcomeUnknown, PaymeError, Rejected
+    from payme.errors import InvalidArgument, OutcomeUnknown, PaymeError, Rejected
 
 FAILED: Final = 1
 MISUSED: Final = 2
@@ -257,7 +257,7 @@ def _of_payme(error: "PaymeError") -> Failure:
         return _unknown(error)
     details = _about(error)
     if isinstance(error, InvalidArgument):
-        return Failure("argument", str(error), MISUSED, {**details, "argument": error.argument})
+        return Failure("argument", refusal(error), MISUSED, {**details, "argument": error.argument})
     if isinstance(error, ConfigurationError):
         return Failure("configuration", str(error), MISUSED, details)
     if isinstance(error, NotSent):
@@ -268,6 +268,25 @@ def _of_payme(error: "PaymeError") -> Failure:
         )
         return Failure("not_sent", f"{error}\n{safe}", FAILED, details)
     return Failure("failed", str(error), FAILED, details)
+
+
+def refusal(error: "InvalidArgument", uz: str | None = None, ru: str | None = None) -> str:
+    """Say in the language of this process why a value was refused.
+
+    Args:
+        error: The refusal, whose words are English.
+        uz: What was expected, in Uzbek; as the refusal says it if left out.
+        ru: The same in Russian.
+    """
+    name, got, rest = str(error).partition(": got ")
+    if not got:
+        return str(error)
+    given = rest.removesuffix(f", expected {error.expected}")
+    return tell(
+        f"{name}: {given} berilgan, {uz or error.expected} kutilgan",
+        f"{name}: указано {given}, ожидалось: {ru or error.expected}",
+        str(error),
+    )
 
 
 def _about(error: "PaymeError") -> dict[str, Any]:

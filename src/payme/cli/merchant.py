@@ -14,7 +14,7 @@ import click
 
 from payme.cli.durations import duration
 from payme.cli.options import as_json
-from payme.cli.words import tell
+from payme.cli.words import counted, tell
 
 _GROUP: Final = """Cancel what was never performed, and run what payments left to do.
 
@@ -119,7 +119,7 @@ def _loop(act: Any, every: float | None, *, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps(numbers))
         elif every is None or any(numbers.values()):
-            click.echo(", ".join(f"{name} {number}" for name, number in numbers.items()))
+            click.echo(counted(numbers))
         if every is None:
             break
         time.sleep(every)

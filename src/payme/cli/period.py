@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Final
 
+from payme.cli.words import tell
 from payme.errors import InvalidArgument
 
 TASHKENT: Final = timezone(timedelta(hours=5))
@@ -24,7 +25,8 @@ def period(from_: str, to: str | None) -> tuple[datetime, datetime]:
     start = moment("--from", from_)
     end = moment("--to", to, last=True) if to else datetime.now(UTC)
     if start >= end:
-        raise InvalidArgument("--from", from_, "a time before --to")
+        before = tell("--to dan oldingi vaqt", "время раньше --to", "a time before --to")
+        raise InvalidArgument("--from", from_, before)
     return start, end
 
 
@@ -45,6 +47,10 @@ def moment(option: str, written: str, *, last: bool = False) -> datetime:
             return datetime.combine(day, time(), TASHKENT)
         found = datetime.fromisoformat(written)
     except (ValueError, OverflowError):
-        expected = "a date such as 2026-11-01 or a moment such as 2026-11-01T09:00:00+05:00"
+        expected = tell(
+            "2026-11-01 kabi sana yoki 2026-11-01T09:00:00+05:00 kabi vaqt",
+            "дата, например 2026-11-01, или момент, например 2026-11-01T09:00:00+05:00",
+            "a date such as 2026-11-01 or a moment such as 2026-11-01T09:00:00+05:00",
+        )
         raise InvalidArgument(option, written, expected) from None
     return found if found.tzinfo else found.replace(tzinfo=TASHKENT)

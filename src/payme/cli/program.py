@@ -96,7 +96,7 @@ class Program(click.Group):
         if cmd_name not in self.commands and cmd_name in self._lazily:
             module, _, attribute = self._lazily[cmd_name].where.partition(":")
             command: click.Command = getattr(import_module(module), attribute)
-            _speak(command)
+            speak(command)
             self.commands[cmd_name] = command
         return super().get_command(ctx, cmd_name)
 
@@ -181,7 +181,7 @@ def _ended(run: Callable[[], Any], given: Sequence[str], command: str) -> int:
         failure = failure_of(error, command)
         if failure is None:
             raise
-        _say(failure, getattr(error, "ctx", None), as_json=wants_json(given))
+        say(failure, getattr(error, "ctx", None), as_json=wants_json(given))
         return failure.exit_code
     return ended if isinstance(ended, int) else 0
 
@@ -206,7 +206,14 @@ def wants_json(given: Sequence[str]) -> bool:
     return JSON in options or "--format=json" in options or follows
 
 
-def _say(failure: "Failure", context: click.Context | None, *, as_json: bool) -> None:
+def say(failure: "Failure", context: click.Context | None, *, as_json: bool) -> None:
+    """Say why a command failed: on the error stream, or as JSON.
+
+    Args:
+        failure: Why.
+        context: Of the command, for its usage; None where that is no matter.
+        as_json: Print JSON, on standard output unless a part of the answer is there.
+    """
     if as_json:
         click.echo(json.dumps(failure.json(), ensure_ascii=False), err=_begun.get())
         return
@@ -218,8 +225,8 @@ def _say(failure: "Failure", context: click.Context | None, *, as_json: bool) ->
     click.echo(f"{heading}: {failure.message}", err=True)
 
 
-def _speak(command: click.Command) -> None:
+def speak(command: click.Command) -> None:
     """Have a command and those below it write their help in the language of this process."""
     command.context_class = _Context
     for one in getattr(command, "commands", cast("dict[str, click.Command]", {})).values():
-        _speak(one)
+        speak(one)

@@ -127,7 +127,7 @@ def _progress(books: Books, *, drain: bool) -> AbstractContextManager[Callable[[
         return nullcontext(lambda _count: None)
     from payme.cli.bars import bar
 
-    return bar("Charging", books.waiting())
+    return bar(tell("Pul yechilmoqda", "Списание", "Charging"), books.waiting())
 
 
 def stopped_by_signals() -> threading.Event:

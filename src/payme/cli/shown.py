@@ -3,13 +3,16 @@
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from payme import redact
 from payme.charges import Charge, Event
 from payme.cli import charge_words
 from payme.cli.words import tell
 from payme.money import format_som
+
+if TYPE_CHECKING:
+    from payme.charges.audit import Audit, Difference, Side
 
 _ROW: Final = "{:<24} {:<10} {:>16} {:<24} {}"
 
@@ -78,7 +81,13 @@ def json_list(charges: Iterable[Charge]) -> Iterator[str]:
 
 def lines(charges: Iterable[Charge]) -> Iterator[str]:
     """Write a table of charges, in constant memory."""
-    yield _ROW.format("id", "state", "soʻm", "receipt", "known from")
+    yield _ROW.format(
+        "id",
+        tell("holati", "состояние", "state"),
+        tell("soʻm", "сум", "soʻm"),
+        tell("chek", "чек", "receipt"),
+        tell("nimadan maʼlum", "откуда известно", "known from"),
+    )
     for charge in charges:
         yield _row(charge)
 
@@ -108,3 +117,72 @@ def story(charge: Charge, events: Iterable[Event]) -> Iterator[str]:
     for event in events:
         before = "" if event.before in (None, event.after) else f"{event.before} -> "
         yield f"{_moment(event.at)}  {before}{event.after:<10}  {event.evidence}"
+
+
+def audit_lines(audit: "Audit") -> Iterator[str]:
+    """Write the differences of an audit as they are found, and the numbers."""
+    for difference in audit.differences():
+        yield _difference(difference)
+    yield _numbers(audit)
+    if audit.receipts and audit.transactions is not None and not audit.matched:
+        yield tell(
+            "birorta ham tranzaksiya chek identifikatoriga ega emas: ular shu kassaniki va shu "
+            "muhitnikimi?",
+            "ни у одной транзакции нет ID чека: они этой кассы и этой среды?",
+            "no transaction has the id of a receipt: are they of this cash-box, and of this "
+            "environment?",
+        )
+
+
+def audit_progress(audit: "Audit") -> str:
+    """Say how far an audit is."""
+    return ", ".join(_read(audit))
+
+
+def _difference(difference: "Difference") -> str:
+    # The kinds and the three books are called as the help and the JSON call them.
+    kind, receipt_id, charge_id, payme, ledger, merchant, cancelled = difference
+    sides = f"payme: {_side(payme)}  ledger: {_side(ledger)}  merchant: {_side(merchant)}"
+    done = tell("hozir bekor qilindi", "сейчас отменён", "cancelled now")
+    text = f"{kind:<13}  receipt {receipt_id or '-'}  charge {charge_id or '-'}  {sides}"
+    return f"{text}; {done}" if cancelled else text
+
+
+def _side(side: "Side | None") -> str:
+    return side.text() if side else "-"
+
+
+def _read(audit: "Audit") -> list[str]:
+    receipts, charges, transactions = audit.receipts, audit.charges, audit.transactions
+    read = [
+        tell(f"{receipts:,} ta chek", f"чеков: {receipts:,}", f"{receipts:,} receipts"),
+        tell(f"{charges:,} ta charge", f"списаний: {charges:,}", f"{charges:,} charges"),
+    ]
+    if transactions is not None:
+        read.append(
+            tell(
+                f"{transactions:,} ta tranzaksiya",
+                f"транзакций: {transactions:,}",
+                f"{transactions:,} transactions",
+            )
+        )
+    return read
+
+
+def _numbers(audit: "Audit") -> str:
+    differ, under_way, orphans = audit.differ, audit.under_way, audit.orphans_cancelled
+    found = [
+        tell(f"{differ} ta farq", f"расхождений: {differ}", f"{differ} differences")
+        if differ
+        else tell("hisoblar mos", "учёт сходится", "the books agree")
+    ]
+    if orphans:
+        found.append(
+            tell(
+                f"{orphans} ta yetim chek bekor qilindi",
+                f"отменено сирот: {orphans}",
+                f"{orphans} orphans cancelled",
+            )
+        )
+    going = tell(f"{under_way} tasi yoʻlda", f"в пути: {under_way}", f"{under_way} under way")
+    return f"{', '.join([*_read(audit), going])}: {', '.join(found)}"

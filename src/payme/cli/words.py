@@ -1,6 +1,7 @@
 """The languages of the command line: which one this process speaks, and texts in all three."""
 
 import os
+from collections.abc import Mapping
 from typing import Final, Literal
 
 Language = Literal["uz", "ru", "en"]
@@ -31,6 +32,27 @@ def tell(uz: str, ru: str, en: str) -> str:
         The one in the language of this process.
     """
     return {"uz": uz, "ru": ru, "en": en}[language()]
+
+
+# What the upkeep of a merchant's endpoint counts.
+_COUNTED: Final = {
+    "found": ("topildi", "найдено", "found"),
+    "expired": ("bekor qilindi", "отменено", "expired"),
+    "done": ("bajarildi", "выполнено", "done"),
+    "failed": ("bajarilmadi", "не удалось", "failed"),
+}
+
+
+def counted(numbers: Mapping[str, int]) -> str:
+    """Write what was counted.
+
+    Args:
+        numbers: By the names of a sweep or a relay.
+
+    Returns:
+        A line such as `found 2, expired 2, failed 0`.
+    """
+    return ", ".join(f"{tell(*_COUNTED[name])} {number}" for name, number in numbers.items())
 
 
 def _known(name: str) -> Language | None:

@@ -21,6 +21,9 @@ try:
     import click
 
     from payme.cli.books import Books, Source, without_transactions
+    from payme.cli.failures import failure_of
+    from payme.cli.program import say, speak, wants_json
+    from payme.cli.words import tell
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in {"click", "rich"}:
         raise
@@ -36,7 +39,10 @@ MERCHANT: Final = "payme.merchant.django"
 class DjangoSource(Source):
     """Where the commands find ledger and client: in the settings."""
 
-    keys = 'give PAYME_CHARGES["LEDGER_KEYS"]'
+    def keys(self) -> str:
+        """Say what to do so that tokens are encrypted."""
+        setting = 'PAYME_CHARGES["LEDGER_KEYS"]'
+        return tell(f"{setting} ni bering", f"задайте {setting}", f"give {setting}")
 
     def failures(self) -> tuple[type[Exception], ...]:
         """Return the errors of Django's databases."""
@@ -101,6 +107,7 @@ def copied(
                 help=command.help,
             )
         )
+    speak(group)
     return group
 
 
@@ -150,6 +157,8 @@ class ClickCommand(BaseCommand):
                 obj=self.source(),
             )
         except click.ClickException as error:
-            error.show()
+            failure = failure_of(error)
+            assert failure is not None  # noqa: S101 - it is one of click's
+            say(failure, getattr(error, "ctx", None), as_json=wants_json(arguments))
             return error.exit_code
         return ended if isinstance(ended, int) else 0
