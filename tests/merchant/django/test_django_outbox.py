@@ -38,7 +38,7 @@ def run(*arguments, **options):
     return out.getvalue().strip()
 
 
-def test_job_is_stored_with_the_payment_and_run_by_the_command(shop):
+def test_job_is_stored_with_the_payment_and_run_by_the_command(shop, monkeypatch):
     Orders.then = lambda: outbox.add("send", order="a")
     shop.create(1)
     shop.fails = Failure()
@@ -47,7 +47,8 @@ def test_job_is_stored_with_the_payment_and_run_by_the_command(shop):
     shop.fails = None
     shop.perform(1)
     assert (ran, OutboxJob.objects.count()) == ([], 1)
-    assert run("payme_relay", f"{__name__}.outbox") == "done 1, failed 0"
+    monkeypatch.setenv("PAYME_LANG", "ru")
+    assert run("payme_relay", f"{__name__}.outbox") == "выполнено 1, не удалось 0"
     assert (ran, OutboxJob.objects.count()) == (["a"], 0)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from payme.cli.words import counted, tell
 from payme.errors import ConfigurationError
 from payme.merchant.django.configuration import configured
 
@@ -11,7 +12,11 @@ from payme.merchant.django.configuration import configured
 class Command(BaseCommand):
     """Runs the sweep once, and says what it did; for cron."""
 
-    help = "Cancel transactions that Payme created and did not perform within twelve hours."
+    help = tell(
+        "Payme yaratib, oʻn ikki soat ichida yakunlamagan tranzaksiyalarni bekor qilish.",
+        "Отменить транзакции, которые Payme создал и не провёл за двенадцать часов.",
+        "Cancel transactions that Payme created and did not perform within twelve hours.",
+    )
 
     def handle(self, *_: Any, **__: Any) -> None:
         """Run the sweep."""
@@ -19,6 +24,13 @@ class Command(BaseCommand):
             done = configured().expire()
         except ConfigurationError as error:
             raise CommandError(f"PAYME: {error}") from error
-        self.stdout.write(f"found {done.found}, expired {done.expired}, failed {done.failed}")
+        numbers = {"found": done.found, "expired": done.expired, "failed": done.failed}
+        self.stdout.write(counted(numbers))
         if done.failed:
-            raise CommandError("not all were cancelled; see the log of payme.merchant")
+            raise CommandError(
+                tell(
+                    "hammasi ham bekor qilinmadi; payme.merchant jurnaliga qarang",
+                    "отменены не все; см. лог payme.merchant",
+                    "not all were cancelled; see the log of payme.merchant",
+                )
+            )
