@@ -322,6 +322,14 @@ def test_a_missing_extra_is_named(module, arguments, extra):
     assert "Traceback" not in done.stderr
 
 
+def test_without_click_the_extra_is_named_in_the_language():
+    code = "import sys; sys.modules['click'] = None; from payme.cli import main; main()"
+    env = {**os.environ, "PAYME_LANG": "ru"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    assert done.returncode == 2
+    assert done.stderr == 'payme: команде payme нужны click и rich: pip install "payme-uz[cli]"\n'
+
+
 @pytest.mark.parametrize(
     ("module", "arguments", "extra"),
     [

@@ -4,13 +4,16 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from rich.console import Console
 from sandbox_tools import GOOD, Process
 
-from payme.cli.serve import access_line
+from payme.cli.serve import _cards, access_line
+from payme.sandbox import Sandbox
 from payme.sandbox.engine import Answer, Reason
 
 
@@ -91,6 +94,13 @@ def test_the_banner_says_which_cards_the_tester_set() -> None:
     assert "(set by you)" in lines[GOOD]
     assert "(payme-uz's own)" in lines["8600318600000007"]
     assert "(" not in lines["8600495473316478"]
+
+
+def test_card_numbers_are_whole_on_a_narrow_terminal() -> None:
+    printed = StringIO()
+    Console(file=printed, width=45).print(_cards(Sandbox()))
+    assert GOOD in printed.getvalue()
+    assert "0399" in printed.getvalue()
 
 
 def test_quiet() -> None:

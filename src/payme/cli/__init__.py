@@ -1,9 +1,8 @@
 """The command `payme`."""
 
 import sys
-from typing import Final
 
-_INSTALL: Final = 'the payme command needs click and rich: pip install "payme-uz[cli]"'
+from payme.cli.words import tell
 
 
 def main() -> None:
@@ -13,6 +12,11 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"click", "rich"}:
             raise
-        sys.stderr.write(f"payme: {_INSTALL}\n")
+        needed = tell(
+            "payme buyrugʻiga click va rich kerak",
+            "команде payme нужны click и rich",
+            "the payme command needs click and rich",
+        )
+        sys.stderr.write(f'payme: {needed}: pip install "payme-uz[cli]"\n')
         raise SystemExit(2) from None
     payme.main(prog_name="payme")

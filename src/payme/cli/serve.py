@@ -230,14 +230,14 @@ def _cards(sandbox: Sandbox) -> Table:
 
     say = translator(language())
     table = Table(box=box.SIMPLE, title=say("Test cards"), title_justify="left")
-    for column in (
-        tell("raqam", "номер", "number"),
-        tell("muddat", "срок", "expire"),
-        tell("nima qiladi", "что делает", "what it does"),
-    ):
-        table.add_column(column, no_wrap=True)
-    every = tell("har qanday", "любой", "any")
-    for card in sandbox.known_cards.all():
+    cards, every = sandbox.known_cards.all(), tell("har qanday", "любой", "any")
+    # Numbers are there to be copied: on a narrow terminal only what the card does is wrapped.
+    longest = max(len(card.number) for card in cards)
+    table.add_column(tell("raqam", "номер", "number"), no_wrap=True, min_width=longest)
+    expire = tell("muddat", "срок", "expire")
+    table.add_column(expire, no_wrap=True, min_width=len(expire))
+    table.add_column(tell("nima qiladi", "что делает", "what it does"), overflow="fold")
+    for card in cards:
         source = say("set by you") if card.is_set else say("payme-uz's own")
         note = f"{say(card.note)} ({source})" if card.ours else say(card.note)
         note = f"{note}: {card.code}" if card.code else note
