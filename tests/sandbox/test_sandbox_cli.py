@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from sandbox_tools import GOOD, Process
 
-from payme.cli.serve import _cards, access_line
+from payme.cli.serve import access_line, cards_table
 from payme.sandbox import Sandbox
 from payme.sandbox.engine import Answer, Reason
 
@@ -98,7 +98,7 @@ def test_the_banner_says_which_cards_the_tester_set() -> None:
 
 def test_card_numbers_are_whole_on_a_narrow_terminal() -> None:
     printed = StringIO()
-    Console(file=printed, width=45).print(_cards(Sandbox()))
+    Console(file=printed, width=45).print(cards_table(Sandbox()))
     assert GOOD in printed.getvalue()
     assert "0399" in printed.getvalue()
 

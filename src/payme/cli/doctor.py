@@ -18,7 +18,6 @@ from typing import IO, Any, Final, Literal, NamedTuple
 import click
 
 from payme.cli import options
-from payme.cli.durations import duration
 from payme.cli.words import tell
 from payme.errors import InvalidArgument
 
@@ -137,33 +136,60 @@ def _examine(timeout: float, *, as_json: bool) -> int:
     return 1 if seen["problem"] else 3 if seen["unknown"] else 0
 
 
-@doctor.command("browser")
+@doctor.command(
+    "browser",
+    help=tell(
+        """Serverga brauzer karta formasining birinchi chaqiruvidan oldin yuboradigan soʻrovni
+        yuborish.
+
+        Karta ham, kassa maʼlumotlari ham yuborilmaydi. Chiqish kodi: 0 brauzer davom etardi; 1 rad
+        etardi; 3 hech kim javob bermadi.
+
+        \b
+          payme doctor browser --endpoint test --origin https://shop.uz
+          payme doctor browser --endpoint http://127.0.0.1:3000/api""",
+        """Отправить серверу запрос, который браузер шлёт перед первым вызовом формы карты.
+
+        Ни карта, ни данные кассы не отправляются. Код выхода: 0 браузер продолжил бы; 1 отказался
+        бы; 3 никто не ответил.
+
+        \b
+          payme doctor browser --endpoint test --origin https://shop.uz
+          payme doctor browser --endpoint http://127.0.0.1:3000/api""",
+        """Ask a host the preflight that a browser sends before the card form's first call.
+
+        No card and no credential is sent. Exits with 0 when a browser would go on, with 1 when it
+        would refuse, with 3 when nobody answered.
+
+        \b
+          payme doctor browser --endpoint test --origin https://shop.uz
+          payme doctor browser --endpoint http://127.0.0.1:3000/api""",
+    ),
+)
 @click.option(
     "--endpoint",
     default="live",
     show_default=True,
-    help="Host to ask: live, test, or the address of a sandbox.",
+    help=tell(
+        "Soʻraladigan server: live, test yoki sandbox manzili.",
+        "Какой сервер спросить: live, test или адрес песочницы.",
+        "Host to ask: live, test, or the address of a sandbox.",
+    ),
 )
 @click.option(
     "--origin",
     default="https://shop.example",
     show_default=True,
-    help="Origin of the page that holds the form.",
+    help=tell(
+        "Forma turgan sahifaning manzili (origin).",
+        "Источник (origin) страницы с формой.",
+        "Origin of the page that holds the form.",
+    ),
 )
-@click.option(
-    "--timeout", type=duration, default="10s", show_default=True, help="How long to wait."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print what was seen as JSON.")
+@options.timeout
+@options.as_json
 def browser(*, endpoint: str, origin: str, timeout: float, as_json: bool) -> None:
-    """Ask a host the preflight that a browser sends before the card form's first call.
-
-    No card and no credential is sent. Exits with 0 when a browser would go on, with 1 when it would
-    refuse, with 3 when nobody answered.
-
-    \b
-      payme doctor browser --endpoint test --origin https://shop.uz
-      payme doctor browser --endpoint http://127.0.0.1:3000/api
-    """  # noqa: D301 - click reads the backspace as "do not wrap"
+    """Ask what a browser would ask; what the user reads about it is above."""
     from payme.card_form import api_url
 
     try:

@@ -16,16 +16,39 @@ from payme.cli.durations import duration
 from payme.cli.options import as_json
 from payme.cli.words import counted, tell
 
-_GROUP: Final = """Cancel what was never performed, and run what payments left to do.
+_GROUP: Final = tell(
+    """Yakunlanmaganlarni bekor qilish va toʻlovlardan qolgan ishlarni bajarish.
 
-\b
-Both take the place of your object, as a server's command line does:
-  payme merchant expire shop.main:merchant
-  payme merchant relay shop.main:outbox --every 5s
+    \b
+    Ikkalasi ham obyektingiz qayerdaligini oladi, server buyrugʻi kabi:
+      payme merchant expire shop.main:merchant
+      payme merchant relay shop.main:outbox --every 5s
 
-\b
-Exit codes: 0 done; 1 some failed, see the log; 2 misused.
-"""
+    \b
+    Chiqish kodlari: 0 bajarildi; 1 baʼzilari bajarilmadi, logga qarang;
+    2 notoʻgʻri ishlatilgan.
+    """,
+    """Отменить то, что не было проведено, и выполнить то, что осталось от платежей.
+
+    \b
+    Обе команды принимают место вашего объекта, как команда сервера:
+      payme merchant expire shop.main:merchant
+      payme merchant relay shop.main:outbox --every 5s
+
+    \b
+    Коды выхода: 0 сделано; 1 что-то не удалось, см. лог; 2 ошибка в вызове.
+    """,
+    """Cancel what was never performed, and run what payments left to do.
+
+    \b
+    Both take the place of your object, as a server's command line does:
+      payme merchant expire shop.main:merchant
+      payme merchant relay shop.main:outbox --every 5s
+
+    \b
+    Exit codes: 0 done; 1 some failed, see the log; 2 misused.
+    """,
+)
 
 _FAILED: Final = 1
 
@@ -74,25 +97,43 @@ def merchant() -> None:
 _EVERY = click.option(
     "--every",
     type=duration,
-    help="Go on, and look so often, such as 5s, until stopped.",
+    help=tell(
+        "Toʻxtatilguncha shunday oraliqda qarab turish, masalan 5s.",
+        "Не завершаться и смотреть так часто, например 5s, пока не остановят.",
+        "Go on, and look so often, such as 5s, until stopped.",
+    ),
 )
 
 
-@merchant.command("expire")
+@merchant.command(
+    "expire",
+    help=tell(
+        "Payme yaratib, oʻn ikki soat ichida yakunlamagan tranzaksiyalarni bekor qilish.",
+        "Отменить транзакции, которые Payme создал и не провёл за двенадцать часов.",
+        "Cancel transactions that Payme created and did not perform within twelve hours.",
+    ),
+)
 @click.argument("endpoint", type=_place("expire", "a Merchant or AsyncMerchant"))
 @_EVERY
 @as_json
 def expire(*, endpoint: Any, every: float | None, as_json: bool) -> None:
-    """Cancel transactions that Payme created and did not perform within twelve hours."""
+    """Run the sweep."""
     _repeat(endpoint.expire, every, as_json=as_json)
 
 
-@merchant.command("relay")
+@merchant.command(
+    "relay",
+    help=tell(
+        "Hooklar toʻlovlar bilan birga yozib qoʻygan ishlarni bajarish.",
+        "Выполнить задания, которые хуки записали вместе с платежами.",
+        "Run the jobs that hooks stored with their payments.",
+    ),
+)
 @click.argument("outbox", type=_place("relay", "an outbox"))
 @_EVERY
 @as_json
 def relay(*, outbox: Any, every: float | None, as_json: bool) -> None:
-    """Run the jobs that hooks stored with their payments."""
+    """Run the outbox."""
     _repeat(outbox.relay, every, as_json=as_json)
 
 

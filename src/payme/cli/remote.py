@@ -33,25 +33,47 @@ with_url: Final[Callable[[Any], Any]] = click.option(
     default="http://127.0.0.1:3000",
     show_default=True,
     envvar="PAYME_SANDBOX_URL",
-    help="Address of the running sandbox; PAYME_SANDBOX_URL does as well.",
+    help=tell(
+        "Ishlab turgan sandbox manzili; PAYME_SANDBOX_URL ham boʻladi.",
+        "Адрес работающей песочницы; можно и PAYME_SANDBOX_URL.",
+        "Address of the running sandbox; PAYME_SANDBOX_URL does as well.",
+    ),
 )
 
 
-@click.group()
+@click.group(
+    help=tell(
+        "Ishlab turgan sandbox nosozliklarini qoʻyish, koʻrish va olib tashlash.",
+        "Задать, вывести и снять сбои работающей песочницы.",
+        "Set, list and clear the faults of a running sandbox.",
+    )
+)
 def faults() -> None:
-    """Set, list and clear the faults of a running sandbox."""
+    """Faults; what the user reads about them is above."""
 
 
-@faults.command("add")
+@faults.command(
+    "add",
+    help=tell(
+        """Nosozlik qoʻyish: METHOD WHEN ACTION [name=value ...].
+
+        Masalan: payme faults add receipts.pay after drop times=1. Toʻliq grammatika: payme sandbox
+        --help.""",
+        """Задать сбой: METHOD WHEN ACTION [name=value ...].
+
+        Например: payme faults add receipts.pay after drop times=1. Вся грамматика: payme sandbox
+        --help.""",
+        """Set a fault: METHOD WHEN ACTION [name=value ...].
+
+        For example: payme faults add receipts.pay after drop times=1. payme sandbox --help has the
+        whole grammar.""",
+    ),
+)
 @click.argument("rule", nargs=-1, required=True)
 @with_url
 @as_json
 def add_fault(rule: tuple[str, ...], url: str, *, as_json: bool) -> None:
-    """Set a fault: METHOD WHEN ACTION [name=value ...].
-
-    For example: payme faults add receipts.pay after drop times=1. `payme sandbox --help` has the
-    whole grammar.
-    """
+    """Set a fault."""
     line = rule[0] if len(rule) == 1 else shlex.join(rule)
     refuse_bare_in_rule(line)
     fault = request(url, "POST", "/faults", {"rule": line})
@@ -60,11 +82,18 @@ def add_fault(rule: tuple[str, ...], url: str, *, as_json: bool) -> None:
     _say(fault, done, as_json=as_json)
 
 
-@faults.command("list")
+@faults.command(
+    "list",
+    help=tell(
+        "Nosozliklarni sinaladigan tartibda koʻrsatish.",
+        "Вывести сбои в том порядке, в каком они проверяются.",
+        "List the faults in the order in which they are tried.",
+    ),
+)
 @with_url
 @as_json
 def list_faults(url: str, *, as_json: bool) -> None:
-    """List the faults in the order in which they are tried."""
+    """List the faults."""
     found: list[dict[str, Any]] = request(url, "GET", "/faults")["faults"]
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
@@ -76,12 +105,19 @@ def list_faults(url: str, *, as_json: bool) -> None:
         click.echo(f"{fault['id']:>4}  {described(fault)}  ({_spent(fault)})")
 
 
-@faults.command("clear")
+@faults.command(
+    "clear",
+    help=tell(
+        "Bitta nosozlikni yoki hammasini olib tashlash.",
+        "Снять один сбой или все.",
+        "Take one fault away, or all of them.",
+    ),
+)
 @click.argument("fault_id", required=False, type=click.IntRange(min=1), metavar="[ID]")
 @with_url
 @as_json
 def clear_faults(fault_id: int | None, url: str, *, as_json: bool) -> None:
-    """Take one fault away, or all of them."""
+    """Clear faults."""
     path = "/faults" if fault_id is None else f"/faults/{fault_id}"
     removed = request(url, "DELETE", path)
     number = removed["removed"]
@@ -89,51 +125,92 @@ def clear_faults(fault_id: int | None, url: str, *, as_json: bool) -> None:
     _say(removed, done, as_json=as_json)
 
 
-@click.group()
+@click.group(
+    help=tell(
+        "Ishlab turgan sandbox soatini koʻrish va surish.",
+        "Показать и перевести часы работающей песочницы.",
+        "Show and move the clock of a running sandbox.",
+    )
+)
 def clock() -> None:
-    """Show and move the clock of a running sandbox."""
+    """The clock; what the user reads about it is above."""
 
 
-@clock.command("show")
+@clock.command(
+    "show",
+    help=tell(
+        "Sandboxda soat necha ekanini koʻrsatish.",
+        "Показать, сколько времени в песочнице.",
+        "Show what time it is in the sandbox.",
+    ),
+)
 @with_url
 @as_json
 def show_clock(url: str, *, as_json: bool) -> None:
-    """Show what time it is in the sandbox."""
+    """Show the time."""
     _tell(request(url, "GET", "/clock"), as_json=as_json)
 
 
-@clock.command("advance")
+@clock.command(
+    "advance",
+    help=tell(
+        "Soatni oldinga surish: 12h, 90s, 30d yoki 1h30m.",
+        "Перевести часы вперёд: на 12h, 90s, 30d или 1h30m.",
+        "Move the clock forward, by 12h, 90s, 30d or 1h30m.",
+    ),
+)
 @click.argument("by")
 @with_url
 @as_json
 def advance_clock(by: str, url: str, *, as_json: bool) -> None:
-    """Move the clock forward, by 12h, 90s, 30d or 1h30m."""
+    """Move the clock forward."""
     refuse_bare(by)
     _tell(request(url, "POST", "/clock", {"advance": by}), as_json=as_json)
 
 
-@clock.command("freeze")
+@clock.command(
+    "freeze",
+    help=tell(
+        "Soatni turgan joyida yoki AT vaqtida toʻxtatish, masalan 2026-03-01T09:00:00+05:00.",
+        "Остановить часы сейчас или на моменте AT, например 2026-03-01T09:00:00+05:00.",
+        "Stop the clock where it is, or AT a moment such as 2026-03-01T09:00:00+05:00.",
+    ),
+)
 @click.argument("at", required=False)
 @with_url
 @as_json
 def freeze_clock(at: str | None, url: str, *, as_json: bool) -> None:
-    """Stop the clock where it is, or AT a moment such as 2026-03-01T09:00:00+05:00."""
+    """Stop the clock."""
     _tell(request(url, "POST", "/clock", {"freeze": True if at is None else at}), as_json=as_json)
 
 
-@clock.command("resume")
+@clock.command(
+    "resume",
+    help=tell(
+        "Soatni toʻxtagan joyidan yurgizish.",
+        "Пустить часы с того места, где они стоят.",
+        "Let the clock run on from where it stands.",
+    ),
+)
 @with_url
 @as_json
 def resume_clock(url: str, *, as_json: bool) -> None:
-    """Let the clock run on from where it stands."""
+    """Let the clock run on."""
     _tell(request(url, "POST", "/clock", {"resume": True}), as_json=as_json)
 
 
-@clock.command("reset")
+@clock.command(
+    "reset",
+    help=tell(
+        "Soatni sandbox ishga tushgandagi holatiga qaytarish.",
+        "Вернуть часы к тому, с чего песочница была запущена.",
+        "Put the clock back to how the sandbox was started.",
+    ),
+)
 @with_url
 @as_json
 def reset_clock(url: str, *, as_json: bool) -> None:
-    """Put the clock back to how the sandbox was started."""
+    """Reset the clock."""
     _tell(request(url, "POST", "/clock", {"reset": True}), as_json=as_json)
 
 

@@ -209,7 +209,7 @@ def print_banner(show: Callable[[Any], None], sandbox: Sandbox, db: Path | None)
         show(Text(f"{tell('Kassa', 'Касса', 'Cash-box')} {one.name}", style="bold"))
         show(Text("  Merchant ID  ").append(one.merchant_id, style="cyan"))
         show(Text(f"  {key:<12} ").append(one.key, style="cyan"))
-    show(_cards(sandbox))
+    show(cards_table(sandbox))
     show(Text(_example(sandbox)))
     show(Text(tell("Toʻxtatish: Ctrl-C.", "Остановить: Ctrl-C.", "Ctrl-C stops it.")))
 
@@ -224,7 +224,12 @@ def print_scenarios() -> None:
         click.echo(click.style(card, dim=True))
 
 
-def _cards(sandbox: Sandbox) -> Table:
+def cards_table(sandbox: Sandbox) -> Table:
+    """Lay out what each card does.
+
+    Args:
+        sandbox: Whose cards.
+    """
     # Loaded with the server, which runs by now.
     from payme.sandbox.web.i18n import translator
 

@@ -29,7 +29,7 @@ class Command(BaseCommand):
         if done.failed:
             raise CommandError(
                 tell(
-                    "hammasi ham bekor qilinmadi; payme.merchant jurnaliga qarang",
+                    "hammasi ham bekor qilinmadi; payme.merchant logiga qarang",
                     "отменены не все; см. лог payme.merchant",
                     "not all were cancelled; see the log of payme.merchant",
                 )

@@ -79,7 +79,7 @@ class Command(BaseCommand):
         if done.failed:
             raise CommandError(
                 tell(
-                    "hammasi ham bajarilmadi; payme.merchant jurnaliga qarang",
+                    "hammasi ham bajarilmadi; payme.merchant logiga qarang",
                     "выполнены не все; см. лог payme.merchant",
                     "not all were run; see the log of payme.merchant",
                 )
