@@ -7,6 +7,7 @@ A `Mount` would not do: it redirects from `/payme` to `/payme/`, which Payme rea
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -29,7 +30,14 @@ def asgi_app(merchant: Endpoint) -> AsgiApp:
     Returns:
         The application. It answers every request with HTTP 200.
     """
-    return _App(merchant)
+    app = _App(merchant)
+    try:
+        from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+    except ImportError:
+        # Starlette has limits since 1.6; where they are missing, no application sets one.
+        return app
+    # The shop's own `max_body_size` must not turn an answer into HTTP 413: `_body` has a limit.
+    return RequestBodyLimitMiddleware(app, max_body_size=sys.maxsize)
 
 
 class _App:

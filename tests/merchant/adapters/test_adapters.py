@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import sys
 from contextlib import contextmanager
 
 import flask
@@ -61,14 +62,15 @@ def asynchronous(**options):
 
 
 def fastapi_app(merchant):
-    app = FastAPI()
+    app = FastAPI(max_body_size=10)  # a shop's own limit must not turn an answer into a 413
     app.include_router(payme_router(merchant))
     return app
 
 
 def starlette_app(merchant):
     app = asgi_app(merchant)
-    return Starlette(routes=[Route(path, app) for path in ("/payme", "/payme/")])
+    routes = [Route(path, app) for path in ("/payme", "/payme/")]
+    return Starlette(routes=routes, max_body_size=10)  # nor must Starlette's
 
 
 def flask_app(merchant):
@@ -147,6 +149,12 @@ def test_a_payment_goes_through(port, path):
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic UGF5Y29tOg=="}])
 def test_without_the_key_nothing_is_answered(port, headers):
     assert code(call(port, "CheckTransaction", {"id": ID}, headers=headers)) == -32504
+
+
+def test_asgi_does_without_the_limits_of_starlette(monkeypatch):
+    monkeypatch.setitem(sys.modules, "starlette.middleware.body_limit", None)
+    with serving_asgi(asgi_app(asynchronous())) as port:
+        assert code(call(port, "CheckTransaction", {"id": ID})) == -31003
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
