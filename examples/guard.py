@@ -10,6 +10,12 @@ Whoever asks by another name was led here: by a `Host` that was made up, or by a
 own name resolve to this address, so that its pages count as the shop's.
 """
 
+LONGEST_BODY: Final = 1 << 20
+"""Bytes that a request to a shop may have: what nginx lets through unless it is told otherwise.
+
+Django has a limit by itself; in Flask and FastAPI anybody could send what fills the memory.
+"""
+
 HEADERS: Final = {
     # No script runs in these pages, and no other site may put their buttons into a page of its own.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "

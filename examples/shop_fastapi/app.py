@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from examples.guard import HOSTS
+from examples.guard import HOSTS, LONGEST_BODY
 from examples.saved_cards import SavedCards
 from examples.shop_fastapi.cards import CardPayments
 from examples.shop_fastapi.customer import check_origin, customer_pages, find, place
@@ -70,7 +70,7 @@ def create_app(
             yield
         await engine.dispose()
 
-    app = FastAPI(title="Shop", lifespan=lifespan)
+    app = FastAPI(title="Shop", lifespan=lifespan, max_body_size=LONGEST_BODY)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=HOSTS)
     app.include_router(payme_router(AsyncMerchant(store, keys=key)))
     app.include_router(customer_pages(engine, checkout, by_card))

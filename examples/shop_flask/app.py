@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from flask import Flask, request
 
-from examples.guard import HOSTS, json_object
+from examples.guard import HOSTS, LONGEST_BODY, json_object
 from examples.saved_cards import SavedCards
 from examples.shop_flask.cards import CardPayments
 from examples.shop_flask.customer import customer_pages, find, place
@@ -52,6 +52,7 @@ def create_app(
     by_card = CardPayments(engine, Payme(merchant_id, key), cards) if cards else None
     app = Flask("shop")
     app.config["TRUSTED_HOSTS"] = HOSTS  # from Flask 3.1 on
+    app.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
     app.register_blueprint(payme_blueprint(Merchant(store, keys=key)))
     app.register_blueprint(customer_pages(engine, checkout, by_card))
 
