@@ -25,7 +25,7 @@ class Model:
     balance: int = 0
     """What the payer has lost, in tiyin; money on hold counts as lost."""
 
-    def settle(self, now: int) -> None:
+    def apply_due(self, now: int) -> None:
         if self.due is not None and now >= self.due:
             self.state, self.cancel_time, self.due, self.balance = 50, self.due, None, 0
 
@@ -125,7 +125,7 @@ class Receipts(RuleBasedStateMachine):
             assert self.caller.sandbox.debits(receipt) == model.debits <= 1
 
     def model(self, receipt: str) -> Model:
-        self.models[receipt].settle(self.clock.now)
+        self.models[receipt].apply_due(self.clock.now)
         return self.models[receipt]
 
 

@@ -121,13 +121,13 @@ class Payments(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            self.settle()
+            self.let_rest()
             self.check_the_end()
         finally:
             self.caller.sandbox.stop()
             self.folder.cleanup()
 
-    def settle(self) -> None:
+    def let_rest(self) -> None:
         """Let the merchant answer again, and the clock run for two days."""
         self.shop.fates.clear()
         for _ in range(48):

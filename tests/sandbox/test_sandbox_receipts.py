@@ -395,7 +395,7 @@ def test_get_all_pages_newest_first(caller: Caller, clock: Clock) -> None:
     assert ids(since=5, until=5) == newest
 
 
-def test_get_all_settles_what_is_due(caller: Caller, clock: Clock) -> None:
+def test_get_all_applies_what_is_due(caller: Caller, clock: Clock) -> None:
     receipt = caller.paid()
     caller.ok("receipts.cancel", id=receipt)
     clock.advance(1000)

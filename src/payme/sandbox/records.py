@@ -63,11 +63,11 @@ class Records:
         """
         # SQLite knows no larger number, and no list is longer.
         count, offset = min(count, _LONGEST), min(offset, _LONGEST)
-        return self._settled(lambda state: state.list_receipts(None, count=count, offset=offset))
+        return self._up_to_date(lambda state: state.list_receipts(None, count=count, offset=offset))
 
     def receipt(self, receipt_id: str) -> Receipt | None:
         """Find a receipt where the clock has brought it; None if there is none with that id."""
-        return self._settled(lambda state: state.get_receipt(receipt_id))
+        return self._up_to_date(lambda state: state.get_receipt(receipt_id))
 
     def entries(self, receipt_id: str) -> list[LedgerEntry]:
         """List the movements of money of one receipt, the oldest first."""
@@ -79,7 +79,7 @@ class Records:
 
     def last_entries(self, count: int = 50) -> list[LedgerEntry]:
         """List the end of the ledger, the newest entry first."""
-        return self._settled(lambda state: state.last_entries(min(count, _LONGEST)))
+        return self._up_to_date(lambda state: state.last_entries(min(count, _LONGEST)))
 
     def last_sms(self, count: int = 50) -> list[Sms]:
         """List the end of the outbox, the newest message first."""
@@ -92,7 +92,7 @@ class Records:
 
     def ledger(self) -> list[LedgerEntry]:
         """List every movement of money, with those that the clock has made due by now."""
-        return self._settled(lambda state: state.entries())
+        return self._up_to_date(lambda state: state.entries())
 
     def sent_sms(self) -> list[Sms]:
         """List the messages that real Payme would have sent, the oldest first."""
@@ -184,16 +184,16 @@ class Records:
 
         return self._run(job)
 
-    def _settled(self, job: Job[T]) -> T:
+    def _up_to_date(self, job: Job[T]) -> T:
         """Run a job after every move that the clock has made due."""
         works = self.works
         works.driver.catch_up()
 
-        def settled(state: SqliteState) -> T:
-            works.engine.settle(state, works.clock.now())
+        def up_to_date(state: SqliteState) -> T:
+            works.engine.apply_due(state, works.clock.now())
             return job(state)
 
-        return self._run(settled)
+        return self._run(up_to_date)
 
     def _run(self, job: Job[T]) -> T:
         return self.works.runner.run(job)

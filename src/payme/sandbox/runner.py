@@ -175,14 +175,14 @@ def _tell(taken: list[_Waiting], outcomes: list[_Outcome]) -> None:
         of_loops.setdefault(one.loop, []).append((one, outcome))
     for loop, told in of_loops.items():
         if loop is None:
-            _settle(told)
+            _hand_over(told)
         else:
             # A loop that was closed meanwhile refuses: nobody waits there any more.
             with suppress(RuntimeError):
-                loop.call_soon_threadsafe(_settle, told)
+                loop.call_soon_threadsafe(_hand_over, told)
 
 
-def _settle(told: list[tuple[_Waiting, _Outcome]]) -> None:
+def _hand_over(told: list[tuple[_Waiting, _Outcome]]) -> None:
     for one, (value, failure) in told:
         if one.future.done():
             # The task that waited was cancelled after its job had begun.

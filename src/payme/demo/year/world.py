@@ -116,7 +116,7 @@ class World:
     def end(self) -> None:
         """Come to the end: no answer is lost any more, and the shop looks at all its cards."""
         self.sandbox.faults.clear()
-        self._settle()
+        self._let_rest()
         self.audit(cancel=True)
         for member in self.plan.members:
             for card in self.shop.wallet.list(member.customer):
@@ -153,7 +153,7 @@ class World:
             self.shop.happen(event)
         kills = day in self.plan.kills
         self._work(kill_after=self._random.uniform(0.005, 0.08) if kills else None)
-        self._settle()
+        self._let_rest()
         counted = self.counted
         self.counted = counted._replace(kills=counted.kills + kills, days=counted.days + 1)
         if day == self.plan.backup:
@@ -193,7 +193,7 @@ class World:
         days = sorted(day for day in self.plan.events if backup < day <= self.plan.disaster)
         self.shop.happened([event for day in days for event in self.plan.events[day]])
         self._work()
-        self._settle()
+        self._let_rest()
 
     def read(self) -> Books:
         """Read all books as they are."""
@@ -262,7 +262,7 @@ class World:
                 self.counted = self.counted._replace(orphans=orphans)
             return found
 
-    def _settle(self) -> None:
+    def _let_rest(self) -> None:
         """Let the hosts go on until nothing is under way; what has to wait is waited for."""
         for _ in range(_MOST_ROUNDS):
             due = self.shop.ledger.next_due()

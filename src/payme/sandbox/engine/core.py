@@ -207,7 +207,7 @@ class Engine:
             moment = found
             call = self._call(state, now if self.config.merchant else moment)
             for receipt in state.due_receipts(moment, moment):
-                flows.settled(call, receipt)
+                flows.apply_due(call, receipt)
         due = state.due_receipts(now)
         return [one.id for one in due if payments.is_due(one, now) and one.id not in self._asked]
 
@@ -215,7 +215,7 @@ class Engine:
         """Find the first moment after another at which something becomes due; None for none."""
         return state.next_due(after, until)
 
-    def settle(self, state: State, now: int) -> None:
+    def apply_due(self, state: State, now: int) -> None:
         """Make every move that is due by the clock, of receipts that nobody asks about too.
 
         Args:

@@ -26,10 +26,10 @@ def find(call: Call, receipt_id: str) -> Receipt:
     Raises:
         Refused: If there is no receipt with that id.
     """
-    return settled(call, stored(call, receipt_id))
+    return apply_due(call, stored(call, receipt_id))
 
 
-def settled(call: Call, receipt: Receipt) -> Receipt:
+def apply_due(call: Call, receipt: Receipt) -> Receipt:
     """Take the steps that are due and need no merchant, if any, and store where they lead."""
     # Another flow is at work on a receipt that the merchant is being asked about.
     moved = receipt if receipt.id in call.asked else payments.advance(call, receipt)

@@ -87,7 +87,7 @@ def get_all(call: Call, args: params.ReceiptsGetAll) -> list[dict[str, Any]]:
     # In the recorded sample both ends are the same moment, long before the receipts that come back.
     period = None if args.from_ == args.to else (args.from_, args.to)
     page = call.state.list_receipts(period, count=args.count, offset=args.offset)
-    return [call.shapes.listed(flows.settled(call, receipt)) for receipt in page]
+    return [call.shapes.listed(flows.apply_due(call, receipt)) for receipt in page]
 
 
 def confirm_hold(call: Call, args: params.ReceiptsConfirmHold) -> Flow[dict[str, Any]]:
