@@ -138,13 +138,30 @@ class Charges:
     def get(self, id: str) -> Charge:
         """Read a charge.
 
+        Args:
+            id: Id of the charge.
+
+        Returns:
+            The charge as it is stored; Payme is not asked.
+
         Raises:
+            InvalidArgument: That can't be an id.
             ChargeNotFound: There is none.
         """
         return self._run(self._procedures.get(id))
 
     def history(self, id: str) -> list[Event]:
-        """Read why a charge is what it is: its events, oldest first."""
+        """Read why a charge is what it is.
+
+        Args:
+            id: Id of the charge.
+
+        Returns:
+            Its events, the oldest first; none for an id that is not known.
+
+        Raises:
+            InvalidArgument: That can't be an id.
+        """
         return self._ledger.history(orders.check_id(id))
 
     def iterate(
@@ -158,17 +175,39 @@ class Charges:
 
         Yields:
             Charges.
+
+        Raises:
+            InvalidArgument: There is no such state, or `since` has no time zone.
         """
         return self._ledger.iterate(orders.check_state(state), orders.check_since(since))
 
     def advance(self, id: str) -> Charge:
-        """Drive a charge as far as it goes now; safe to call at any time, from anywhere."""
+        """Drive a charge as far as it goes now; safe to call at any time, from anywhere.
+
+        Args:
+            id: Id of the charge.
+
+        Returns:
+            The charge; as it is stored, if another process drives it at the moment.
+
+        Raises:
+            InvalidArgument: That can't be an id.
+            ChargeNotFound: There is no such charge.
+        """
         return self._run(self._procedures.advance(id))
 
     def confirm(self, id: str, *, deadline: float = 15.0) -> Charge:
         """Take what a charge holds.
 
+        Args:
+            id: Id of the charge.
+            deadline: Seconds to wait here; what is not proven by then goes on in `run`.
+
+        Returns:
+            The charge: `paid` when the money was taken; one that was confirmed before as it is.
+
         Raises:
+            InvalidArgument: That can't be an id, or `deadline` is no positive number.
             ChargeNotFound: There is no such charge.
             ChargeConflict: It holds nothing.
         """
@@ -177,10 +216,15 @@ class Charges:
     def refund(self, id: str, *, deadline: float = 15.0) -> Charge:
         """Give the money of a paid charge back.
 
+        Args:
+            id: Id of the charge.
+            deadline: Seconds to wait here; what is not proven by then goes on in `run`.
+
         Returns:
             The charge: `refunded` when the money went back, `paid` when the billing refused.
 
         Raises:
+            InvalidArgument: That can't be an id, or `deadline` is no positive number.
             ChargeNotFound: There is no such charge.
             ChargeConflict: It is not paid.
         """
@@ -189,17 +233,35 @@ class Charges:
     def cancel(self, id: str, *, deadline: float = 15.0) -> Charge:
         """Give a charge up: no other payment is begun, and its receipt is cancelled.
 
+        Args:
+            id: Id of the charge.
+            deadline: Seconds to wait here; what is not proven by then goes on in `run`.
+
         Returns:
             The charge: `failed`, or `paid` when the money was taken before.
 
         Raises:
+            InvalidArgument: That can't be an id, or `deadline` is no positive number.
             ChargeNotFound: There is no such charge.
             ChargeConflict: It is paid (then `refund` it) or rests otherwise.
         """
         return self._run(self._procedures.command(id, "cancel", _until(deadline)))
 
     def retry(self, id: str, *, deadline: float = 15.0) -> Charge:
-        """Try a refused or failed charge again, with the card that it has."""
+        """Try a refused or failed charge again, with the card that it has.
+
+        Args:
+            id: Id of the charge.
+            deadline: Seconds to wait here; what is not proven by then goes on in `run`.
+
+        Returns:
+            The charge. Look at `is_paid`, as after `charge`.
+
+        Raises:
+            InvalidArgument: That can't be an id, or `deadline` is no positive number.
+            ChargeNotFound: There is no such charge.
+            ChargeConflict: It is neither refused nor failed.
+        """
         return self._run(self._procedures.command(id, "retry", _until(deadline)))
 
     def pay_with(
@@ -216,9 +278,13 @@ class Charges:
             id: Id of the charge.
             token: Token of a verified card; or give `customer`.
             customer: Whose default card pays; or give `token`.
-            deadline: Seconds to wait here.
+            deadline: Seconds to wait here; what is not proven by then goes on in `run`.
+
+        Returns:
+            The charge. Look at `is_paid`, as after `charge`.
 
         Raises:
+            InvalidArgument: That is no token, or not exactly one of both was given.
             ChargeNotFound: There is no such charge.
             ChargeConflict: It is neither refused nor failed.
             CardNotFound: The customer has no default card.
@@ -234,10 +300,15 @@ class Charges:
         For a charge that `needs_attention`, after a person has looked at the receipt with Payme.
         Nothing is paid or cancelled.
 
+        Args:
+            id: Id of the charge.
+            deadline: Seconds to wait here for the answer.
+
         Returns:
             The charge: ended by what its receipt shows, or as it was if that is no end.
 
         Raises:
+            InvalidArgument: That can't be an id, or `deadline` is no positive number.
             ChargeNotFound: There is no such charge.
             ChargeConflict: It needs no attention.
         """

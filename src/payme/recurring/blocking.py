@@ -171,6 +171,9 @@ class Recurring:
             every: Length of a period.
             anchor: Date that the dates are counted from.
 
+        Returns:
+            The subscription as it is stored.
+
         Raises:
             InvalidArgument: An argument is not what is expected, or none is given.
             SubscriptionNotFound: There is no such subscription.
@@ -180,6 +183,12 @@ class Recurring:
 
     def pause(self, id: str) -> Subscription:
         """Skip what becomes due until it is resumed.
+
+        Args:
+            id: Id of the subscription.
+
+        Returns:
+            The subscription as it is stored.
 
         Raises:
             SubscriptionNotFound: There is no such subscription.
@@ -195,6 +204,9 @@ class Recurring:
         Args:
             id: Id of the subscription.
             restart: Begin a period today; otherwise the dates stay as they are.
+
+        Returns:
+            The subscription as it is stored.
 
         Raises:
             InvalidArgument: `restart` of one that is ending: its period is paid.
@@ -216,6 +228,9 @@ class Recurring:
             at_period_end: Let it run to the end of its period.
             collect_open: Go on collecting a period that is not paid yet.
 
+        Returns:
+            The subscription as it is stored.
+
         Raises:
             SubscriptionNotFound: There is no such subscription.
         """
@@ -230,6 +245,9 @@ class Recurring:
             id: Id of the subscription.
             token: Token of a verified card that may be charged again; or give `customer`.
             customer: Whose default card pays from now on; or give `token`.
+
+        Returns:
+            The subscription as it is stored.
 
         Raises:
             InvalidArgument: That is no token, or not exactly one of both was given.
@@ -267,6 +285,12 @@ class Recurring:
     def retry(self, id: str) -> Subscription:
         """Try an unpaid period again at once, or collect what was missed before it was parked.
 
+        Args:
+            id: Id of the subscription.
+
+        Returns:
+            The subscription as it is stored; `run` tries the period, or `charges.advance` at once.
+
         Raises:
             SubscriptionNotFound: There is no such subscription.
             SubscriptionConflict: Nothing is unpaid, or it was tried 15 times in 30 days.
@@ -278,6 +302,12 @@ class Recurring:
     def get(self, id: str) -> Subscription:
         """Read a subscription.
 
+        Args:
+            id: Id of the subscription.
+
+        Returns:
+            The subscription as it is stored.
+
         Raises:
             SubscriptionNotFound: There is none.
         """
@@ -286,6 +316,13 @@ class Recurring:
     def is_entitled(self, id: str) -> bool:
         """Return whether the payer may use now what the subscription grants.
 
+        Args:
+            id: Id of the subscription.
+
+        Returns:
+            True in a trial, while it is active or parked, in the days of grace of a refused period,
+            and to the end of one that was cancelled, unless its last period was not paid.
+
         Raises:
             SubscriptionNotFound: There is no such subscription.
         """
@@ -293,6 +330,12 @@ class Recurring:
 
     def periods(self, id: str) -> list[Period]:
         """Read the periods of a subscription that were opened or skipped, in their order.
+
+        Args:
+            id: Id of the subscription.
+
+        Returns:
+            The periods, the first first; those to come are not among them.
 
         Raises:
             SubscriptionNotFound: There is no such subscription.
@@ -307,11 +350,21 @@ class Recurring:
 
         Args:
             limit: How many at most.
+
+        Returns:
+            The notices, each with subscription, period, kind and amount in tiyin.
+
+        Raises:
+            InvalidArgument: `limit` is no positive number.
         """
         return self._keeper.read(ledger.outbox, asked.limit(limit))
 
     def sent(self, message: Message) -> None:
-        """Note that a notice was sent."""
+        """Note that a notice was sent, so that `outbox` does not give it again.
+
+        Args:
+            message: As `outbox` gave it.
+        """
         self._keeper.do(ledger.mark_sent, message, self._now())
 
     def tick(self, now: float | None = None) -> int:

@@ -81,11 +81,20 @@ class AsyncWallet:
         Returns:
             The cards; one whose removal was begun is among them until Payme has said that it is
             done. Look at `can_be_charged`.
+
+        Raises:
+            InvalidArgument: That is no customer's id.
         """
         return await self._run(self._procedures.of(customer))
 
     async def get(self, card_id: str) -> SavedCard:
         """Read a card.
+
+        Args:
+            card_id: Id of the card.
+
+        Returns:
+            The card as it is stored; Payme is not asked.
 
         Raises:
             CardNotFound: There is none.
@@ -93,10 +102,19 @@ class AsyncWallet:
         return await self._run(self._procedures.get(card_id))
 
     async def default(self, customer: str) -> SavedCard | None:
-        """Read the card that `charge(customer=…)` takes; None if there is none.
+        """Read the card that `charge(customer=…)` takes.
 
         It may be one that can't be charged, such as an expired one: then nothing is charged until
         another is chosen or added with `default=True`.
+
+        Args:
+            customer: Id of the customer.
+
+        Returns:
+            The card; None if the customer has none.
+
+        Raises:
+            InvalidArgument: That is no customer's id.
         """
         return await self._run(self._procedures.default(customer))
 
@@ -106,6 +124,9 @@ class AsyncWallet:
         Args:
             card_id: Id of the card. One that came from a browser belongs to whom it belongs: see
                 that it is among `list(customer)`.
+
+        Returns:
+            The card.
 
         Raises:
             CardNotFound: There is no such card.
