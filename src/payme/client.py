@@ -99,6 +99,9 @@ class _Client(Generic[TransportT, ReceiptsT]):
 
         Returns:
             A sibling; closing it leaves the pool open.
+
+        Raises:
+            InvalidArgument: One of them is no positive number.
         """
         now = self._session.limits
         limits = configuration.limits(

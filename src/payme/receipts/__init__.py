@@ -302,6 +302,12 @@ class Receipts:
 
         Yields:
             Receipts, each once.
+
+        Raises:
+            InvalidArgument: Refused before sending, when the first receipt is asked for.
+            OutcomeUnknown: No answer to any attempt for a page; nothing was changed.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.get_all
         """
         pages = Paginator(from_, to)
         while not pages.done:
@@ -597,6 +603,12 @@ class AsyncReceipts:
 
         Yields:
             Receipts, each once.
+
+        Raises:
+            InvalidArgument: Refused before sending, when the first receipt is asked for.
+            OutcomeUnknown: No answer to any attempt for a page; nothing was changed.
+
+        Source: https://developer.help.paycom.uz/metody-subscribe-api/receipts.get_all
         """
         pages = Paginator(from_, to)
         while not pages.done:

@@ -83,7 +83,7 @@ class SandboxClock:
         return f"SandboxClock({iso(self.now())}, frozen={self.frozen})"
 
     def now(self) -> int:
-        """Tell the time in ms since 1970."""
+        """Return the time in ms since 1970."""
         offset, frozen_at = self._setting
         return self._source() + offset if frozen_at is None else frozen_at
 
@@ -150,7 +150,11 @@ class SandboxClock:
         return stands
 
     def resume(self) -> int:
-        """Let the clock run on from where it stands, without a jump. Returns the time in ms."""
+        """Let the clock run on from where it stands, without a jump.
+
+        Returns:
+            The time in ms.
+        """
         with self._lock:
             if self._setting.frozen_at is not None:
                 self._set(self._setting.frozen_at)

@@ -51,11 +51,21 @@ class Merchant:
 
         Args:
             count: How many at most; of more, the newest.
+
+        Returns:
+            The transactions, with amounts in tiyin and times in ms.
         """
         return self._driver.runner.run(lambda state: state.last_transactions(count))[::-1]
 
     def transaction(self, receipt_id: str) -> MerchantTransaction | None:
-        """Find what the merchant last said about a receipt's transaction."""
+        """Find what the merchant last said about a receipt's transaction.
+
+        Args:
+            receipt_id: Id of the receipt, which is the transaction's.
+
+        Returns:
+            The transaction; None if the merchant said nothing yet.
+        """
         return self._driver.runner.run(lambda state: state.get_transaction(receipt_id))
 
     def difference(self) -> list[Difference]:
@@ -94,7 +104,14 @@ class Merchant:
         return rows + [row for row in found if row not in rows]
 
     def check(self, receipt_id: str) -> MerchantReply:
-        """Ask CheckTransaction."""
+        """Ask CheckTransaction.
+
+        Args:
+            receipt_id: Id of the receipt, which is the transaction's.
+
+        Returns:
+            What the merchant answered, or why it did not.
+        """
         return self._ask("CheckTransaction", {"id": receipt_id}, receipt_id)
 
     def statement(self, from_: int, to: int) -> MerchantReply:
@@ -103,6 +120,9 @@ class Merchant:
         Args:
             from_: First moment in ms.
             to: Last moment in ms.
+
+        Returns:
+            What the merchant answered, or why it did not.
         """
         return self._ask("GetStatement", {"from": from_, "to": to})
 
@@ -110,6 +130,12 @@ class Merchant:
         """Ask ChangePassword; if the merchant agrees, it is asked with the new one from then on.
 
         Payme's templates have the method, its pages no longer do.
+
+        Args:
+            password: The new password.
+
+        Returns:
+            What the merchant answered, or why it did not.
         """
         self._driver.engine.keep_secret(password)
         reply = self._ask("ChangePassword", {"password": password})
@@ -119,6 +145,9 @@ class Merchant:
 
     def retry(self, receipt_id: str) -> Receipt:
         """Take up a payment before its time, or one that was left to a person (state 20).
+
+        Args:
+            receipt_id: Id of the receipt.
 
         Returns:
             The receipt as it is then.

@@ -60,33 +60,78 @@ class Records:
         Args:
             count: How many at most.
             offset: How many of the newest to skip.
+
+        Returns:
+            The receipts as they are stored, with amounts in tiyin and times in ms.
         """
         # SQLite knows no larger number, and no list is longer.
         count, offset = min(count, _LONGEST), min(offset, _LONGEST)
         return self._up_to_date(lambda state: state.list_receipts(None, count=count, offset=offset))
 
     def receipt(self, receipt_id: str) -> Receipt | None:
-        """Find a receipt where the clock has brought it; None if there is none with that id."""
+        """Find a receipt where the clock has brought it.
+
+        Args:
+            receipt_id: Its id.
+
+        Returns:
+            The receipt; None if there is none with that id.
+        """
         return self._up_to_date(lambda state: state.get_receipt(receipt_id))
 
     def entries(self, receipt_id: str) -> list[LedgerEntry]:
-        """List the movements of money of one receipt, the oldest first."""
+        """List the movements of money of one receipt.
+
+        Args:
+            receipt_id: Its id.
+
+        Returns:
+            The movements, the oldest first, with amounts in tiyin; none for an unknown id.
+        """
         return self._run(lambda state: state.entries(receipt_id))
 
     def cards(self, count: int = 50) -> list[Card]:
-        """List cards, the one that was used last first, removed ones included."""
+        """List cards, removed ones included.
+
+        Args:
+            count: How many at most.
+
+        Returns:
+            The cards, the one that was used last first.
+        """
         return self._run(lambda state: state.last_cards(min(count, _LONGEST)))
 
     def last_entries(self, count: int = 50) -> list[LedgerEntry]:
-        """List the end of the ledger, the newest entry first."""
+        """List the end of the ledger.
+
+        Args:
+            count: How many movements of money at most.
+
+        Returns:
+            The movements, the newest first, with amounts in tiyin.
+        """
         return self._up_to_date(lambda state: state.last_entries(min(count, _LONGEST)))
 
     def last_sms(self, count: int = 50) -> list[Sms]:
-        """List the end of the outbox, the newest message first."""
+        """List the end of the outbox.
+
+        Args:
+            count: How many messages at most.
+
+        Returns:
+            The messages, the newest first.
+        """
         return self._run(lambda state: state.last_sms(min(count, _LONGEST)))
 
     def debits(self, receipt_id: str) -> int:
-        """Count how often a card was debited or held for a receipt. More than 1 is a bug."""
+        """Count how often a card was debited or held for a receipt.
+
+        Args:
+            receipt_id: Its id.
+
+        Returns:
+            How often; more than 1 is a bug.
+        """
         entries = self._run(lambda state: state.entries(receipt_id))
         return sum(entry.kind in {"debit", "hold"} for entry in entries)
 

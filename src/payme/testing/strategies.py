@@ -80,6 +80,9 @@ def amounts(min_value: int = 1, max_value: int = MAX_TIYIN) -> SearchStrategy[in
     Args:
         min_value: Smallest amount in tiyin.
         max_value: Largest amount in tiyin.
+
+    Returns:
+        A strategy of whole numbers.
     """
     return st.integers(min_value, max_value)
 
@@ -89,6 +92,12 @@ def accounts(fields: Iterable[str] = ("order_id",)) -> SearchStrategy[dict[str, 
 
     Args:
         fields: Names of the cash-box's account fields, at least one.
+
+    Returns:
+        A strategy of dictionaries with those names for keys.
+
+    Raises:
+        ValueError: There is no field.
     """
     values: SearchStrategy[str | int] = st.integers(0, MAX_TIYIN) | _TEXT
     names = list(fields)
@@ -102,6 +111,12 @@ def cards(*behaviours: Behaviour) -> SearchStrategy[KnownCard]:
 
     Args:
         behaviours: Which to draw, such as `"normal"` or `"insufficient_funds"`; all by default.
+
+    Returns:
+        A strategy of test cards.
+
+    Raises:
+        ValueError: No test card does that.
     """
     chosen = [
         card for card in TEST_CARDS.values() if not behaviours or card.behaviour in behaviours
@@ -117,6 +132,9 @@ def card_numbers() -> SearchStrategy[str]:
 
     The sandbox has never heard of them. A real card may have such a number, so don't send them to
     Payme.
+
+    Returns:
+        A strategy of texts of 16 digits.
     """
     middle = st.text("0123456789", min_size=_CARD_DIGITS - 5, max_size=_CARD_DIGITS - 5)
     bodies = st.builds("{}{}".format, st.sampled_from(_CARD_PREFIXES), middle)
@@ -134,6 +152,9 @@ def details(amount: int | None = None) -> SearchStrategy[Detail]:
 
     Args:
         amount: What they add up to, in tiyin; by default each has a sum of its own.
+
+    Returns:
+        A strategy of details.
     """
     if amount is None:
         return amounts(max_value=_MAX_DETAIL).flatmap(details)
@@ -152,6 +173,9 @@ def receipts(
     Args:
         states: In which states; in any by default.
         amount: Where the amounts come from, in tiyin; `amounts()` by default.
+
+    Returns:
+        A strategy of receipts.
     """
     chosen = sorted(ReceiptState if states is None else states)
     return _receipts(st.sampled_from(chosen), amounts() if amount is None else amount)
