@@ -1,8 +1,8 @@
-"""The README as a package index shows it, and the project's addresses: `[tool.payme]` sets both.
+"""The README as a package index shows it, and the project's addresses.
 
-An index shows the README away from its files, so its links to them must be whole addresses. Until
-`repository` is set, such links become plain text and pictures are left out: no link is better than
-a dead one.
+`[tool.hatch.metadata.hooks.custom]` of `pyproject.toml` sets both. An index shows the README away
+from its files, so its links to them must be whole addresses. Until `repository` is set, such links
+become plain text and pictures are left out: no link is better than a dead one.
 """
 
 import re
