@@ -35,7 +35,9 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what was skipped; each reason names what is missing here, or what makes no sense."""
+    """Say what was left out; each reason names what is missing here, or what makes no sense."""
+    if terminalreporter.config.option.markexpr == "not slow":
+        terminalreporter.line("the slow tests were left out: make test-all runs them, too")
     reports = terminalreporter.stats.get("skipped", [])
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
     if reasons:

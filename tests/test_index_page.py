@@ -14,7 +14,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 @pytest.fixture(scope="module")
 def hook():
-    pytest.importorskip("hatchling", reason="pip install hatchling: no hatchling")
+    pytest.importorskip("hatchling", reason="needs hatchling: pip install hatchling")
     spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

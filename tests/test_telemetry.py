@@ -15,7 +15,7 @@ from payme.sandbox import Sandbox
 from payme.transport.base import TransportError
 from payme.transport.memory import AsyncMemoryTransport
 
-pytest.importorskip("opentelemetry.sdk", reason="needs opentelemetry-sdk")
+pytest.importorskip("opentelemetry.sdk", reason="needs pip install opentelemetry-sdk")
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader

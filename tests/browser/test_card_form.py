@@ -61,7 +61,9 @@ def opened(page: Any, url: str, language: str = "en") -> Payer:
 
 
 def axe(page: Any) -> list[str]:
-    api = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python")
+    api = pytest.importorskip(
+        "axe_playwright_python", reason="needs axe: pip install axe-playwright-python"
+    )
     page.evaluate((Path(api.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
     found = page.evaluate("axe.run('payme-card-form')")
     return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found["violations"]]

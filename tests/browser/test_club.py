@@ -112,7 +112,9 @@ class Person:
         page = self.page
         wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert wide <= 0, page.url
-        api = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python")
+        api = pytest.importorskip(
+            "axe_playwright_python", reason="needs axe: pip install axe-playwright-python"
+        )
         page.evaluate((Path(api.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
         found = page.evaluate("axe.run()")
         said = [f"{one['id']}: {one['nodes'][0]['html']}" for one in found["violations"]]

@@ -89,7 +89,9 @@ def a_day_of_calls(sandbox: Sandbox) -> dict[str, str]:
 
 def inspect(page: Any, *, width: int) -> None:
     """See that axe finds nothing, nothing sticks out and no table hides a column."""
-    api = pytest.importorskip("axe_playwright_python", reason="needs axe-playwright-python")
+    api = pytest.importorskip(
+        "axe_playwright_python", reason="needs axe: pip install axe-playwright-python"
+    )
     page.evaluate((Path(api.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
     found = page.evaluate("axe.run()")
     said = [f"{one['id']}: {one['nodes'][0]['html']}" for one in found["violations"]]

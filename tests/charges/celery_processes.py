@@ -20,11 +20,11 @@ TESTS = Path(__file__).parents[1]
 
 
 def skip_without(broker):
-    port = {REDIS: 6379, RABBITMQ: 5672}[broker]
+    port, package = {REDIS: (6379, "redis-server"), RABBITMQ: (5672, "rabbitmq-server")}[broker]
     try:
         socket.create_connection(("127.0.0.1", port), 2).close()
     except OSError:
-        pytest.skip(f"no broker on port {port} here: {broker.partition(':')[0]} is missing")
+        pytest.skip(f"needs a broker on port {port}: apt-get install {package}, and start it")
 
 
 class Broker:

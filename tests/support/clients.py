@@ -15,7 +15,7 @@ BLOCKING, ASYNCIO = "blocking", "asyncio"
 STYLES = [BLOCKING, ASYNCIO]
 
 _WITHOUT_UVLOOP = pytest.mark.skipif(
-    importlib.util.find_spec("uvloop") is None, reason="uvloop is not installed"
+    importlib.util.find_spec("uvloop") is None, reason="needs uvloop: pip install uvloop"
 )
 UVLOOP = ("asyncio", {"use_uvloop": True})
 LOOPS = [

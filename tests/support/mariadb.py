@@ -38,7 +38,7 @@ def mariadb_database() -> Iterator[dict[str, Any]]:
             **server, autocommit=True, connect_timeout=3, ssl_disabled=True
         )
     except pymysql.OperationalError as error:
-        pytest.skip(f"no MariaDB answers, see PAYME_TEST_MARIADB_URL: {error}")
+        pytest.skip(f"needs MariaDB: start a server, or set PAYME_TEST_MARIADB_URL ({error})")
     name = f"payme_{uuid.uuid4().hex[:12]}"
     with connection, connection.cursor() as cursor:
         # With a collation that takes `a` and `A` for the same, as servers usually have it.
