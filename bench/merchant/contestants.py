@@ -73,7 +73,7 @@ class Contestant:
 
     @property
     def has_shop(self) -> bool:
-        """Tell whether it takes payments at all."""
+        """Return whether it takes payments at all."""
         return self.role != "bare"
 
 

@@ -135,7 +135,7 @@ def described(name: str, value: Any) -> str:
 
 
 def is_near(value: Any, _: dict[str, Any]) -> bool:
-    """Tell whether a moment is now."""
+    """Return whether a moment is now."""
     return isinstance(value, int) and abs(value - now_ms()) < NEAR_MS
 
 

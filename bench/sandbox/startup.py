@@ -117,7 +117,7 @@ def answered(*options: str) -> float:
 
 
 def answers(port: int) -> bool:
-    """Tell whether a call is answered."""
+    """Return whether a call is answered."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=GIVE_UP_S)
     try:
         connection.request("POST", "/api", b"{}")
