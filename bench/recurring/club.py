@@ -16,7 +16,7 @@ from payme.charges import Charges
 from payme.charges.core import Means
 from payme.recurring import Recurring, core, rows
 from payme.recurring.calendar import Every, Terms
-from payme.recurring.rule import Rule
+from payme.recurring.rule import SubscriptionRule
 from payme.redact import Secret
 from payme.transport.memory import MemoryTransport
 
@@ -73,7 +73,7 @@ def opening() -> float:
 
 def member(day: int) -> Subscription:
     """Return a member who signed up on a day, has paid, and was told of the next payment."""
-    rule = Rule(
+    rule = SubscriptionRule(
         account={"member": FIRST}, at=time(10), timezone="Asia/Tashkent", missed="latest",
         description="Club",
     )  # fmt: skip

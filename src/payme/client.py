@@ -12,7 +12,7 @@ from payme.configuration import Environment
 from payme.errors import ConfigurationError, lost_in
 from payme.protocol import calls, flows
 from payme.protocol.calls import Call
-from payme.protocol.flows import Flow, Session, Sleep, Step
+from payme.protocol.flows import CallStep, Flow, Session, Sleep
 from payme.receipts import AsyncReceipts, Receipts
 from payme.transport.base import AsyncTransport, Proxy, Transport
 from payme.transport.lazy import LazyAsyncTransport, LazyTransport
@@ -222,7 +222,7 @@ class Payme(_Client[Transport, Receipts]):
             self._tell(error)
             raise
 
-    def _perform(self, step: Step) -> Any:
+    def _perform(self, step: CallStep) -> Any:
         return runtime.perform(self._transport, step)
 
     def close(self) -> None:
@@ -310,7 +310,7 @@ class AsyncPayme(_Client[AsyncTransport, AsyncReceipts]):
             self._tell(error)
             raise
 
-    async def _perform(self, step: Step) -> Any:
+    async def _perform(self, step: CallStep) -> Any:
         if isinstance(step, Sleep):
             import asyncio
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from payme import redact
 from payme.errors import PaymeError
 from payme.protocol.calls import Call
-from payme.protocol.flows import Runtime, Sleep, Step
+from payme.protocol.flows import CallStep, Runtime, Sleep
 from payme.transport.base import Transport
 
 
@@ -102,7 +102,7 @@ def _note(call: Call[Any], started: float, came: object, attempts: int) -> None:
     log.log(level, told, call.method, about, shown, took, attempts)
 
 
-def perform(transport: Transport, step: Step) -> Any:
+def perform(transport: Transport, step: CallStep) -> Any:
     """Carry out a step of a client's flow, blocking."""
     return time.sleep(step.seconds) if isinstance(step, Sleep) else transport.send(step)
 

@@ -12,7 +12,7 @@ from payme.charges import orders
 from payme.charges.core import PATIENT, Charge, ChargeState, Event, Policy, Save
 from payme.charges.ledger import AsyncLedger, Stored
 from payme.charges.pace import Pace, since_1970
-from payme.charges.procedures import Ask, Flow, Procedures, Step
+from payme.charges.procedures import Ask, Flow, Procedures, ProcedureStep
 from payme.charges.procedures import until as _until
 from payme.client import AsyncPayme
 from payme.protocol.inputs import Detail, Payer
@@ -399,7 +399,7 @@ class AsyncCharges:
     async def _run(self, flow: Flow[T]) -> T:
         return await driver.arun(flow, self._perform)
 
-    async def _perform_at(self, pace: Pace, step: Step) -> Any:
+    async def _perform_at(self, pace: Pace, step: ProcedureStep) -> Any:
         """Carry a step out, and let the pace of a run learn from what Payme answers."""
         if not isinstance(step, Request):
             return await self._perform(step)
@@ -411,7 +411,7 @@ class AsyncCharges:
         pace.heard(reply)
         return reply
 
-    async def _perform(self, step: Step) -> Any:
+    async def _perform(self, step: ProcedureStep) -> Any:
         if isinstance(step, Ask):
             return await step.act(cast("Any", self._ledger))
         if isinstance(step, Save):

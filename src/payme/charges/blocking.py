@@ -13,7 +13,7 @@ from payme.charges import orders
 from payme.charges.core import PATIENT, Charge, ChargeState, Event, Policy, Save
 from payme.charges.ledger import Ledger, Stored
 from payme.charges.pace import Pace, since_1970
-from payme.charges.procedures import Ask, Flow, Procedures, Step
+from payme.charges.procedures import Ask, Flow, Procedures, ProcedureStep
 from payme.charges.procedures import until as _until
 from payme.client import Payme
 from payme.protocol.inputs import Detail, Payer
@@ -392,7 +392,7 @@ class Charges:
     def _run(self, flow: Flow[T]) -> T:
         return driver.run(flow, self._perform)
 
-    def _perform_at(self, pace: Pace, step: Step) -> Any:
+    def _perform_at(self, pace: Pace, step: ProcedureStep) -> Any:
         """Carry a step out, and let the pace of a run learn from what Payme answers."""
         if not isinstance(step, Request):
             return self._perform(step)
@@ -404,7 +404,7 @@ class Charges:
         pace.heard(reply)
         return reply
 
-    def _perform(self, step: Step) -> Any:
+    def _perform(self, step: ProcedureStep) -> Any:
         if isinstance(step, Ask):
             return step.act(self._ledger)
         if isinstance(step, Save):

@@ -310,9 +310,9 @@ class Policy(NamedTuple):
 
 PATIENT: Final = Policy()
 
-Step = Request | Sleep | Save
+ChargeStep = Request | Sleep | Save
 
-Flow = Generator[Step, Any, T]
+Flow = Generator[ChargeStep, Any, T]
 
 
 def advance(

@@ -32,9 +32,9 @@ class Ask(NamedTuple):
     act: Callable[[Ledger], Any]
 
 
-Step = core.Step | Ask
+ProcedureStep = core.ChargeStep | Ask
 
-Flow = Generator[Step, Any, T]
+Flow = Generator[ProcedureStep, Any, T]
 
 
 def asked(act: Callable[[Ledger], T]) -> Flow[T]:

@@ -25,7 +25,7 @@ class FormError(NamedTuple):
     text: Text
 
 
-class Rule(NamedTuple):
+class KeyRule(NamedTuple):
     """Which key an answer of Payme's has; the first rule that fits is taken."""
 
     code: int
@@ -219,14 +219,14 @@ _BY_CODE: Final = {-31151: "card_bound", -31400: "token_gone", -32500: "token_go
 _CARDS: Final = (*range(-32799, -31999), *range(-31599, -30999), -31900, -31901)
 
 
-def _rules() -> tuple[Rule, ...]:
+def _rules() -> tuple[KeyRule, ...]:
     # At cards.create -32602 is a number or an expiry of a wrong form; at verify, a code of one.
-    found = [Rule(-32602, "card_unknown", CREATE), Rule(-32602, "code_wrong", VERIFY)]
+    found = [KeyRule(-32602, "card_unknown", CREATE), KeyRule(-32602, "code_wrong", VERIFY)]
     for entry in ENTRIES:
         key = _BY_CODE.get(entry.code) or _KEYS.get(entry.kind)
         if key and entry.code in _CARDS:
             found += [
-                Rule(entry.code, key, method, entry.message.removeprefix("(?i)"))
+                KeyRule(entry.code, key, method, entry.message.removeprefix("(?i)"))
                 for method in entry.methods or ("",)
             ]
     return tuple(found)

@@ -171,9 +171,9 @@ RowStep = (
     | ListTransactions
     | ListWaiting
 )
-Step = FindOrder | HasHook | Notify | RowStep
+MerchantStep = FindOrder | HasHook | Notify | RowStep
 
-Steps = Generator[Step, Any, T]
+Steps = Generator[MerchantStep, Any, T]
 
 Scope = Literal["read", "insert", "cursor", "transaction"]
 

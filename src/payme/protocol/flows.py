@@ -39,9 +39,9 @@ class Sleep(NamedTuple):
     seconds: float
 
 
-Step = Request | Sleep
+CallStep = Request | Sleep
 
-Flow = Generator[Step, Any, T]
+Flow = Generator[CallStep, Any, T]
 
 
 class Credentials:

@@ -16,7 +16,7 @@ from payme.recurring import asked, behind, ledger
 from payme.recurring.behind import Watch
 from payme.recurring.blocking import DAY, TEN
 from payme.recurring.core import Period, Subscription
-from payme.recurring.ledger import Act, Step
+from payme.recurring.ledger import Act, LedgerStep
 from payme.recurring.rows import AsyncKeeper, Message, Source
 from payme.recurring.rule import AfterRetries, Missed, check_id
 
@@ -230,6 +230,6 @@ class AsyncRecurring:
         return await self._keeper.do(ledger.command, known, act, source, self._now())
 
     async def _perform(self, step: Any) -> Any:
-        if isinstance(step, Step):
+        if isinstance(step, LedgerStep):
             return await self._keeper.do(step.act, *step.arguments)
         return await self._charges._perform(step)  # pyright: ignore[reportPrivateUsage]

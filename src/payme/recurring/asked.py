@@ -16,7 +16,7 @@ from payme.recurring import core, ledger
 from payme.recurring.behind import Watch, watching
 from payme.recurring.calendar import Wall
 from payme.recurring.core import Change, Period, Subscription
-from payme.recurring.ledger import Act, Step
+from payme.recurring.ledger import Act, LedgerStep
 from payme.recurring.rows import Source
 from payme.recurring.rule import check_day, check_every, check_id, check_rule, check_timezone
 
@@ -173,7 +173,7 @@ def ticking(watch: Watch, session: Session, clock: float, now: float) -> Generat
         raise
 
 
-def _pages(now: float) -> Generator[Step, Any, int]:
+def _pages(now: float) -> Generator[LedgerStep, Any, int]:
     """Do what is due, page by page; one that fails does not hold the others up.
 
     Args:
@@ -187,9 +187,9 @@ def _pages(now: float) -> Generator[Step, Any, int]:
     done = 0
     while True:
         try:
-            ids = yield Step(ledger.tick_page, (now, PAGE, failed))
+            ids = yield LedgerStep(ledger.tick_page, (now, PAGE, failed))
         except Exception:
-            ids = yield Step(ledger.due_ids, (now, PAGE, failed))
+            ids = yield LedgerStep(ledger.due_ids, (now, PAGE, failed))
             if not ids:
                 raise
             yield from _one_by_one(now, ids, failed)
@@ -198,11 +198,11 @@ def _pages(now: float) -> Generator[Step, Any, int]:
             return done - len(failed)
 
 
-def _one_by_one(now: float, ids: list[str], failed: list[str]) -> Generator[Step, Any, None]:
+def _one_by_one(now: float, ids: list[str], failed: list[str]) -> Generator[LedgerStep, Any, None]:
     """Tick a page whose transaction failed, each in a transaction of its own."""
     for subscription_id in ids:
         try:
-            yield Step(ledger.tick_one, (now, subscription_id))
+            yield LedgerStep(ledger.tick_one, (now, subscription_id))
         except Exception:  # noqa: BLE001 - whatever it is, the others go on
             _LOG.exception("subscription %s could not be ticked", subscription_id)
             failed.append(subscription_id)

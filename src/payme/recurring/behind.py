@@ -39,7 +39,7 @@ from payme.protocol.models import Receipt
 from payme.protocol.states import ReceiptState
 from payme.recurring import ledger
 from payme.recurring.core import Subscription, SubscriptionConflict
-from payme.recurring.ledger import LostReceipt, Step
+from payme.recurring.ledger import LedgerStep, LostReceipt
 
 T = TypeVar("T")
 
@@ -95,7 +95,7 @@ def watching(watch: Watch, session: Session, now: float) -> Flow[None]:
     Raises:
         LedgerBehind: The ledger does not know some of them.
     """
-    mark = yield Step(ledger.mark, ())
+    mark = yield LedgerStep(ledger.mark, ())
     if watch.seen is None or mark is None or mark < watch.seen:
         yield from checking(session, now)
         mark = yield from _moved(mark, now)
@@ -107,7 +107,7 @@ def watching(watch: Watch, session: Session, now: float) -> Flow[None]:
 def _moved(mark: float | None, now: float) -> Flow[float]:
     """Move the mark on; one that is far ahead is the mistake of a clock."""
     moved = now if mark is None or mark > now + SKEW else max(mark, now)
-    yield Step(ledger.move_mark, (moved,))
+    yield LedgerStep(ledger.move_mark, (moved,))
     return moved
 
 
@@ -115,7 +115,7 @@ def dismissing(session: Session, now: float, dismiss: object) -> Flow[None]:
     """Look, unless a person says that what is found is of another ledger."""
     if arguments.flag("dismiss", dismiss):
         # What was created until now lies before it, whatever Payme's clock shows.
-        yield Step(ledger.move_mark, (now + SKEW,))
+        yield LedgerStep(ledger.move_mark, (now + SKEW,))
     else:
         yield from checking(session, now)
 
@@ -126,7 +126,7 @@ def checking(session: Session, now: float) -> Flow[None]:
     Raises:
         LedgerBehind: It does not know some of them.
     """
-    since = yield Step(ledger.watched_since, ())
+    since = yield LedgerStep(ledger.watched_since, ())
     if since is None:
         return
     lost: list[LostReceipt] = []
@@ -136,7 +136,7 @@ def checking(session: Session, now: float) -> Flow[None]:
         carried = [found for found in map(read_receipt, page) if found is not None]
         if carried:
             # The ledger comes second: what is paid by now, it knew before.
-            lost += yield Step(ledger.find_lost, (carried,))
+            lost += yield LedgerStep(ledger.find_lost, (carried,))
     if lost:
         raise LedgerBehind(tuple(sorted(lost, key=lambda one: one.created)))
 
@@ -172,10 +172,10 @@ def adopting(session: Session, receipt_id: object, now: float) -> Flow[Subscript
     if found is None:
         expected = "a receipt that took money, and whose description ends with a period's id"
         raise InvalidArgument("receipt_id", asked_for, expected)
-    charge: Charge | None = yield Step(ledger.charge, (found.charge_id,))
+    charge: Charge | None = yield LedgerStep(ledger.charge, (found.charge_id,))
     if charge is not None and charge.receipt_id not in (None, found.receipt_id):
         yield from _require_cancelled(session, charge)
-    adopted: Subscription = yield Step(ledger.adopt, (found, charge, now))
+    adopted: Subscription = yield LedgerStep(ledger.adopt, (found, charge, now))
     return adopted
 
 

@@ -15,7 +15,7 @@ from payme.errors import ConfigurationError
 from payme.recurring import asked, behind, ledger
 from payme.recurring.behind import Watch
 from payme.recurring.core import Period, Subscription
-from payme.recurring.ledger import Act, Step
+from payme.recurring.ledger import Act, LedgerStep
 from payme.recurring.rows import Keeper, Message, Source
 from payme.recurring.rule import AfterRetries, Missed, check_id
 
@@ -477,6 +477,6 @@ class Recurring:
         return self._keeper.do(ledger.command, known, act, source, self._now())
 
     def _perform(self, step: Any) -> Any:
-        if isinstance(step, Step):
+        if isinstance(step, LedgerStep):
             return self._keeper.do(step.act, *step.arguments)
         return self._charges._perform(step)  # pyright: ignore[reportPrivateUsage]

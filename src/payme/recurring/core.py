@@ -25,7 +25,7 @@ from payme.charges.core import Charge, ChargeState
 from payme.errors import InvalidArgument, PaymeError
 from payme.errors.catalogue import lookup
 from payme.recurring.calendar import Every, Terms, Wall
-from payme.recurring.rule import LONG_NOTICE, MOST_ATTEMPTS, Rule, is_long
+from payme.recurring.rule import LONG_NOTICE, MOST_ATTEMPTS, SubscriptionRule, is_long
 
 DAY: Final = 86_400.0
 # Two attempts of a period are at least this far apart, unless a person asks for one.
@@ -176,7 +176,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     state: SubscriptionState
-    rule: Rule
+    rule: SubscriptionRule
     terms: tuple[Terms, ...]
     next_n: int
     debt: int | None = None
@@ -347,7 +347,11 @@ def is_entitled(subscription: Subscription, last: Period | None, now: float) -> 
 
 
 def create(
-    subscription_id: str, rule: Rule, terms: Terms, now: float, customer: str | None = None
+    subscription_id: str,
+    rule: SubscriptionRule,
+    terms: Terms,
+    now: float,
+    customer: str | None = None,
 ) -> Change:
     """Begin a subscription. Periods that were due before it are none of it.
 

@@ -42,7 +42,7 @@ Act = Callable[[Subscription, Period | None, float], Change | None]
 """What is asked of a subscription: a function of the core's."""
 
 
-class Step(NamedTuple):
+class LedgerStep(NamedTuple):
     """A step of a flow: a transaction, in which a function of this module's is called."""
 
     act: Callable[..., Any]

@@ -15,7 +15,7 @@ from payme.charges.saved import StoredCard
 from payme.charges.vault import Vault
 from payme.recurring.calendar import Terms
 from payme.recurring.core import Notice, Period, PeriodState, Subscription, SubscriptionState
-from payme.recurring.rule import Rule
+from payme.recurring.rule import SubscriptionRule
 
 T = TypeVar("T")
 
@@ -266,7 +266,7 @@ _STATES: Final = {state.value: state for state in SubscriptionState}
 _PERIOD_STATES: Final = {state.value: state for state in PeriodState}
 _DECODE: Final[dict[str, Callable[[Any], Any]]] = {
     "state": _STATES.__getitem__,
-    "rule": msgspec.json.Decoder(Rule).decode,
+    "rule": msgspec.json.Decoder(SubscriptionRule).decode,
     "terms": msgspec.json.Decoder(tuple[Terms, ...]).decode,
     "openings": msgspec.json.Decoder(tuple[float, ...]).decode,
 }

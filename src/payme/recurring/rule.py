@@ -30,7 +30,7 @@ _NOTICE: Final = 3
 _MOST_NOTICE: Final = 30
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
+class SubscriptionRule(msgspec.Struct, frozen=True, kw_only=True):
     """How a subscription goes, as it was created; what `change` changes is in `Terms`.
 
     Attributes:
@@ -88,7 +88,7 @@ def check_rule(
     after_retries: object,
     notice_days: object,
     description: object,
-) -> tuple[Rule, Terms]:
+) -> tuple[SubscriptionRule, Terms]:
     """Check what a subscription is created with; arguments as for `Recurring.create`.
 
     `today` is the date in the time zone of the subscription, which was checked before.
@@ -110,7 +110,7 @@ def check_rule(
     if last is not None and last <= max(start, today):
         raise InvalidArgument("ends", str(last), "a day after the first payment")
     terms = Terms(first=0, amount=money.tiyin(amount), every=length, anchor=start)
-    rule = Rule(
+    rule = SubscriptionRule(
         account=arguments.account(account),
         at=_check_time(at),
         timezone=timezone,

@@ -8,7 +8,7 @@ from payme.charges import saved
 from payme.charges.core import Save
 from payme.charges.ledger import AsyncLedger
 from payme.charges.ledger.cards import cards_of
-from payme.charges.procedures import Ask, Flow, Step
+from payme.charges.procedures import Ask, Flow, ProcedureStep
 from payme.charges.saved import SavedCard
 from payme.client import AsyncPayme
 from payme.wallet.procedures import Procedures
@@ -180,7 +180,7 @@ class AsyncWallet:
     async def _run(self, flow: Flow[T]) -> T:
         return await driver.arun(flow, self._perform)
 
-    async def _perform(self, step: Step) -> Any:
+    async def _perform(self, step: ProcedureStep) -> Any:
         if isinstance(step, Ask):
             return await step.act(self._ledger)
         assert not isinstance(step, Save)  # noqa: S101 - no charge is changed here

@@ -8,7 +8,7 @@ from payme.charges import saved
 from payme.charges.core import Save
 from payme.charges.ledger import Ledger
 from payme.charges.ledger.cards import cards_of
-from payme.charges.procedures import Ask, Flow, Step
+from payme.charges.procedures import Ask, Flow, ProcedureStep
 from payme.charges.saved import SavedCard
 from payme.client import Payme
 from payme.wallet.procedures import Procedures
@@ -181,7 +181,7 @@ class Wallet:
     def _run(self, flow: Flow[T]) -> T:
         return driver.run(flow, self._perform)
 
-    def _perform(self, step: Step) -> Any:
+    def _perform(self, step: ProcedureStep) -> Any:
         if isinstance(step, Ask):
             return step.act(self._ledger)
         assert not isinstance(step, Save)  # noqa: S101 - no charge is changed here

@@ -83,7 +83,7 @@ class Rows(Protocol):
         ...
 
 
-def operate(rows: Rows, step: flows.Step) -> Any:  # noqa: C901 - a case for each operation
+def operate(rows: Rows, step: flows.MerchantStep) -> Any:  # noqa: C901 - a case for each operation
     """Carry out a step that concerns rows alone.
 
     Args:
@@ -188,7 +188,7 @@ def carry_out(
         RequestTimedOutError: It is not over in time.
     """
 
-    def perform(step: flows.Step) -> Any:
+    def perform(step: flows.MerchantStep) -> Any:
         deadline.require()
         match step:
             case flows.FindOrder(account, method):
@@ -208,7 +208,7 @@ def carry_out(
     return run(work.steps, perform)
 
 
-def _noted(work: flows.Work, step: flows.Step, came: Any) -> Any:
+def _noted(work: flows.Work, step: flows.MerchantStep, came: Any) -> Any:
     # In the scope `insert` the index alone decides; beneath a lock it should have no work.
     if work.scope == "transaction" and isinstance(step, flows.Insert) and came is False:
         _LOG.warning(

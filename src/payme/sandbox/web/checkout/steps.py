@@ -15,8 +15,8 @@ from payme.errors.catalogue import Language
 from payme.protocol.states import ReceiptState
 from payme.sandbox.engine import Receipt
 from payme.sandbox.engine.ids import is_object_id
+from payme.sandbox.web.api_calls import Calls, Reply
 from payme.sandbox.web.backend import Backend
-from payme.sandbox.web.calls import Calls, Reply
 from payme.sandbox.web.checkout.attempts import Attempt, Attempts
 from payme.sandbox.web.checkout.orders import order
 from payme.sandbox.web.checkout.views import GOOD, NO_MERCHANT, OVER, Typed, Views, reason

@@ -10,8 +10,8 @@ from payme.protocol.states import ReceiptState
 from payme.sandbox.engine import Receipt
 from payme.sandbox.engine.shapes import Title, title_in
 from payme.sandbox.engine.testcards import CODE, EXPIRE
+from payme.sandbox.web.api_calls import Reply, merchants_words
 from payme.sandbox.web.backend import Backend
-from payme.sandbox.web.calls import Reply, merchants_words
 from payme.sandbox.web.checkout.attempts import Attempt
 from payme.sandbox.web.checkout.visit import Visit, return_to
 from payme.sandbox.web.i18n import NAMES, TEXTS, translator

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from payme.errors.catalogue import Language
 from payme.protocol.states import ReceiptState
 from payme.sandbox.engine import Receipt
+from payme.sandbox.web.api_calls import Reply
 from payme.sandbox.web.backend import Backend
-from payme.sandbox.web.calls import Reply
 from payme.sandbox.web.dashboard.boxes import Choice
 from payme.sandbox.web.i18n import COOKIE, NAMES, chosen, preferred, translator
 from payme.sandbox.web.pages import Handler, Pages, see_other

@@ -10,8 +10,8 @@ from payme.money import format_som, som
 from payme.protocol.states import ReceiptState
 from payme.sandbox.engine import Receipt
 from payme.sandbox.engine.shapes import title_in
+from payme.sandbox.web.api_calls import Calls, Reply
 from payme.sandbox.web.backend import Backend
-from payme.sandbox.web.calls import Calls, Reply
 from payme.sandbox.web.dashboard.boxes import names_of
 from payme.sandbox.web.dashboard.details import lines
 from payme.sandbox.web.dashboard.frame import Frame, Section, outcome_of, refusal
