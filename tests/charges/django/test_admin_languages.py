@@ -234,6 +234,8 @@ def left_in_english(page, in_language):
 DATA = re.compile(
     r"submitted|merchant: \w+|\w+\.\w+(: .*| begins)|asked: .*|[{\[].*|.*8600\d\d\*.*|nothing"
 )
+# What Django 6.1 has not translated itself.
+DJANGOS = {"- Select an option -"}
 # Names, which are written alike.
 NAMES = re.compile(r"\b(Payme|ID|Django|admin|([Cc]ard)?[0-9a-f]{20,}|\w+\.\w+|[A-Z]\w+Error)\b")
 
@@ -247,14 +249,14 @@ def test_no_page_has_an_english_word_of_ours(everything, walk, in_language):
         assert response.status_code == 200
         page = Page(response)
         assert left_in_english(page, in_language) == []
-        # Django's Russian is whole. So what is Latin there was not written in three languages.
+        # Django's Russian is nearly whole: what is Latin there was not written in three languages.
         assert in_language != "ru" or latin(page) == []
         seen += len(page.texts)
     assert seen > 100
 
 
 def latin(page):
-    texts = [text for text in page.texts if not DATA.fullmatch(text)]
+    texts = [text for text in page.texts if not DATA.fullmatch(text) and text not in DJANGOS]
     return [text for text in texts if re.search(r"[A-Za-z]{2,}", NAMES.sub("", text))]
 
 
