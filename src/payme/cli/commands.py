@@ -102,7 +102,7 @@ COMMANDS: Final = {
     ),
     "charges": Lazy(
         "payme.cli.charges:charges",
-        "Saqlangan kartalardan pul olish, har biridan bir marta.",
+        "Saqlangan kartalardan pul yechish, har bir charge bir marta.",
         "Списания с сохранённых карт, каждое один раз.",
         "Take money from saved cards, each charge once.",
     ),

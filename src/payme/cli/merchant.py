@@ -109,7 +109,7 @@ _EVERY = click.option(
     "expire",
     help=tell(
         "Payme yaratib, oʻn ikki soat ichida yakunlamagan tranzaksiyalarni bekor qilish.",
-        "Отменить транзакции, которые Payme создал и не провёл за двенадцать часов.",
+        "Отменить транзакции, которые Payme создала и не провела за двенадцать часов.",
         "Cancel transactions that Payme created and did not perform within twelve hours.",
     ),
 )

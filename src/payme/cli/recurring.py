@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from payme.cli import options
-from payme.cli.charges import as_json_option, guarded, source, with_ledger
+from payme.cli.charges import guarded, in_flight_option, per_second_option, source, with_ledger
 from payme.cli.failures import Undecided
 from payme.cli.words import tell
 from payme.errors import InvalidArgument
@@ -19,17 +19,41 @@ if TYPE_CHECKING:
     from payme.client import Payme
     from payme.recurring import LostReceipt, Period, Recurring, Subscription
 
-_GROUP = """Take money every month: subscriptions whose periods are charges.
+_GROUP: Final = tell(
+    """Har oylik toʻlovlar: obunalar, har bir davri bitta charge.
 
-\b
-They live in the ledger of the charges; see payme charges --help for the environment.
-  payme recurring run
-  payme recurring due --at 2026-12-01T00:00:00+05:00
-  payme recurring show club-17
-  payme recurring simulate club-17 --months 12
-  payme recurring check
-  payme recurring adopt --all
-"""
+    \b
+    Ular chargeʼlar daftarida turadi; sozlamalarini payme charges --help aytadi.
+      payme recurring run
+      payme recurring due --at 2026-12-01T00:00:00+05:00
+      payme recurring show club-17
+      payme recurring simulate club-17 --months 12
+      payme recurring check
+      payme recurring adopt --all
+    """,
+    """Ежемесячные списания: подписки, каждый период которых — одно списание.
+
+    \b
+    Они лежат в журнале списаний; о его настройках — payme charges --help.
+      payme recurring run
+      payme recurring due --at 2026-12-01T00:00:00+05:00
+      payme recurring show club-17
+      payme recurring simulate club-17 --months 12
+      payme recurring check
+      payme recurring adopt --all
+    """,
+    """Take money every month: subscriptions whose periods are charges.
+
+    \b
+    They live in the ledger of the charges; see payme charges --help for the environment.
+      payme recurring run
+      payme recurring due --at 2026-12-01T00:00:00+05:00
+      payme recurring show club-17
+      payme recurring simulate club-17 --months 12
+      payme recurring check
+      payme recurring adopt --all
+    """,
+)
 
 _ROW: Final = "{:<24} {:<10} {:<20} {}"
 _LOST_ROW: Final = "{}  {:<24} {:<20} {:>16}  {}"
@@ -42,36 +66,60 @@ def recurring() -> None:
     """Subscriptions; what the user reads about them is above."""
 
 
-@recurring.command("run")
-@click.option("--drain", is_flag=True, help="End when nothing is due and no charge is under way.")
-@click.option(
-    "--in-flight",
-    type=click.IntRange(1, 1000),
-    default=10,
-    show_default=True,
-    help="How many charges at once.",
+@recurring.command(
+    "run",
+    help=tell(
+        """Davrlarni ochish, toʻlovchilarni ogohlantirish, muddati kelganini yechish.
+
+        SIGTERM va Ctrl-C uni boshlangan chaqiruvlardan keyin toʻxtatadi. Bir vaqtda nechtasi
+        ishlasa ham, bitta davr ikki marta ochilmaydi.
+
+        Boshida va baza uzilib qaytganda u Paymedan daftar bilmaydigan davrlarning cheklarini
+        soʻraydi: zaxira nusxadan tiklangandan keyin shunday boʻladi. Bunday chek topilsa, hech
+        narsa ochmay tugaydi, payme recurring check buyrugʻiga qarang.
+
+        Chiqish kodi: 0 toʻxtatildi yoki --drain bilan qiladigan ish qolmadi; 1 Payme kalitni rad
+        etdi, daftardan foydalanib boʻlmadi yoki u orqada qolgan.""",
+        """Открывать периоды, предупреждать о них, списывать в срок и вести списания.
+
+        SIGTERM и Ctrl-C останавливают команду после начатых вызовов. Сколько бы их ни работало
+        одновременно, ни один период не откроется дважды.
+
+        В начале и после того, как база пропадала, команда спрашивает у Payme о чеках периодов,
+        которых журнал не знает: так бывает после восстановления из резервной копии. Если такие
+        есть, она ничего не открывает и завершается, см. payme recurring check.
+
+        Код выхода: 0 остановлена, или с --drain больше нечего делать; 1 Payme не приняла ключ,
+        журнал недоступен или отстал.""",
+        """Open, announce and collect what is due, and drive the charges.
+
+        SIGTERM and Ctrl-C stop it after the calls that are under way. Any number of them may run at
+        once: no period is opened twice.
+
+        At its start, and when the database was away, it asks Payme for receipts of periods that the
+        ledger does not know, as after the restoration of a backup. If there are any it opens
+        nothing and ends: see payme recurring check.
+
+        Exits with 0 when it was stopped, or with --drain when nothing is left to do; with 1 when
+        Payme refuses the key, the ledger can't be used, or it is behind.""",
+    ),
 )
 @click.option(
-    "--per-second",
-    type=click.FloatRange(min=0, min_open=True),
-    help="How many charges are begun in a second at most.",
+    "--drain",
+    is_flag=True,
+    help=tell(
+        "Muddati kelgani va yoʻlda charge qolmaganda tugash.",
+        "Завершиться, когда ничему не пришёл срок и ни одно списание не идёт.",
+        "End when nothing is due and no charge is under way.",
+    ),
 )
+@in_flight_option
+@per_second_option
 @with_ledger
-@as_json_option
+@options.as_json
 @guarded(click.ClickException)
 def run(*, drain: bool, in_flight: int, per_second: float | None, url: str, as_json: bool) -> None:
-    """Open, announce and collect what is due, and drive the charges.
-
-    SIGTERM and Ctrl-C stop it after the calls that are under way. Any number of them may run at
-    once: no period is opened twice.
-
-    At its start, and when the database was away, it asks Payme for receipts of periods that the
-    ledger does not know, as after the restoration of a backup. If there are any it opens nothing
-    and ends: see `payme recurring check`.
-
-    Exits with 0 when it was stopped, or with --drain when nothing is left to do; with 1 when Payme
-    refuses the key, the ledger can't be used, or it is behind.
-    """
+    """Run subscriptions."""
     from payme.cli import runner
 
     with _subscriptions(url, must_exist=False) as (subscriptions, payme):
@@ -89,24 +137,49 @@ def _had_due(done: int) -> str:
     )
 
 
-@recurring.command("check")
+@recurring.command(
+    "check",
+    help=tell(
+        """Payme yechgan, daftar esa bilmaydigan davrlarni koʻrsatish.
+
+        Zaxira nusxadan tiklangan daftar bu davrlarni qayta yechgan boʻlardi, shuning uchun run
+        ishlamaydi. Ularni payme recurring adopt daftarga oladi. Chek tavsifidan taniladi: u
+        davrning identifikatori bilan tugaydi; boshqa chargeʼlarning cheklarini payme charges audit
+        topadi.
+
+        Chiqish kodi: 0 bundaylari yoʻq; 1 bor; 3 Paymedan soʻrab boʻlmadi.""",
+        """Показать периоды, за которые Payme списала деньги, а журнал об этом не знает.
+
+        Журнал, восстановленный из резервной копии, списал бы за них снова, поэтому run
+        отказывается работать. Принимает их payme recurring adopt. Чек узнаётся по описанию: оно
+        заканчивается ID периода; чеки остальных списаний находит payme charges audit.
+
+        Код выхода: 0 таких нет; 1 есть; 3 спросить Payme не удалось.""",
+        """List what Payme took for periods that the ledger does not know.
+
+        A ledger that was restored from a backup would take those periods again; so run refuses.
+        payme recurring adopt takes them in. A receipt is recognised by its description, which ends
+        with the id of the period; those of other charges are found by payme charges audit.
+
+        Exits with 0 when there are none, with 1 when there are, with 3 when Payme could not be
+        asked.""",
+    ),
+)
 @click.option(
     "--dismiss",
     is_flag=True,
-    help="Do not look at them again: they are of another ledger that uses the same ids.",
+    help=tell(
+        "Ularga boshqa qaramaslik: ular xuddi shu identifikatorlarni ishlatadigan boshqa "
+        "daftarniki.",
+        "Больше на них не смотреть: они из другого журнала с теми же ID.",
+        "Do not look at them again: they are of another ledger that uses the same ids.",
+    ),
 )
 @with_ledger
-@as_json_option
+@options.as_json
 @guarded(Undecided)
 def check(*, dismiss: bool, url: str, as_json: bool) -> None:
-    """List what Payme took for periods that the ledger does not know.
-
-    A ledger that was restored from a backup would take those periods again; so `run` refuses.
-    `payme recurring adopt` takes them in. A receipt is recognised by its description, which ends
-    with the id of the period; those of other charges are found by `payme charges audit`.
-
-    Exits with 0 when there are none, with 1 when there are, with 3 when Payme could not be asked.
-    """
+    """Check the ledger."""
     from payme.cli import shown
 
     with _subscriptions(url, must_exist=True) as (subscriptions, _):
@@ -118,22 +191,49 @@ def check(*, dismiss: bool, url: str, as_json: bool) -> None:
     click.get_current_context().exit(1 if found else 0)
 
 
-@recurring.command("adopt")
+@recurring.command(
+    "adopt",
+    help=tell(
+        """Daftar bilmaydigan cheklarni daftarga olish, har birini oʻz davriniki qilib.
+
+        Chek uchun davri ochiladi va u boshqa yechilmaydi; undan oldingi ochilmaganlari oʻtkazib
+        yuboriladi. Boshqa nima yoʻqolgan boʻlsa, masalan bekor qilish yoki yangi narx, qayta
+        aytilishi kerak. Keyin payme charges audit bilan solishtiring.
+
+        Chiqish kodi: 0 hammasi olindi; 1 bittasini olib boʻlmadi; 3 Paymedan soʻrab boʻlmadi.""",
+        """Принять в журнал чеки, которых он не знает, каждый как чек своего периода.
+
+        Для чека открывается его период, и за него больше не списывают; более ранние неоткрытые
+        пропускаются. Всё остальное, что потеряно, например отмену или новую цену, нужно задать
+        снова. После этого сверьте журнал командой payme charges audit.
+
+        Код выхода: 0 приняты все; 1 какой-то принять нельзя; 3 спросить Payme не удалось.""",
+        """Take receipts into the ledger that it does not know, each as that of its period.
+
+        The period is opened for its receipt and never taken again; older ones that were not opened
+        are skipped. What else was lost, such as a cancellation or another price, has to be said
+        again. Compare with payme charges audit afterwards.
+
+        Exits with 0 when all are in, with 1 when one can't be taken in, with 3 when Payme could not
+        be asked.""",
+    ),
+)
 @click.argument("receipts", metavar="[RECEIPT_ID]...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All that `payme recurring check` finds.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help=tell(
+        "payme recurring check topganlarining hammasi.",
+        "Все, что находит payme recurring check.",
+        "All that payme recurring check finds.",
+    ),
+)
 @with_ledger
-@as_json_option
+@options.as_json
 @guarded(Undecided)
 def adopt(*, receipts: tuple[str, ...], everything: bool, url: str, as_json: bool) -> None:
-    """Take receipts into the ledger that it does not know, each as that of its period.
-
-    The period is opened for its receipt and never taken again; older ones that were not opened are
-    skipped. What else was lost, such as a cancellation or another price, has to be said again.
-    Compare with `payme charges audit` afterwards.
-
-    Exits with 0 when all are in, with 1 when one can't be taken in, with 3 when Payme could not be
-    asked.
-    """
+    """Adopt receipts."""
     if bool(receipts) == everything:
         raise click.UsageError(
             tell(
@@ -190,13 +290,28 @@ def _lost(subscriptions: "Recurring", *, dismiss: bool = False) -> "tuple[LostRe
     return ()
 
 
-@recurring.command("due")
-@click.option("--at", metavar="MOMENT", help="A moment such as 2026-12-01T00:00:00+05:00; now.")
+@recurring.command(
+    "due",
+    help=tell(
+        "Aytilgan vaqtgacha muddati keladigan obunalar: toʻlov, qayta urinish, ogohlantirish.",
+        "Вывести подписки, которым придёт срок: оплаты, повторной попытки, предупреждения.",
+        "List the subscriptions that have something due by a moment: a payment, a retry, a notice.",
+    ),
+)
+@click.option(
+    "--at",
+    metavar="MOMENT",
+    help=tell(
+        "Vaqt, masalan 2026-12-01T00:00:00+05:00; berilmasa, hozir.",
+        "Момент, например 2026-12-01T00:00:00+05:00; по умолчанию сейчас.",
+        "A moment such as 2026-12-01T00:00:00+05:00; now if left out.",
+    ),
+)
 @with_ledger
-@as_json_option
+@options.as_json
 @guarded(click.ClickException)
 def due(*, at: str | None, url: str, as_json: bool) -> None:
-    """List the subscriptions that have something due by a moment: a payment, a retry, a notice."""
+    """List what is due."""
     from payme.cli import shown
 
     until = _moment(at)
@@ -209,13 +324,20 @@ def due(*, at: str | None, url: str, as_json: bool) -> None:
         click.echo(_row(one))
 
 
-@recurring.command("show")
+@recurring.command(
+    "show",
+    help=tell(
+        "Obunani davrlari bilan koʻrsatish.",
+        "Показать подписку и её периоды.",
+        "Show a subscription with its periods.",
+    ),
+)
 @click.argument("name", metavar="ID")
 @with_ledger
-@as_json_option
+@options.as_json
 @guarded(click.ClickException)
 def show(*, name: str, url: str, as_json: bool) -> None:
-    """Show a subscription with its periods."""
+    """Show a subscription."""
     from payme.cli import shown
 
     subscription, periods = _read(url, "get", name), _read(url, "periods", name)
@@ -239,14 +361,27 @@ def show(*, name: str, url: str, as_json: bool) -> None:
         click.echo(_period_row(period.n, period.start, period.amount, period.state))
 
 
-@recurring.command("simulate")
+@recurring.command(
+    "simulate",
+    help=tell(
+        "Keyingi oylar toʻlovlarini koʻrsatish, har biri toʻlansa; hech narsa saqlanmaydi.",
+        "Показать платежи ближайших месяцев, если все пройдут; ничего не записывается.",
+        "Show the payments of the next months, if every one of them is paid; nothing is stored.",
+    ),
+)
 @click.argument("name", metavar="ID")
-@click.option("--months", type=click.IntRange(1, 120), default=12, show_default=True)
+@click.option(
+    "--months",
+    type=click.IntRange(1, 120),
+    default=12,
+    show_default=True,
+    help=tell("Necha oy.", "Сколько месяцев.", "How many months."),
+)
 @with_ledger
-@as_json_option
+@options.as_json
 @guarded(click.ClickException)
 def simulate(*, name: str, months: int, url: str, as_json: bool) -> None:
-    """Show the payments of the next months, if every one of them is paid; nothing is stored."""
+    """Show the next payments."""
     from payme.cli import shown
 
     subscription = _read(url, "get", name)
