@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -25,25 +25,65 @@ _PORTS = click.IntRange(0, 65535)
 _TIYIN = click.IntRange(min=1)
 
 
-_GRAMMAR = """Serve Payme's Subscribe API on this computer, with test cards and no money.
+_GRAMMAR: Final = tell(
+    """Shu kompyuterda Paymening Subscribe APIsi: test kartalari bilan, pulsiz.
 
-\b
-A fault is METHOD WHEN ACTION [name=value ...]:
-  METHOD  a method or a glob: receipts.pay, receipts.*, *; or one that your
-          billing is called with: PerformTransaction
-  WHEN    before    the call is not executed
-          after     it is executed, then the answer is lost or changed
-          mid_body  it is executed, and half of the answer arrives
-  ACTION  delay, drop, http_status, rpc_error, malformed, wrong_id, duplicate
-  names   times=N probability=0..1 priority=N delay=10s advance=12h
-          status=503 code=-32400 message=TEXT data=JSON
-          account.FIELD=VALUE amount=N amount=FROM..TO card=NUMBER
+    \b
+    Nosozlik: METHOD WHEN ACTION [name=value ...]:
+      METHOD  metod yoki shablon: receipts.pay, receipts.*, *; yoki billingingiz
+              chaqiriladigan metod: PerformTransaction
+      WHEN    before    chaqiruv bajarilmaydi
+              after     bajariladi, keyin javob yoʻqoladi yoki oʻzgaradi
+              mid_body  bajariladi, javobning yarmi yetib boradi
+      ACTION  delay, drop, http_status, rpc_error, malformed, wrong_id, duplicate
+      name    times=N probability=0..1 priority=N delay=10s advance=12h
+              status=503 code=-32400 message=TEXT data=JSON
+              account.FIELD=VALUE amount=N amount=FROM..TO card=NUMBER
 
-\b
-  payme sandbox --fault 'receipts.pay after drop times=1'
-  payme sandbox --fault 'receipts.* before delay delay=10s probability=0.2' --seed 7
-  payme sandbox --scenario answer_lost_after_debit
-"""
+    \b
+      payme sandbox --fault 'receipts.pay after drop times=1'
+      payme sandbox --fault 'receipts.* before delay delay=10s probability=0.2' --seed 7
+      payme sandbox --scenario answer_lost_after_debit
+    """,
+    """Subscribe API Payme на этом компьютере: с тестовыми картами и без денег.
+
+    \b
+    Сбой — это METHOD WHEN ACTION [name=value ...]:
+      METHOD  метод или шаблон: receipts.pay, receipts.*, *; или метод, которым
+              вызывают ваш биллинг: PerformTransaction
+      WHEN    before    вызов не исполняется
+              after     исполняется, а ответ затем теряется или меняется
+              mid_body  исполняется, и доходит половина ответа
+      ACTION  delay, drop, http_status, rpc_error, malformed, wrong_id, duplicate
+      name    times=N probability=0..1 priority=N delay=10s advance=12h
+              status=503 code=-32400 message=TEXT data=JSON
+              account.FIELD=VALUE amount=N amount=FROM..TO card=NUMBER
+
+    \b
+      payme sandbox --fault 'receipts.pay after drop times=1'
+      payme sandbox --fault 'receipts.* before delay delay=10s probability=0.2' --seed 7
+      payme sandbox --scenario answer_lost_after_debit
+    """,
+    """Serve Payme's Subscribe API on this computer, with test cards and no money.
+
+    \b
+    A fault is METHOD WHEN ACTION [name=value ...]:
+      METHOD  a method or a glob: receipts.pay, receipts.*, *; or one that your
+              billing is called with: PerformTransaction
+      WHEN    before    the call is not executed
+              after     it is executed, then the answer is lost or changed
+              mid_body  it is executed, and half of the answer arrives
+      ACTION  delay, drop, http_status, rpc_error, malformed, wrong_id, duplicate
+      name    times=N probability=0..1 priority=N delay=10s advance=12h
+              status=503 code=-32400 message=TEXT data=JSON
+              account.FIELD=VALUE amount=N amount=FROM..TO card=NUMBER
+
+    \b
+      payme sandbox --fault 'receipts.pay after drop times=1'
+      payme sandbox --fault 'receipts.* before delay delay=10s probability=0.2' --seed 7
+      payme sandbox --scenario answer_lost_after_debit
+    """,
+)
 
 
 def _checked(check: Callable[[str], Any]) -> Callable[..., Any]:
@@ -128,63 +168,148 @@ def _show_scenarios(context: click.Context, _option: click.Parameter, wanted: ob
 
 
 @click.command("sandbox", help=_GRAMMAR)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help=tell(
+        "Tinglanadigan manzil.",
+        "Адрес, который слушать.",
+        "Address to listen on.",
+    ),
+)
 @click.option(
     "--port",
     default=3000,
     show_default=True,
     type=_PORTS,
-    help="Port to listen on, 0 for a free one.",
+    help=tell(
+        "Tinglanadigan port; 0 boʻsh portni oladi.",
+        "Порт; 0 — любой свободный.",
+        "Port to listen on, 0 for a free one.",
+    ),
 )
 @click.option(
     "--db",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File that keeps the state; without it the state is lost when the sandbox stops.",
+    help=tell(
+        "Holat saqlanadigan fayl; usiz sandbox toʻxtaganda holat yoʻqoladi.",
+        "Файл, где хранится состояние; без него оно теряется, когда песочница останавливается.",
+        "File that keeps the state; without it the state is lost when the sandbox stops.",
+    ),
 )
-@click.option("--merchant-id", help="Id of the cash-box; random if left out.")
-@click.option("--key", help="Key of the cash-box; random if left out.")
+@click.option(
+    "--merchant-id",
+    help=tell(
+        "Kassa identifikatori; berilmasa, tasodifiy.",
+        "ID кассы; по умолчанию случайный.",
+        "Id of the cash-box; random if left out.",
+    ),
+)
+@click.option(
+    "--key",
+    help=tell(
+        "Kassa kaliti; berilmasa, tasodifiy.",
+        "Ключ кассы; по умолчанию случайный.",
+        "Key of the cash-box; random if left out.",
+    ),
+)
 @click.option(
     "--account-field",
     "account_fields",
     multiple=True,
     metavar="NAME[=TITLE]",
     callback=_titled,
-    help="A field that every account must have, and its title: one for all languages, or "
-    "'uz;ru;en'; may be repeated.",
+    help=tell(
+        "Har bir accountda boʻlishi shart maydon va uning nomi: hamma tillarga bitta yoki "
+        "'uz;ru;en'; takrorlanishi mumkin.",
+        "Поле, обязательное в каждом account, и его название: одно для всех языков или "
+        "'uz;ru;en'; можно повторять.",
+        "A field that every account must have, and its title: one for all languages, or "
+        "'uz;ru;en'; may be repeated.",
+    ),
 )
-@click.option("--merchant-name", default="test", help="What the payer reads in place of the id.")
+@click.option(
+    "--merchant-name",
+    default="test",
+    help=tell(
+        "Toʻlovchi identifikator oʻrnida oʻqiydigan nom.",
+        "Название, которое плательщик видит вместо ID.",
+        "What the payer reads in place of the id.",
+    ),
+)
 @click.option(
     "--cash-box",
     "cash_boxes",
     multiple=True,
     metavar="LINE",
     callback=_checked(CashBoxSettings.from_text),
-    help="One more cash-box, such as 'id=books key=secret name=Books merchant_url=http://... "
-    "account.order_id=Order'; may be repeated.",
+    help=tell(
+        "Yana bitta kassa, masalan 'id=books key=secret name=Kitoblar "
+        "merchant_url=http://... account.order_id=Buyurtma'; takrorlanishi mumkin.",
+        "Ещё одна касса, например 'id=books key=secret name=Книги merchant_url=http://... "
+        "account.order_id=Заказ'; можно повторять.",
+        "One more cash-box, such as 'id=books key=secret name=Books "
+        "merchant_url=http://... account.order_id=Order'; may be repeated.",
+    ),
 )
-@click.option("--min-amount", type=_TIYIN, help="Smallest amount of a receipt, in tiyin.")
-@click.option("--max-amount", type=_TIYIN, help="Largest amount of a receipt, in tiyin.")
+@click.option(
+    "--min-amount",
+    type=_TIYIN,
+    help=tell(
+        "Chekning eng kichik summasi, tiyinda.",
+        "Наименьшая сумма чека, в тийинах.",
+        "Smallest amount of a receipt, in tiyin.",
+    ),
+)
+@click.option(
+    "--max-amount",
+    type=_TIYIN,
+    help=tell(
+        "Chekning eng katta summasi, tiyinda.",
+        "Наибольшая сумма чека, в тийинах.",
+        "Largest amount of a receipt, in tiyin.",
+    ),
+)
 @click.option(
     "--receipt-ttl",
     metavar="TIME",
     callback=_checked(_receipt_ttl),
-    help="How long a receipt can be paid, such as 24h; for ever if left out.",
+    help=tell(
+        "Chekni qancha vaqt toʻlash mumkin, masalan 24h; berilmasa, muddatsiz.",
+        "Сколько времени чек можно оплатить, например 24h; по умолчанию всегда.",
+        "How long a receipt can be paid, such as 24h; for ever if left out.",
+    ),
 )
 @click.option(
     "--merchant-url",
     metavar="URL",
-    help="Endpoint of your billing: the sandbox calls it as Payme does.",
+    help=tell(
+        "Billingingiz manzili: sandbox unga Payme kabi murojaat qiladi.",
+        "Адрес вашего биллинга: песочница обращается к нему, как Payme.",
+        "Endpoint of your billing: the sandbox calls it as Payme does.",
+    ),
 )
 @click.option(
     "--merchant-key",
     envvar="PAYME_MERCHANT_KEY",
-    help="Password that your billing is called with; --key if left out. PAYME_MERCHANT_KEY does "
-    "as well, and is not seen by other users of the computer.",
+    help=tell(
+        "Billingingiz chaqiriladigan parol; berilmasa, --key. PAYME_MERCHANT_KEY ham "
+        "boʻladi, uni kompyuterning boshqa foydalanuvchilari koʻrmaydi.",
+        "Пароль для вызовов вашего биллинга; по умолчанию --key. Можно и "
+        "PAYME_MERCHANT_KEY: эту переменную не видят другие пользователи компьютера.",
+        "Password that your billing is called with; --key if left out. PAYME_MERCHANT_KEY "
+        "does as well, and is not seen by other users of the computer.",
+    ),
 )
 @click.option(
     "--strict",
     is_flag=True,
-    help="Refuse params that Payme lets pass although its pages do not have them.",
+    help=tell(
+        "Payme oʻtkazib yuboradigan, lekin sahifalarida yoʻq parametrlarni rad etish.",
+        "Отклонять параметры, которые Payme пропускает, хотя на её страницах их нет.",
+        "Refuse params that Payme lets pass although its pages do not have them.",
+    ),
 )
 @click.option(
     "--progression",
@@ -192,14 +317,22 @@ def _show_scenarios(context: click.Context, _option: click.Parameter, wanted: ob
     show_default=True,
     metavar="HOW",
     callback=_checked(_progression),
-    help="How a paid receipt comes to its end: at_once, after_checks:N or clock:2s.",
+    help=tell(
+        "Toʻlangan chek oxiriga qanday boradi: at_once, after_checks:N yoki clock:2s.",
+        "Как оплаченный чек идёт к концу: at_once, after_checks:N или clock:2s.",
+        "How a paid receipt comes to its end: at_once, after_checks:N or clock:2s.",
+    ),
 )
 @click.option(
     "--no-cors",
     "cors",
     flag_value=False,
     default=True,
-    help="Refuse web pages, as a host without CORS does.",
+    help=tell(
+        "Veb-sahifalarni rad etish, CORS boʻlmagan serverdek.",
+        "Отказывать веб-страницам, как сервер без CORS.",
+        "Refuse web pages, as a host without CORS does.",
+    ),
 )
 @click.option(
     "--fault",
@@ -207,7 +340,11 @@ def _show_scenarios(context: click.Context, _option: click.Parameter, wanted: ob
     multiple=True,
     metavar="RULE",
     callback=_checked(_fault),
-    help="A fault, as described above; may be repeated.",
+    help=tell(
+        "Nosozlik, yuqorida yozilganidek; takrorlanishi mumkin.",
+        "Сбой, как описано выше; можно повторять.",
+        "A fault, as described above; may be repeated.",
+    ),
 )
 @click.option(
     "--card",
@@ -215,13 +352,23 @@ def _show_scenarios(context: click.Context, _option: click.Parameter, wanted: ob
     multiple=True,
     metavar="NUMBER=OUTCOME",
     callback=_checked(KnownCards().set_text),
-    help="What a card does, a test card or a number of your own: "
-    f"{', '.join(OUTCOMES)}, or a code such as -31630. May be repeated.",
+    help=tell(
+        "Karta nima qiladi, test kartasi yoki oʻz raqamingiz: "
+        f"{', '.join(OUTCOMES)}, yoki kod, masalan -31630. Takrorlanishi mumkin.",
+        "Что делает карта, тестовая или с вашим номером: "
+        f"{', '.join(OUTCOMES)} или код, например -31630. Можно повторять.",
+        "What a card does, a test card or a number of your own: "
+        f"{', '.join(OUTCOMES)}, or a code such as -31630. May be repeated.",
+    ),
 )
 @click.option(
     "--scenario",
     type=click.Choice([*SCENARIOS]),
-    help="Play a scenario; --fault comes on top of it.",
+    help=tell(
+        "Ssenariyni oʻynatish; --fault uning ustiga qoʻyiladi.",
+        "Проиграть сценарий; --fault добавляется к нему.",
+        "Play a scenario; --fault comes on top of it.",
+    ),
 )
 @click.option(
     "--scenarios",
@@ -229,19 +376,49 @@ def _show_scenarios(context: click.Context, _option: click.Parameter, wanted: ob
     is_eager=True,
     expose_value=False,
     callback=_show_scenarios,
-    help="List the scenarios and exit.",
+    help=tell(
+        "Ssenariylar roʻyxatini chiqarish.",
+        "Вывести список сценариев.",
+        "List the scenarios and exit.",
+    ),
 )
 @click.option(
     "--clock-start",
     metavar="MOMENT",
     callback=_checked(moment_ms),
-    help="Begin at this time, such as 2026-03-01T09:00:00+05:00; now if left out.",
+    help=tell(
+        "Shu vaqtdan boshlash, masalan 2026-03-01T09:00:00+05:00; berilmasa, hozirdan.",
+        "Начать с этого времени, например 2026-03-01T09:00:00+05:00; по умолчанию с настоящего.",
+        "Begin at this time, such as 2026-03-01T09:00:00+05:00; now if left out.",
+    ),
 )
-@click.option("--freeze", is_flag=True, help="Begin with the clock stopped.")
 @click.option(
-    "--seed", type=int, help="Make ids, tokens and the chance in faults the same in every run."
+    "--freeze",
+    is_flag=True,
+    help=tell(
+        "Soatni toʻxtatib boshlash.",
+        "Начать с остановленными часами.",
+        "Begin with the clock stopped.",
+    ),
 )
-@click.option("--quiet", is_flag=True, help="Print neither the banner nor the calls.")
+@click.option(
+    "--seed",
+    type=int,
+    help=tell(
+        "Har ishga tushishda bir xil identifikatorlar, tokenlar va nosozliklardagi tasodiflar.",
+        "Те же ID, токены и случайности сбоев при каждом запуске.",
+        "Make ids, tokens and the chance in faults the same in every run.",
+    ),
+)
+@click.option(
+    "--quiet",
+    is_flag=True,
+    help=tell(
+        "Kirish matnini ham, chaqiruvlarni ham chiqarmaslik.",
+        "Не печатать ни приветствие, ни вызовы.",
+        "Print neither the banner nor the calls.",
+    ),
+)
 @options.as_json
 def sandbox(
     *,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from payme.cli import options
 from payme.cli.accounts import accounts, secret_key
 from payme.cli.durations import duration
 from payme.cli.words import LANGUAGES, Language, tell
@@ -31,31 +32,153 @@ def _json_object(_context: click.Context, _option: click.Parameter, given: str |
     return cast("dict[str, Any]", value)
 
 
-@click.command("trigger")
+@click.command(
+    "trigger",
+    help=tell(
+        """URL manzilidagi serverga Payme kabi bitta soʻrov yuborish va javobini koʻrsatish.
+
+        Kalit PAYME_KEY dan oʻqiladi yoki soʻraladi. Yakunlangan buyurtma toʻlangan boʻladi: test
+        buyurtmasini bering.
+
+        Chiqish kodi: 0 protokol boʻyicha javob keldi, rad etish ham javob; 1 kelmadi yoki javob
+        uni buzadi.
+
+        \b
+          payme trigger CreateTransaction https://shop.uz/payme --account order_id=7 --amount 50000
+          payme trigger PerformTransaction https://shop.uz/payme --id 5e730e8e0b852a417aa49ceb
+          payme trigger CancelTransaction https://shop.uz/payme --id 5e730e8e0b852a417aa49ceb \\
+              --reason 5
+          payme trigger GetStatement https://shop.uz/payme""",
+        """Отправить серверу по адресу URL один запрос, как это делает Payme, и показать ответ.
+
+        Ключ берётся из PAYME_KEY или спрашивается. Проведённый заказ становится оплаченным:
+        возьмите тестовый.
+
+        Код выхода: 0 пришёл ответ по протоколу, отказ — тоже ответ; 1 он не пришёл или нарушает
+        протокол.
+
+        \b
+          payme trigger CreateTransaction https://shop.uz/payme --account order_id=7 --amount 50000
+          payme trigger PerformTransaction https://shop.uz/payme --id 5e730e8e0b852a417aa49ceb
+          payme trigger CancelTransaction https://shop.uz/payme --id 5e730e8e0b852a417aa49ceb \\
+              --reason 5
+          payme trigger GetStatement https://shop.uz/payme""",
+        """Send the endpoint at URL one request, as Payme would, and show what comes back.
+
+        The key is read from PAYME_KEY, or asked for. Exits with 1 when no answer of the protocol
+        comes, or one that breaks it; a refusal is an answer. An order that is performed is paid:
+        use a test order.
+
+        \b
+          payme trigger CreateTransaction https://shop.uz/payme --account order_id=7 --amount 50000
+          payme trigger PerformTransaction https://shop.uz/payme --id 5e730e8e0b852a417aa49ceb
+          payme trigger CancelTransaction https://shop.uz/payme --id 5e730e8e0b852a417aa49ceb \\
+              --reason 5
+          payme trigger GetStatement https://shop.uz/payme""",
+    ),
+)
 @click.argument("method")
 @click.argument("url")
-@click.option("--account", "fields", multiple=True, metavar="FIELD=VALUE", help="Account.")
-@click.option("--amount", type=int, help="Amount in tiyin.")
-@click.option("--id", "transaction", help="Id of the transaction; a new one for CreateTransaction.")
-@click.option("--time", type=int, help="Payme's time in ms; now if left out.")
-@click.option("--reason", type=int, help="Why it is cancelled: 1 to 5, or 10.")
-@click.option("--from", "first", type=int, help="Begin of a statement in ms; 24 hours ago.")
-@click.option("--to", "last", type=int, help="End of a statement in ms; now if left out.")
+@options.account
 @click.option(
-    "--params", callback=_json_object, metavar="JSON", help="Params as they are; they come on top."
+    "--amount",
+    type=int,
+    help=tell(
+        "Summa, tiyinda.",
+        "Сумма в тийинах.",
+        "Amount in tiyin.",
+    ),
 )
-@click.option("--login", default="Paycom", show_default=True, help="Login of the Basic scheme.")
+@click.option(
+    "--id",
+    "transaction",
+    help=tell(
+        "Tranzaksiya identifikatori; CreateTransaction uchun berilmasa, yangisi.",
+        "ID транзакции; для CreateTransaction по умолчанию новый.",
+        "Id of the transaction; a new one for CreateTransaction.",
+    ),
+)
+@click.option(
+    "--time",
+    type=int,
+    help=tell(
+        "Payme vaqti, ms; berilmasa, hozir.",
+        "Время Payme в мс; по умолчанию сейчас.",
+        "Payme's time in ms; now if left out.",
+    ),
+)
+@click.option(
+    "--reason",
+    type=int,
+    help=tell(
+        "Bekor qilish sababi: 1 dan 5 gacha yoki 10.",
+        "Причина отмены: от 1 до 5 или 10.",
+        "Why it is cancelled: 1 to 5, or 10.",
+    ),
+)
+@click.option(
+    "--from",
+    "first",
+    type=int,
+    help=tell(
+        "Hisobot boshi, ms; berilmasa, 24 soat oldin.",
+        "Начало выписки в мс; по умолчанию 24 часа назад.",
+        "Begin of a statement in ms; 24 hours ago if left out.",
+    ),
+)
+@click.option(
+    "--to",
+    "last",
+    type=int,
+    help=tell(
+        "Hisobot oxiri, ms; berilmasa, hozir.",
+        "Конец выписки в мс; по умолчанию сейчас.",
+        "End of a statement in ms; now if left out.",
+    ),
+)
+@click.option(
+    "--params",
+    callback=_json_object,
+    metavar="JSON",
+    help=tell(
+        "Parametrlar oʻzgarishsiz; qolganlarining ustiga yoziladi.",
+        "Параметры как есть, поверх остальных.",
+        "Params as they are; they come on top.",
+    ),
+)
+@click.option(
+    "--login",
+    default="Paycom",
+    show_default=True,
+    help=tell(
+        "Basic sxemasining logini.",
+        "Логин схемы Basic.",
+        "Login of the Basic scheme.",
+    ),
+)
 @click.option(
     "--language",
     type=click.Choice(LANGUAGES),
     default=default_language,
     show_default="PAYME_LANG",
-    help="Language of the remarks.",
+    help=tell(
+        "Izohlar tili.",
+        "Язык замечаний.",
+        "Language of the remarks.",
+    ),
 )
 @click.option(
-    "--timeout", type=duration, default="10s", show_default=True, help="Time for the exchange."
+    "--timeout",
+    type=duration,
+    default="10s",
+    show_default=True,
+    help=tell(
+        "Butun soʻrov va javobga beriladigan vaqt.",
+        "Время на весь обмен.",
+        "Time for a whole exchange.",
+    ),
 )
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@options.as_json
 def trigger(
     *,
     method: str,
@@ -73,18 +196,7 @@ def trigger(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Send the endpoint at URL one request, as Payme would, and show what comes back.
-
-    The key is read from PAYME_KEY, or asked for. Exits with 1 when no answer of the protocol comes,
-    or one that breaks it; a refusal is an answer. An order that is performed is paid: use a test
-    order.
-
-    \b
-      payme trigger CreateTransaction https://shop.uz/payme --account order_id=7 --amount 50000
-      payme trigger PerformTransaction https://shop.uz/payme --id 5e730e8e0b852a417aa49ceb
-      payme trigger CancelTransaction https://shop.uz/payme --id 5e730e8e0b852a417aa49ceb --reason 5
-      payme trigger GetStatement https://shop.uz/payme
-    """  # noqa: D301 - click reads the backspace as "do not wrap"
+    """Send one request."""
     given = {
         "id": transaction,
         "time": time,
