@@ -1,6 +1,7 @@
 """`payme demo`: the journeys, and the year in three languages."""
 
 import json
+import re
 from importlib.util import find_spec
 
 import pytest
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 from payme.cli import demo
 from payme.cli.commands import payme as command
 from payme.demo import journeys
+from payme.demo import words as of_journeys
 from payme.demo.year import run as year
 from payme.demo.year import words
 from payme.demo.year.proof import Finding
@@ -117,3 +119,25 @@ def test_an_extra_that_is_missing_is_named(monkeypatch, library, extra):
 def test_without_a_command_the_journeys_are_walked(monkeypatch):
     monkeypatch.setattr(journeys, "main", lambda: print("walked"))
     assert run().output == "walked\n"
+
+
+def test_the_journeys_say_the_same_in_every_language():
+    texts = [text for text in vars(of_journeys).values() if isinstance(text, of_journeys.Text)]
+    assert len(texts) > 20
+    for text in texts:
+        values = [sorted(re.findall(r"{(\w+)}", told)) for told in text]
+        assert values[0] == values[1] == values[2]
+        assert text.en not in (text.uz, text.ru) or text is of_journeys.MONEY
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("asked", "told"), [("uz", "uz"), ("ru", "ru"), ("de", "en")])
+def test_the_journeys_are_told_in_a_language(monkeypatch, capsys, asked, told):
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PAYME_LANG", asked)
+    journeys.main()
+    said = capsys.readouterr().out
+    assert said.startswith(getattr(of_journeys.BEGIN, told).partition("{")[0])
+    for text in (of_journeys.BLOCKING, of_journeys.ASYNCIO, of_journeys.CRASH, of_journeys.END):
+        assert f"\n{getattr(text, told)}\n" in said

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from payme import AsyncPayme, OutcomeUnknown, Payme, Receipt, format_som, som
 from payme.cards.subscribe_cards import PaymeSubscribeCards
+from payme.demo import words
 from payme.receipts.subscribe_receipts import PaymeSubscribeReceipts
 from payme.sandbox import Sandbox
 
@@ -27,17 +28,17 @@ def main() -> None:
     if reconfigure:
         reconfigure(errors="replace")
     with Sandbox() as sandbox:
-        print(f"Payme on this machine: {sandbox.url}, cash-box {sandbox.merchant_id}")
+        print(words.BEGIN(url=sandbox.url, merchant_id=sandbox.merchant_id))
         with_the_specification(sandbox)
         with_payme(sandbox)
         asyncio.run(with_async_payme(sandbox))
         with_a_crash(sandbox)
-    print("\nAll journeys went through.")
+    print(f"\n{words.END()}")
 
 
 def with_the_specification(sandbox: Sandbox) -> None:
     """Walk with the two classes of the specification, which return the server's JSON."""
-    _title("1. PaymeSubscribeCards and PaymeSubscribeReceipts: the server's JSON as a dict")
+    _title(words.SPECIFICATION())
     cards = PaymeSubscribeCards(base_url=sandbox.url, paycom_id=sandbox.merchant_id)
     receipts = PaymeSubscribeReceipts(
         base_url=sandbox.url, paycom_id=sandbox.merchant_id, paycom_key=sandbox.key
@@ -58,18 +59,18 @@ def with_the_specification(sandbox: Sandbox) -> None:
     _result("receipts_cancel", receipts.receipts_cancel(invoice_id=invoice))
     now = _millis(datetime.now(UTC))
     page = receipts.receipts_get_all(count=2, _from=0, _to=now, offset=0)
-    _say("receipts_get_all", f"{len(page['result'])} receipt(s)")
+    _say("receipts_get_all", words.RECEIPTS(count=len(page["result"])))
     _result("cards_remove", cards.cards_remove(token=token))
 
 
 def with_payme(sandbox: Sandbox) -> None:
     """Walk with the blocking client, which returns values and raises errors."""
-    _title("2. Payme: typed values, errors that say what is known")
+    _title(words.BLOCKING())
     with Payme(sandbox.merchant_id, sandbox.key, base_url=sandbox.url) as payme:
         card = payme.cards.create(CARD, EXPIRE)
         _say("cards.create", f"{card.number}, verify={card.verify}")
         code = payme.cards.get_verify_code(card.token)
-        _say("cards.get_verify_code", f"SMS to {code.phone}, valid for {code.wait // 1000} s")
+        _say("cards.get_verify_code", words.SMS(phone=code.phone, seconds=code.wait // 1000))
         _say("cards.verify", f"verify={payme.cards.verify(card.token, CODE).verify}")
 
         receipt = payme.receipts.create(som("50 000"), {"order_id": 2})
@@ -80,7 +81,7 @@ def with_payme(sandbox: Sandbox) -> None:
         _say("receipts.send", payme.receipts.send(receipt.id, PHONE))
         again = payme.receipts.pay(receipt.id, card.token)
         debits = sandbox.debits(receipt.id)
-        _say("receipts.pay again", f"{_shown(again)}: the same receipt, {debits} debit")
+        _say(words.AGAIN(), words.SAME(receipt=_shown(again), debits=debits))
 
         held = payme.receipts.create(som("120 000"), {"order_id": 3}, hold=True)
         _say("receipts.pay (hold)", _shown(payme.receipts.pay(held.id, card.token, hold=True)))
@@ -94,7 +95,7 @@ def with_payme(sandbox: Sandbox) -> None:
 
 async def with_async_payme(sandbox: Sandbox) -> None:
     """Walk with the asyncio client, many payments at a time."""
-    _title("3. AsyncPayme: the same under asyncio")
+    _title(words.ASYNCIO())
     async with AsyncPayme(sandbox.merchant_id, sandbox.key, base_url=sandbox.url) as payme:
         card = await payme.cards.create(CARD, EXPIRE)
         _say("cards.create", card.number)
@@ -109,7 +110,8 @@ async def with_async_payme(sandbox: Sandbox) -> None:
                 return await payme.receipts.resolve(lost, cancel=True) or receipt
 
         paid = await asyncio.gather(*(order(number) for number in range(10, 15)))
-        _say("receipts.create, .pay", f"{sum(r.is_paid for r in paid)} of {len(paid)} paid at once")
+        went = sum(receipt.is_paid for receipt in paid)
+        _say("receipts.create, .pay", words.PAID(paid=went, count=len(paid)))
         first = paid[0]
         _say("receipts.check", (await payme.receipts.check(first.id)).name)
         _say("receipts.send", await payme.receipts.send(first.id, PHONE))
@@ -122,7 +124,7 @@ async def with_async_payme(sandbox: Sandbox) -> None:
         now = datetime.now(UTC)
         hour, soon = now - timedelta(hours=1), now + timedelta(seconds=1)
         listed = [receipt.id async for receipt in payme.receipts.iterate(hour, soon)]
-        _say("receipts.iterate", f"{len(listed)} receipts of the last hour")
+        _say("receipts.iterate", words.LISTED(count=len(listed)))
 
 
 # A shop's process that charges a card and is killed before it hears the answer.
@@ -139,9 +141,9 @@ with Payme(merchant_id, base_url=url) as payme:
 
 def with_a_crash(sandbox: Sandbox) -> None:
     """Kill a process in the middle of a charge, and let another one find out what happened."""
-    _title("4. Charges: kill -9 after the bytes of receipts.pay have left")
+    _title(words.CRASH())
     if find_spec("sqlalchemy") is None:
-        _say("left out", "it needs a ledger: pip install 'payme-uz[sandbox,charges]'")
+        _say(words.LEFT_OUT(), words.NEEDS(install="pip install 'payme-uz[sandbox,charges]'"))
         return
     from payme.charges import Charges, Policy, SqlLedger
 
@@ -153,14 +155,16 @@ def with_a_crash(sandbox: Sandbox) -> None:
         _kill_in_the_middle(sandbox, url, token)
         with Payme(sandbox.merchant_id, sandbox.key, base_url=sandbox.url) as payme:
             charges = Charges(payme, ledger, policy=Policy(ask_for=3.0, lease=1.0))
-            _say("the ledger after it", f"order-16 is {charges.get('order-16').state}")
+            before = charges.get("order-16")
+            _say(words.LEDGER(), words.CHARGE(id=before.id, state=before.state))
             charge = charges.charge("order-16", 1_600_000, {"order_id": 16}, token, deadline=30)
-            _say("another process", f"order-16 is {charge.state}, {charge.evidence}")
+            ended = words.CHARGE(id=charge.id, state=charge.state)
+            _say(words.ANOTHER(), f"{ended}, {charge.evidence}")
             debits = sandbox.debits(str(charge.receipt_id))
-            _say("the sandbox's ledger", f"{debits} debit")
+            _say(words.SANDBOX(), words.DEBITS(debits=debits))
         ledger.close()
         if not charge.is_paid or debits != 1:
-            raise SystemExit(f"{charge!r} has {debits} debits")
+            raise SystemExit(words.NOT_ONCE(charge=repr(charge), debits=debits))
 
 
 def _kill_in_the_middle(sandbox: Sandbox, ledger: str, token: str) -> None:
@@ -174,12 +178,12 @@ def _kill_in_the_middle(sandbox: Sandbox, ledger: str, token: str) -> None:
         until = time.monotonic() + 30
         while _debits(sandbox) == before:
             if shop.poll() is not None or time.monotonic() > until:
-                raise SystemExit("the shop ended before it paid")
+                raise SystemExit(words.ENDED())
             time.sleep(0.02)
     finally:
         shop.kill()
         shop.wait()
-    _say("kill -9", "the card was debited, and nobody heard it")
+    _say("kill -9", words.UNHEARD())
 
 
 def _debits(sandbox: Sandbox) -> int:
@@ -199,12 +203,14 @@ def _summary(result: dict[str, Any]) -> str:
         return f"{result['card']['number']}, verify={result['card']['verify']}"
     if "receipt" in result:
         receipt = result["receipt"]
-        return f"{receipt['_id']}, state {receipt['state']}, {format_som(receipt['amount'])} soʻm"
+        money = format_som(receipt["amount"])
+        return words.RECEIPT(id=receipt["_id"], state=receipt["state"], money=money)
     return ", ".join(f"{name}={value}" for name, value in result.items())
 
 
 def _shown(receipt: Receipt) -> str:
-    return f"{receipt.id}, {receipt.state.name}, {format_som(receipt.amount)} soʻm"
+    money = format_som(receipt.amount)
+    return words.MONEY(id=receipt.id, state=receipt.state.name, money=money)
 
 
 def _title(text: str) -> None:
