@@ -11,6 +11,7 @@ from payme.errors import InvalidArgument
 from payme.merchant import Expired
 from payme.merchant.core import EXPIRY_MS
 from payme.merchant.django.configuration import configured
+from payme.merchant.django.management.commands import payme_relay
 from payme.merchant.django.outbox.jobs import DjangoOutbox
 from payme.merchant.django.outbox.models import OutboxJob
 from payme.merchant.outbox import Relayed
@@ -66,6 +67,25 @@ def test_job_that_fails_stays_and_the_command_says_so(shop):
 def test_place_of_the_outbox_is_checked(alias, place, told):
     with pytest.raises(CommandError, match=told):
         run("payme_relay", place)
+
+
+@pytest.mark.parametrize(("every", "told"), [("5", 'say "5s"'), ("0s", "a span"), ("x", "a span")])
+def test_every_is_written_as_on_the_command_line(alias, every, told):
+    with pytest.raises(CommandError, match=f"--every: .*{told}"):
+        run("payme_relay", f"{__name__}.outbox", "--every", every)
+
+
+def test_the_command_goes_on_until_it_is_stopped(shop, monkeypatch):
+    pauses = []
+
+    def stopped(seconds):
+        pauses.append(seconds)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(payme_relay.time, "sleep", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run("payme_relay", f"{__name__}.outbox", every="1m30s")
+    assert pauses == [90]
 
 
 def test_arguments_are_checked(alias):

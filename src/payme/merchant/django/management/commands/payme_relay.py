@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.module_loading import import_string
 
+from payme.cli import spans
 from payme.cli.words import counted, tell
 from payme.merchant.outbox import Jobs
 
@@ -31,16 +32,20 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--every",
-            type=float,
+            metavar="DURATION",
             help=tell(
-                "toʻxtatilguncha har shuncha soniyada qarash",
-                "не завершаться и смотреть каждые столько секунд, пока не остановят",
-                "go on, and look every so many seconds, until stopped",
+                "toʻxtatilguncha shunday oraliqda qarab turish, masalan 5s",
+                "не завершаться и смотреть так часто, например 5s, пока не остановят",
+                "go on, and look so often, such as 5s, until stopped",
             ),
         )
 
-    def handle(self, *_: Any, outbox: str, every: float | None = None, **__: Any) -> None:
+    def handle(self, *_: Any, outbox: str, every: str | None = None, **__: Any) -> None:
         """Relay."""
+        try:
+            pause = None if every is None else spans.seconds(str(every))
+        except ValueError as error:
+            raise CommandError(f"--every: {error}") from None
         try:
             loaded: Any = import_string(outbox)
         except ImportError as error:
@@ -60,22 +65,14 @@ class Command(BaseCommand):
                     f"{outbox} is {kind}, expected a DjangoOutbox",
                 )
             )
-        if every is not None and not 0 < every < 1e6:
-            raise CommandError(
-                tell(
-                    f"--every: {every:g} berilgan, musbat soniyalar soni kutilgan",
-                    f"--every: указано {every:g}, ожидалось положительное число секунд",
-                    f"--every: got {every:g}, expected a positive number of seconds",
-                )
-            )
         relay: Any = getattr(loaded, "relay")  # noqa: B009 - each kind of outbox has its own
         while True:
             done = relay()
-            if every is None or done.done or done.failed:
+            if pause is None or done.done or done.failed:
                 self.stdout.write(counted({"done": done.done, "failed": done.failed}))
-            if every is None:
+            if pause is None:
                 break
-            time.sleep(every)
+            time.sleep(pause)
         if done.failed:
             raise CommandError(
                 tell(
