@@ -182,6 +182,29 @@ def test_no_credentials(home):
     assert found["credentials"]["verdict"] == "problem"
     assert "payme login" in found["credentials"]["remedy"]
     assert "access" not in found
+    assert run("doctor", code=1).output.count("PAYME_MERCHANT_ID") == 1
+
+
+@POSIX
+def test_a_file_that_others_can_read_is_a_matter_of_its_mode(box, home):
+    login(box)
+    file_of(home).chmod(0o644)
+    found = seen(code=1)["credentials"]
+    assert found["seen"].endswith("is open to others (mode 0644)")
+    assert found["remedy"].startswith("chmod 600")
+    said = run("doctor", code=1).output
+    assert "PAYME_" not in said
+    assert said.count("chmod 600") == 1
+
+
+@pytest.mark.parametrize("format_", ["table", "csv", "json"])
+def test_a_list_that_can_not_be_begun_is_an_error_alone(home, monkeypatch, format_):
+    monkeypatch.setenv("PAYME_MERCHANT_ID", "m")
+    monkeypatch.setenv("PAYME_BASE_URL", "http://127.0.0.1:9/api")
+    done = run(*LIST, "--format", format_, code=2)
+    assert "needs the key of the cash-box" in done.output
+    assert "created" not in done.output
+    assert done.output.count("\n") == 1
 
 
 def test_a_wrong_key(box, home, monkeypatch):

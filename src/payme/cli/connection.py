@@ -1,16 +1,23 @@
 """Who calls Payme, and where: from the environment or a profile, never from arguments."""
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from payme import configuration
 from payme.cli import profiles
+from payme.cli.unusable import Unusable
 from payme.cli.words import tell
-from payme.errors import ConfigurationError
 from payme.redact import Secret
 
 if TYPE_CHECKING:
     from payme.client import Payme
+
+LOGIN: Final = (
+    "PAYME_MERCHANT_ID, PAYME_KEY va PAYME_ENVIRONMENT ni bering yoki payme login ni bajaring",
+    "задайте PAYME_MERCHANT_ID, PAYME_KEY и PAYME_ENVIRONMENT или выполните payme login",
+    "set PAYME_MERCHANT_ID, PAYME_KEY and PAYME_ENVIRONMENT, or run payme login",
+)
+"""What gives a command its credentials."""
 
 
 class Connection(NamedTuple):
@@ -47,23 +54,18 @@ def found() -> Connection:
         return _of_profile(name or profiles.DEFAULT, profile)
     if name is not None:
         known = ", ".join(sorted(kept)) or "-"
-        raise ConfigurationError(
-            tell(
-                f"{name} profili yoʻq (borlari: {known}): payme login --profile {name}",
-                f"профиля {name} нет (есть: {known}): payme login --profile {name}",
-                f"there is no profile {name} (there are: {known}): payme login --profile {name}",
-            )
+        seen = tell(
+            f"{name} profili yoʻq (borlari: {known})",
+            f"профиля {name} нет (есть: {known})",
+            f"there is no profile {name} (there are: {known})",
         )
-    raise ConfigurationError(
-        tell(
-            "kassa maʼlumotlari yoʻq: PAYME_MERCHANT_ID, PAYME_KEY va PAYME_ENVIRONMENT ni "
-            "bering yoki payme login ni ishga tushiring",
-            "нет данных кассы: задайте PAYME_MERCHANT_ID, PAYME_KEY и PAYME_ENVIRONMENT или "
-            "выполните payme login",
-            "there are no credentials of a cash-box: set PAYME_MERCHANT_ID, PAYME_KEY and "
-            "PAYME_ENVIRONMENT, or run payme login",
-        )
+        raise Unusable(seen, f"payme login --profile {name}")
+    seen = tell(
+        "kassa maʼlumotlari yoʻq",
+        "нет данных кассы",
+        "there are no credentials of a cash-box",
     )
+    raise Unusable(seen, tell(*LOGIN))
 
 
 def _of_environment() -> Connection:
@@ -81,16 +83,13 @@ def _of_profile(name: str, profile: profiles.Profile) -> Connection:
         meant = configuration.base_url(None, None)
         # Whoever points a shop at a sandbox must not pay in production, nor give a key away.
         if meant != address:
-            raise ConfigurationError(
-                tell(
-                    f"{name} profili {address} uchun, muhit esa {meant} ni koʻrsatyapti: "
-                    "bittasini olib tashlang",
-                    f"профиль {name} для {address}, а окружение указывает на {meant}: "
-                    "уберите одно из двух",
-                    f"profile {name} is for {address}, and the environment says {meant}: "
-                    "remove one of them",
-                )
+            seen = tell(
+                f"{name} profili {address} uchun, muhit esa {meant} ni koʻrsatyapti",
+                f"профиль {name} для {address}, а окружение указывает на {meant}",
+                f"profile {name} is for {address}, and the environment says {meant}",
             )
+            one = tell("bittasini olib tashlang", "уберите одно из двух", "remove one of them")
+            raise Unusable(seen, one)
     source = tell(f"{name} profili", f"профиль {name}", f"profile {name}")
     return Connection(profile.merchant_id, profile.key, address, source)
 

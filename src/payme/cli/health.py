@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 
 import payme
 from payme import configuration
-from payme.cli.connection import Connection, found
+from payme.cli.connection import LOGIN, Connection, found
+from payme.cli.unusable import Unusable
 from payme.cli.words import tell
 from payme.errors import (
     AccessDenied,
@@ -63,8 +64,12 @@ def checks(timeout: float) -> Iterator[Check]:
         where = found()
         configuration.check_secure(where.base_url, None, allow_http=False)
         between = configuration.proxy(None, where.base_url)
+    except Unusable as error:
+        yield Check("credentials", "problem", error.seen, error.remedy)
+        return
     except ConfigurationError as error:
-        yield Check("credentials", "problem", str(error), tell(*_LOGIN))
+        # It says itself what is expected.
+        yield Check("credentials", "problem", str(error))
         return
     yield _credentials(where)
     if between is not None:
@@ -83,11 +88,6 @@ def checks(timeout: float) -> Iterator[Check]:
     yield access(where, timeout)
 
 
-_LOGIN: Final = (
-    "PAYME_MERCHANT_ID, PAYME_KEY va PAYME_ENVIRONMENT ni bering yoki payme login",
-    "задайте PAYME_MERCHANT_ID, PAYME_KEY и PAYME_ENVIRONMENT или выполните payme login",
-    "set PAYME_MERCHANT_ID, PAYME_KEY and PAYME_ENVIRONMENT, or run payme login",
-)
 _PROXY: Final = (
     "muhitda proksi koʻrsatilgan; u orqali chaqiruv tekshiriladi",
     "в окружении задан прокси; проверяется вызов через него",
@@ -156,7 +156,7 @@ def _credentials(where: Connection) -> Check:
     if where.key:
         return Check("credentials", "ok", about)
     seen = tell(f"{about}: kalit yoʻq", f"{about}: ключа нет", f"{about}: there is no key")
-    return Check("credentials", "problem", seen, tell(*_LOGIN))
+    return Check("credentials", "problem", seen, tell(*LOGIN))
 
 
 def reachability(url: str, timeout: float) -> Check:

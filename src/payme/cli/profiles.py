@@ -22,7 +22,7 @@ from payme.cli.words import tell
 from payme.redact import Secret
 
 if TYPE_CHECKING:
-    from payme.errors import ConfigurationError
+    from payme.cli.unusable import Unusable
 
 DEFAULT: Final = "default"
 PROFILE: Final = "PAYME_PROFILE"
@@ -90,14 +90,14 @@ def read() -> dict[str, Profile]:
     except FileNotFoundError:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        raise _error(_damaged(file)) from None
+        raise _damaged(str(file)) from None
     return {name: _profile(file, name, told) for name, told in found.items()}
 
 
-def _error(text: str) -> "ConfigurationError":
-    from payme.errors import ConfigurationError
+def _unusable(seen: str, remedy: str) -> "Unusable":
+    from payme.cli.unusable import Unusable
 
-    return ConfigurationError(text)
+    return Unusable(seen, remedy)
 
 
 def _require_private(file: Path, status: os.stat_result) -> None:
@@ -110,34 +110,44 @@ def _require_private(file: Path, status: os.stat_result) -> None:
             f"{file} принадлежит другому пользователю",
             f"{file} belongs to another user",
         )
-        raise _error(owned)
+        remedy = tell(
+            "uni oʻchiring va payme login ni bajaring",
+            "удалите его и выполните payme login",
+            "remove it, and run payme login",
+        )
+        raise _unusable(owned, remedy)
     if status.st_mode & _OTHERS:
         mode = f"{stat.S_IMODE(status.st_mode):04o}"
         readable = tell(
-            f"{file} ni boshqalar oʻqiy oladi (huquqlari {mode}): chmod 600 bering va kalitni "
-            "kabinetda almashtiring",
-            f"{file} доступен другим (права {mode}): выполните chmod 600 и смените ключ в кабинете",
-            f"{file} is open to others (mode {mode}): chmod 600 it, and renew the key in the "
-            "cabinet",
+            f"{file} ni boshqalar oʻqiy oladi (huquqlari {mode})",
+            f"{file} доступен другим (права {mode})",
+            f"{file} is open to others (mode {mode})",
         )
-        raise _error(readable)
+        remedy = tell(
+            "chmod 600 bering va kalitni kabinetda almashtiring",
+            "выполните chmod 600 и смените ключ в кабинете",
+            "chmod 600 it, and renew the key in the cabinet",
+        )
+        raise _unusable(readable, remedy)
 
 
 def _profile(file: Path, name: str, told: Any) -> Profile:
     found = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
     members = [one for one in map(found.get, _MEMBERS) if isinstance(one, str)]
     if len(members) != len(_MEMBERS):
-        raise _error(_damaged(file, name))
+        raise _damaged(f"{file} [{name}]")
     merchant_id, key, base_url = members
     return Profile(merchant_id, Secret(key, "<key>"), base_url)
 
 
-def _damaged(file: Path, name: str = "") -> str:
-    where = f"{file} [{name}]" if name else str(file)
-    return tell(
-        f"{where} ni oʻqib boʻlmadi: payme login bilan qaytadan yozing",
-        f"{where} не читается: запишите его заново командой payme login",
-        f"{where} can't be read: write it again with payme login",
+def _damaged(where: str) -> "Unusable":
+    return _unusable(
+        tell(f"{where} ni oʻqib boʻlmadi", f"{where} не читается", f"{where} can't be read"),
+        tell(
+            "payme login bilan qaytadan yozing",
+            "запишите его заново командой payme login",
+            "write it again with payme login",
+        ),
     )
 
 

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -450,9 +451,15 @@ def list_receipts(
     start, end = _period(from_, to)
     written_as = cast("Format", "json" if as_json else format_ or "table")
     with _client(timeout) as payme, _Progress() as progress:
-        every = progress.watch(payme.receipts.iterate(start, end))
+        every = progress.watch(_begun(payme.receipts.iterate(start, end)))
         found = (one for one in every if not states or one.state.name.lower() in states)
         stream(written(found, written_as, show_account=show_account))
+
+
+def _begun(found: Iterator[T]) -> Iterator[T]:
+    """Read the first one now: what fails until then is told alone, without a heading."""
+    first = list(islice(found, 1))
+    return chain(first, found)
 
 
 class _Progress:
