@@ -629,14 +629,14 @@ for _word in _ORDERS:
     "from_",
     required=True,
     metavar="DATE",
-    help=tell("Birinchi kun yoki vaqt.", "Первый день или момент.", "First day, or a moment."),
+    help=tell("Birinchi kun yoki payt.", "Первый день или момент.", "First day, or a moment."),
 )
 @click.option(
     "--to",
     metavar="DATE",
     help=tell(
-        "Oxirgi kun yoki vaqt; berilmasa, hozirgacha.",
-        "Последний день или момент; по умолчанию до этой минуты.",
+        "Oxirgi kun yoki payt; berilmasa, hozirgacha.",
+        "Последний день или момент; по умолчанию до текущего момента.",
         "Last day, or a moment; until now if left out.",
     ),
 )
