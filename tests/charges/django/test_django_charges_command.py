@@ -186,6 +186,25 @@ def ended(process):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("alias", ["charges_sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("language", "of_the_group", "of_an_option"),
+    [
+        ("uz", "PAYME_CHARGES sozlamasidan", "tranzaksiyalari bilan ham solishtirish"),
+        ("ru", "берутся из настройки PAYME_CHARGES", "Сверять и с транзакциями"),
+    ],
+)
+def test_the_help_is_in_the_language_of_payme(
+    shop, alias, monkeypatch, language, of_the_group, of_an_option
+):
+    monkeypatch.setenv("PAYME_LANG", language)
+    for arguments, said in (((), of_the_group), (("audit",), of_an_option)):
+        code, out, _ = ended(start(alias, shop, *arguments, "--help"))
+        assert code == 0
+        assert said in " ".join(out.split())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alias", ["charges_sqlite"], indirect=True)
 def test_from_a_shell_help_and_codes_are_those_of_the_command(shop, alias):
     code, out, _ = ended(start(alias, shop, "--help"))
     assert code == 0
