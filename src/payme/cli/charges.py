@@ -219,7 +219,7 @@ def _first_line(error: Exception) -> str:
 @charges.command(
     "import",
     help=tell(
-        """FILE.csv faylidagi chargeʼlarni saqlash, run bajaradi. - standart kirishni oʻqiydi.
+        """FILE.csv faylidagi chargeʼlarni saqlash, run bajaradi. Fayl oʻrnida - standart kirish.
 
         \b
         Birinchi qator ustunlarni nomlaydi, tartibi ixtiyoriy:
@@ -233,7 +233,7 @@ def _first_line(error: Exception) -> str:
         qator rad etilib, nomi aytiladi; uning hech narsasi saqlanmaydi, boshqalari saqlanadi.
 
         Chiqish kodi: 0 hamma qatorlar daftarda; 1 rad etilgan qator bor.""",
-        """Записать в журнал списания из FILE.csv, их возьмёт run. - читает стандартный ввод.
+        """Записать в журнал списания из FILE.csv, их возьмёт run. - вместо файла: стандартный ввод.
 
         \b
         Первая строка называет столбцы, в любом порядке:
@@ -658,8 +658,8 @@ for _word in _ORDERS:
     help=tell(
         "Tranzaksiyalar qaysi kassaniki, doʻkon bergan nomi bilan; bitta jadvalda bir nechta "
         "kassaniki tursa, kerak.",
-        "Касса, чьи это транзакции, под именем, которое дал ей магазин; нужна, когда в одной "
-        "таблице транзакции нескольких.",
+        "Касса, которой принадлежат транзакции: имя, которое дал ей магазин; нужно, если в одной "
+        "таблице лежат транзакции нескольких касс.",
         "Cash-box whose transactions these are, by the name that the shop gives it; needed when "
         "several keep theirs in one table.",
     ),
