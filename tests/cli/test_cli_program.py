@@ -16,6 +16,7 @@ import pytest
 from program_tools import PROGRAM, environment, process, run, run_json
 
 from payme import checkout
+from payme.cli import serve
 from payme.cli.commands import COMMANDS, payme
 from payme.cli.words import language
 from payme.errors.catalogue import ENTRIES
@@ -163,7 +164,7 @@ def test_help_and_errors_are_in_the_language(name, usage, error):
         (("sandbox", "--fault", "receipts.pay before delay delay=10"), 'say "10s"'),
         (("faults", "add", "receipts.pay", "after", "drop", "advance=10"), 'say "10s"'),
         (("sandbox", "--min-amount", "6", "--max-amount", "5"), "is above --max-amount (5)"),
-        (("sandbox", "--merchant-key", "x"), "needs --merchant-url"),
+        (("sandbox", "--merchant-key", "x"), "no such option: --merchant-key"),
         (("charges", "confirm", "x", "--wait", "10"), 'say "10s"'),
         (("doctor", "browser", "--timeout", "10"), 'say "10s"'),
         (("trigger", "X", "http://127.0.0.1", "--timeout", "1h10"), "expected a span of time"),
@@ -413,3 +414,12 @@ def test_the_sandbox_prints_one_value_as_json():
         assert run_json("faults", "clear", "--url", told["url"]) == {"removed": 1}
         sandbox.terminate()
         assert sandbox.stdout.read() == ""
+
+
+@pytest.mark.parametrize("options", [(), ("--merchant-url", "http://127.0.0.1:9/payme")])
+def test_the_sandbox_takes_the_key_of_a_billing_from_the_environment_alone(options, monkeypatch):
+    given = []
+    monkeypatch.setattr(serve, "run", lambda settings, *_, **__: given.append(settings))
+    run("sandbox", *options, env={"PAYME_MERCHANT_KEY": "swordfish"})
+    assert given[0]["merchant_key"] == "swordfish"
+    Sandbox(**given[0]).stop()

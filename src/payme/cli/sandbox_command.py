@@ -21,6 +21,10 @@ from payme.sandbox.engine.testcards import OUTCOMES, KnownCards
 from payme.sandbox.scenarios import SCENARIOS
 from payme.sandbox.settings import CashBoxSettings
 
+# Neither it nor the password is an option: other users of this computer read the arguments of its
+# programs.
+_MERCHANT_KEY: Final = "PAYME_MERCHANT_KEY"
+
 _PORTS = click.IntRange(0, 65535)
 _TIYIN = click.IntRange(min=1)
 
@@ -139,9 +143,7 @@ def _fault(text: str) -> None:
     fault_rules.from_text(text)
 
 
-def _require_agreement(
-    min_amount: int | None, max_amount: int | None, merchant_url: str | None, key: str | None
-) -> None:
+def _require_agreement(min_amount: int | None, max_amount: int | None) -> None:
     """Check options against each other, before anything is started."""
     if min_amount is not None and max_amount is not None and min_amount > max_amount:
         raise click.UsageError(
@@ -149,14 +151,6 @@ def _require_agreement(
                 f"--min-amount ({min_amount}) --max-amount ({max_amount}) dan katta",
                 f"--min-amount ({min_amount}) больше --max-amount ({max_amount})",
                 f"--min-amount ({min_amount}) is above --max-amount ({max_amount})",
-            )
-        )
-    if key is not None and merchant_url is None:
-        raise click.UsageError(
-            tell(
-                "--merchant-key ga --merchant-url kerak",
-                "--merchant-key требует --merchant-url",
-                "--merchant-key needs --merchant-url",
             )
         )
 
@@ -285,21 +279,12 @@ def _show_scenarios(context: click.Context, _option: click.Parameter, wanted: ob
     "--merchant-url",
     metavar="URL",
     help=tell(
-        "Billingingiz manzili: sandbox unga Payme kabi murojaat qiladi.",
-        "Адрес вашего биллинга: песочница обращается к нему, как Payme.",
-        "Endpoint of your billing: the sandbox calls it as Payme does.",
-    ),
-)
-@click.option(
-    "--merchant-key",
-    envvar="PAYME_MERCHANT_KEY",
-    help=tell(
-        "Billingingiz chaqiriladigan parol; berilmasa, --key. PAYME_MERCHANT_KEY ham "
-        "boʻladi, uni kompyuterning boshqa foydalanuvchilari koʻrmaydi.",
-        "Пароль для вызовов вашего биллинга; по умолчанию --key. Можно и "
-        "PAYME_MERCHANT_KEY: эту переменную не видят другие пользователи компьютера.",
-        "Password that your billing is called with; --key if left out. PAYME_MERCHANT_KEY "
-        "does as well, and is not seen by other users of the computer.",
+        "Billingingiz manzili: sandbox unga Payme kabi murojaat qiladi. Parolini "
+        "PAYME_MERCHANT_KEY dan oladi; u berilmasa, parol kassa kalitidir.",
+        "Адрес вашего биллинга: песочница обращается к нему, как Payme, с паролем из "
+        "PAYME_MERCHANT_KEY, а без него с ключом кассы.",
+        "Endpoint of your billing: the sandbox calls it as Payme does, with the password in "
+        "PAYME_MERCHANT_KEY, else with the cash-box's key.",
     ),
 )
 @click.option(
@@ -434,7 +419,6 @@ def sandbox(
     max_amount: int | None,
     receipt_ttl: str | None,
     merchant_url: str | None,
-    merchant_key: str | None,
     strict: bool,
     progression: str,
     cors: bool,
@@ -448,7 +432,7 @@ def sandbox(
     as_json: bool,
 ) -> None:
     """Start the sandbox; what the user reads about it is above."""
-    _require_agreement(min_amount, max_amount, merchant_url, merchant_key)
+    _require_agreement(min_amount, max_amount)
     start = serve.Start(faults, clock_start, freeze)
     settings = serve.Options(
         host=host,
@@ -463,14 +447,13 @@ def sandbox(
         max_amount=max_amount,
         receipt_ttl_ms=None if receipt_ttl is None else duration_ms(receipt_ttl),
         merchant_url=merchant_url,
-        merchant_key=merchant_key,
+        merchant_key=os.environ.get(_MERCHANT_KEY) or None,
         cards=dict(line.split("=", 1) for line in cards),
         strict=strict,
         progression=progression,
         cors=cors,
         scenario=scenario,
         seed=seed,
-        # Not an option: other users of this computer read the arguments of its programs.
         password=os.environ.get(PASSWORD) or None,
     )
     try:
