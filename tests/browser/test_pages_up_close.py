@@ -74,7 +74,7 @@ def made(sandbox: Sandbox, order: str, amount: int, **more: Any) -> str:
 
 def a_day_of_calls(sandbox: Sandbox) -> dict[str, str]:
     """Make a receipt in each state that looks different, and calls that went wrong."""
-    unpaid = made(sandbox, "A-199", 99_000_000, detail=DETAIL, description="Ikkita non va choy")
+    unpaid = made(sandbox, "A-199", 2_400_000, detail=DETAIL, description="Ikkita non va choy")
     paid = made(sandbox, "A-197", 2_400_000, detail=DETAIL)
     held = made(sandbox, "A-200", 7_000_000, hold=True)
     refused = made(sandbox, "A-201", 12_500_050)
