@@ -8,7 +8,6 @@ import click
 
 from payme.cli import options
 from payme.cli.accounts import accounts, new_order, secret_key
-from payme.cli.durations import duration
 from payme.cli.words import LANGUAGES, Language, tell
 from payme.cli.words import language as default_language
 from payme.errors import InvalidArgument
@@ -111,27 +110,8 @@ if TYPE_CHECKING:
         "Language of the report.",
     ),
 )
-@click.option(
-    "--login",
-    default="Paycom",
-    show_default=True,
-    help=tell(
-        "Basic sxemasining logini.",
-        "Логин схемы Basic.",
-        "Login of the Basic scheme.",
-    ),
-)
-@click.option(
-    "--timeout",
-    type=duration,
-    default="10s",
-    show_default=True,
-    help=tell(
-        "Butun soʻrov va javobga beriladigan vaqt.",
-        "Время на весь обмен.",
-        "Time for a whole exchange.",
-    ),
-)
+@options.login
+@options.exchange_timeout
 @click.option(
     "--strict",
     is_flag=True,

@@ -42,6 +42,29 @@ timeout: Final[Decorator] = click.option(
     ),
 )
 
+exchange_timeout: Final[Decorator] = click.option(
+    "--timeout",
+    type=duration,
+    default="10s",
+    show_default=True,
+    help=tell(
+        "Butun soʻrov va javobga beriladigan vaqt.",
+        "Время на весь обмен.",
+        "Time for a whole exchange.",
+    ),
+)
+
+login: Final[Decorator] = click.option(
+    "--login",
+    default="Paycom",
+    show_default=True,
+    help=tell(
+        "Basic sxemasining logini.",
+        "Логин схемы Basic.",
+        "Login of the Basic scheme.",
+    ),
+)
+
 yes: Final[Decorator] = click.option(
     "--yes",
     is_flag=True,

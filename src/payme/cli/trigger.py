@@ -7,7 +7,6 @@ import click
 
 from payme.cli import options
 from payme.cli.accounts import accounts, secret_key
-from payme.cli.durations import duration
 from payme.cli.words import LANGUAGES, Language, tell
 from payme.cli.words import language as default_language
 from payme.errors import InvalidArgument
@@ -146,16 +145,7 @@ def _json_object(_context: click.Context, _option: click.Parameter, given: str |
         "Params as they are; they come on top.",
     ),
 )
-@click.option(
-    "--login",
-    default="Paycom",
-    show_default=True,
-    help=tell(
-        "Basic sxemasining logini.",
-        "Логин схемы Basic.",
-        "Login of the Basic scheme.",
-    ),
-)
+@options.login
 @click.option(
     "--language",
     type=click.Choice(LANGUAGES),
@@ -167,17 +157,7 @@ def _json_object(_context: click.Context, _option: click.Parameter, given: str |
         "Language of the remarks.",
     ),
 )
-@click.option(
-    "--timeout",
-    type=duration,
-    default="10s",
-    show_default=True,
-    help=tell(
-        "Butun soʻrov va javobga beriladigan vaqt.",
-        "Время на весь обмен.",
-        "Time for a whole exchange.",
-    ),
-)
+@options.exchange_timeout
 @options.as_json
 def trigger(
     *,
