@@ -165,12 +165,12 @@ def _ended(run: Callable[[], Any], given: Sequence[str], command: str) -> int:
     _begun.set(False)
     try:
         ended = run()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - `told` raises what a command does not end with
         if type(error).__name__ == "NoArgsIsHelpError" and isinstance(error, click.UsageError):
             # Since click 8.2: the help text is its message.
             error.show()
             return error.exit_code
-        from payme.cli.failures import Unheard, failure_of, is_unwritten
+        from payme.cli.failures import Unheard, is_unwritten
 
         if isinstance(error, Unheard):
             _write_no_more()
@@ -178,12 +178,31 @@ def _ended(run: Callable[[], Any], given: Sequence[str], command: str) -> int:
         if is_unwritten(error):
             _write_no_more()
             _begun.set(True)
-        failure = failure_of(error, command)
-        if failure is None:
-            raise
-        say(failure, getattr(error, "ctx", None), as_json=wants_json(given))
-        return failure.exit_code
+        return told(error, given, command)
     return ended if isinstance(ended, int) else 0
+
+
+def told(error: Exception, given: Sequence[str], command: str = "payme") -> int:
+    """Say how a command failed.
+
+    Args:
+        error: How.
+        given: The arguments of the command, which say whether JSON is wanted.
+        command: What it is called.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        Exception: The error itself, where it is none that a command ends with.
+    """
+    from payme.cli.failures import failure_of
+
+    failure = failure_of(error, command)
+    if failure is None:
+        raise error
+    _say(failure, getattr(error, "ctx", None), as_json=wants_json(given))
+    return failure.exit_code
 
 
 def _write_no_more() -> None:
@@ -206,14 +225,7 @@ def wants_json(given: Sequence[str]) -> bool:
     return JSON in options or "--format=json" in options or follows
 
 
-def say(failure: "Failure", context: click.Context | None, *, as_json: bool) -> None:
-    """Say why a command failed: on the error stream, or as JSON.
-
-    Args:
-        failure: Why.
-        context: Of the command, for its usage; None where that is no matter.
-        as_json: Print JSON, on standard output unless a part of the answer is there.
-    """
+def _say(failure: "Failure", context: click.Context | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(failure.json(), ensure_ascii=False), err=_begun.get())
         return

@@ -21,8 +21,7 @@ try:
     import click
 
     from payme.cli.books import Books, Source, without_transactions
-    from payme.cli.failures import failure_of
-    from payme.cli.program import say, speak, wants_json
+    from payme.cli.program import speak, told
     from payme.cli.words import tell
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in {"click", "rich"}:
@@ -157,8 +156,5 @@ class ClickCommand(BaseCommand):
                 obj=self.source(),
             )
         except click.ClickException as error:
-            failure = failure_of(error)
-            assert failure is not None  # noqa: S101 - it is one of click's
-            say(failure, getattr(error, "ctx", None), as_json=wants_json(arguments))
-            return error.exit_code
+            return told(error, arguments)
         return ended if isinstance(ended, int) else 0
