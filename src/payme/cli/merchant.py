@@ -14,7 +14,7 @@ import click
 
 from payme.cli.durations import duration
 from payme.cli.options import as_json
-from payme.cli.words import counted, tell
+from payme.cli.words import EVERY, EXPIRE, RELAY, counted, tell
 
 _GROUP: Final = tell(
     """Yakunlanmaganlarni bekor qilish va toʻlovlardan qolgan ishlarni bajarish.
@@ -97,22 +97,11 @@ def merchant() -> None:
 _EVERY = click.option(
     "--every",
     type=duration,
-    help=tell(
-        "Toʻxtatilguncha shunday oraliqda qarab turish, masalan 5s.",
-        "Не завершаться и смотреть так часто, например 5s, пока не остановят.",
-        "Go on, and look so often, such as 5s, until stopped.",
-    ),
+    help=tell(*EVERY),
 )
 
 
-@merchant.command(
-    "expire",
-    help=tell(
-        "Payme yaratib, oʻn ikki soat ichida yakunlamagan tranzaksiyalarni bekor qilish.",
-        "Отменить транзакции, которые Payme создала и не провела за двенадцать часов.",
-        "Cancel transactions that Payme created and did not perform within twelve hours.",
-    ),
-)
+@merchant.command("expire", help=tell(*EXPIRE))
 @click.argument("endpoint", type=_place("expire", "a Merchant or AsyncMerchant"))
 @_EVERY
 @as_json
@@ -121,14 +110,7 @@ def expire(*, endpoint: Any, every: float | None, as_json: bool) -> None:
     _repeat(endpoint.expire, every, as_json=as_json)
 
 
-@merchant.command(
-    "relay",
-    help=tell(
-        "Hooklar toʻlovlar bilan birga yozib qoʻygan ishlarni bajarish.",
-        "Выполнить задания, которые хуки записали вместе с платежами.",
-        "Run the jobs that hooks stored with their payments.",
-    ),
-)
+@merchant.command("relay", help=tell(*RELAY))
 @click.argument("outbox", type=_place("relay", "an outbox"))
 @_EVERY
 @as_json

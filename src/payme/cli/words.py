@@ -34,7 +34,23 @@ def tell(uz: str, ru: str, en: str) -> str:
     return {"uz": uz, "ru": ru, "en": en}[language()]
 
 
-# What the upkeep of a merchant's endpoint counts.
+# The upkeep of a merchant's endpoint, which `payme merchant` and `manage.py` both offer: what it
+# does, and what it counts.
+EXPIRE: Final = (
+    "Payme yaratib, oʻn ikki soat ichida yakunlamagan tranzaksiyalarni bekor qilish.",
+    "Отменить транзакции, которые Payme создала и не провела за двенадцать часов.",
+    "Cancel transactions that Payme created and did not perform within twelve hours.",
+)
+RELAY: Final = (
+    "Hooklar toʻlovlar bilan birga yozib qoʻygan ishlarni bajarish.",
+    "Выполнить задания, которые хуки записали вместе с платежами.",
+    "Run the jobs that hooks stored with their payments.",
+)
+EVERY: Final = (
+    "Toʻxtatilguncha shunday oraliqda qarab turish, masalan 5s.",
+    "Не завершаться и смотреть так часто, например 5s, пока не остановят.",
+    "Go on, and look so often, such as 5s, until stopped.",
+)
 _COUNTED: Final = {
     "found": ("topildi", "найдено", "found"),
     "expired": ("bekor qilindi", "отменено", "expired"),

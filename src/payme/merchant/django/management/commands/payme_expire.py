@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from payme.cli.words import counted, tell
+from payme.cli.words import EXPIRE, counted, tell
 from payme.errors import ConfigurationError
 from payme.merchant.django.configuration import configured
 
@@ -12,11 +12,7 @@ from payme.merchant.django.configuration import configured
 class Command(BaseCommand):
     """Runs the sweep once, and says what it did; for cron."""
 
-    help = tell(
-        "Payme yaratib, oʻn ikki soat ichida yakunlamagan tranzaksiyalarni bekor qilish.",
-        "Отменить транзакции, которые Payme создала и не провела за двенадцать часов.",
-        "Cancel transactions that Payme created and did not perform within twelve hours.",
-    )
+    help = tell(*EXPIRE)
 
     def handle(self, *_: Any, **__: Any) -> None:
         """Run the sweep."""

@@ -7,18 +7,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.module_loading import import_string
 
 from payme.cli import spans
-from payme.cli.words import counted, tell
+from payme.cli.words import EVERY, RELAY, counted, tell
 from payme.merchant.outbox import Jobs
 
 
 class Command(BaseCommand):
     """Runs what is due once, or again and again; says what it did."""
 
-    help = tell(
-        "Hooklar toʻlovlar bilan birga yozib qoʻygan ishlarni bajarish.",
-        "Выполнить задания, которые хуки записали вместе с платежами.",
-        "Run the jobs that hooks stored with their payments.",
-    )
+    help = tell(*RELAY)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take where the outbox is, and how often it is asked."""
@@ -33,11 +29,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--every",
             metavar="DURATION",
-            help=tell(
-                "toʻxtatilguncha shunday oraliqda qarab turish, masalan 5s",
-                "не завершаться и смотреть так часто, например 5s, пока не остановят",
-                "go on, and look so often, such as 5s, until stopped",
-            ),
+            help=tell(*EVERY),
         )
 
     def handle(self, *_: Any, outbox: str, every: str | None = None, **__: Any) -> None:
