@@ -19,40 +19,29 @@ if TYPE_CHECKING:
     from payme.client import Payme
     from payme.recurring import LostReceipt, Period, Recurring, Subscription
 
-_GROUP: Final = tell(
-    """Har oylik toʻlovlar: obunalar, har bir davri bitta charge.
+_GROUP: Final = (
+    tell(
+        """Har oylik toʻlovlar: obunalar, har bir davri bitta charge.
 
     \b
-    Ular chargeʼlar daftarida turadi; sozlamalarini payme charges --help aytadi.
+    Ular chargeʼlar daftarida turadi; sozlamalarini payme charges --help aytadi.""",
+        """Ежемесячные списания: подписки, каждый период которых — одно списание.
+
+    \b
+    Они лежат в журнале списаний; о его настройках — payme charges --help.""",
+        """Take money every month: subscriptions whose periods are charges.
+
+    \b
+    They live in the ledger of the charges; see payme charges --help for the environment.""",
+    )
+    + """
       payme recurring run
       payme recurring due --at 2026-12-01T00:00:00+05:00
       payme recurring show club-17
       payme recurring simulate club-17 --months 12
       payme recurring check
       payme recurring adopt --all
-    """,
-    """Ежемесячные списания: подписки, каждый период которых — одно списание.
-
-    \b
-    Они лежат в журнале списаний; о его настройках — payme charges --help.
-      payme recurring run
-      payme recurring due --at 2026-12-01T00:00:00+05:00
-      payme recurring show club-17
-      payme recurring simulate club-17 --months 12
-      payme recurring check
-      payme recurring adopt --all
-    """,
-    """Take money every month: subscriptions whose periods are charges.
-
-    \b
-    They live in the ledger of the charges; see payme charges --help for the environment.
-      payme recurring run
-      payme recurring due --at 2026-12-01T00:00:00+05:00
-      payme recurring show club-17
-      payme recurring simulate club-17 --months 12
-      payme recurring check
-      payme recurring adopt --all
-    """,
+    """
 )
 
 _ROW: Final = "{:<24} {:<10} {:<20} {}"

@@ -29,8 +29,9 @@ _PORTS = click.IntRange(0, 65535)
 _TIYIN = click.IntRange(min=1)
 
 
-_GRAMMAR: Final = tell(
-    """Shu kompyuterda Paymening Subscribe APIsi: test kartalari bilan, pulsiz.
+_GRAMMAR: Final = (
+    tell(
+        """Shu kompyuterda Paymening Subscribe APIsi: test kartalari bilan, pulsiz.
 
     \b
     Nosozlik: METHOD WHEN ACTION [name=value ...]:
@@ -38,18 +39,8 @@ _GRAMMAR: Final = tell(
               chaqiriladigan metod: PerformTransaction
       WHEN    before    chaqiruv bajarilmaydi
               after     bajariladi, keyin javob yoʻqoladi yoki oʻzgaradi
-              mid_body  bajariladi, javobning yarmi yetib boradi
-      ACTION  delay, drop, http_status, rpc_error, malformed, wrong_id, duplicate
-      name    times=N probability=0..1 priority=N delay=10s advance=12h
-              status=503 code=-32400 message=TEXT data=JSON
-              account.FIELD=VALUE amount=N amount=FROM..TO card=NUMBER
-
-    \b
-      payme sandbox --fault 'receipts.pay after drop times=1'
-      payme sandbox --fault 'receipts.* before delay delay=10s probability=0.2' --seed 7
-      payme sandbox --scenario answer_lost_after_debit
-    """,
-    """Subscribe API Payme на этом компьютере: с тестовыми картами и без денег.
+              mid_body  bajariladi, javobning yarmi yetib boradi""",
+        """Subscribe API Payme на этом компьютере: с тестовыми картами и без денег.
 
     \b
     Сбой — это METHOD WHEN ACTION [name=value ...]:
@@ -57,18 +48,8 @@ _GRAMMAR: Final = tell(
               вызывают ваш биллинг: PerformTransaction
       WHEN    before    вызов не исполняется
               after     исполняется, а ответ затем теряется или меняется
-              mid_body  исполняется, и доходит половина ответа
-      ACTION  delay, drop, http_status, rpc_error, malformed, wrong_id, duplicate
-      name    times=N probability=0..1 priority=N delay=10s advance=12h
-              status=503 code=-32400 message=TEXT data=JSON
-              account.FIELD=VALUE amount=N amount=FROM..TO card=NUMBER
-
-    \b
-      payme sandbox --fault 'receipts.pay after drop times=1'
-      payme sandbox --fault 'receipts.* before delay delay=10s probability=0.2' --seed 7
-      payme sandbox --scenario answer_lost_after_debit
-    """,
-    """Serve Payme's Subscribe API on this computer, with test cards and no money.
+              mid_body  исполняется, и доходит половина ответа""",
+        """Serve Payme's Subscribe API on this computer, with test cards and no money.
 
     \b
     A fault is METHOD WHEN ACTION [name=value ...]:
@@ -76,7 +57,9 @@ _GRAMMAR: Final = tell(
               billing is called with: PerformTransaction
       WHEN    before    the call is not executed
               after     it is executed, then the answer is lost or changed
-              mid_body  it is executed, and half of the answer arrives
+              mid_body  it is executed, and half of the answer arrives""",
+    )
+    + """
       ACTION  delay, drop, http_status, rpc_error, malformed, wrong_id, duplicate
       name    times=N probability=0..1 priority=N delay=10s advance=12h
               status=503 code=-32400 message=TEXT data=JSON
@@ -86,7 +69,7 @@ _GRAMMAR: Final = tell(
       payme sandbox --fault 'receipts.pay after drop times=1'
       payme sandbox --fault 'receipts.* before delay delay=10s probability=0.2' --seed 7
       payme sandbox --scenario answer_lost_after_debit
-    """,
+    """
 )
 
 

@@ -14,22 +14,19 @@ if TYPE_CHECKING:
     from payme.charges.django.books import DjangoBooks
     from payme.charges.django.driving import DjangoCharges
 
-_GROUP: Final = tell(
-    """Har oylik toʻlovlar: obunalar, har bir davri bitta charge.
+_GROUP: Final = (
+    tell(
+        """Har oylik toʻlovlar: obunalar, har bir davri bitta charge.
 
-    Daftar, kalitlar va kassa maʼlumotlari PAYME_CHARGES sozlamasidan olinadi.
+    Daftar, kalitlar va kassa maʼlumotlari PAYME_CHARGES sozlamasidan olinadi.""",
+        """Ежемесячные списания: подписки, каждый период которых — одно списание.
 
-    \b
-      manage.py payme_recurring run
-      manage.py payme_recurring due --at 2026-12-01T00:00:00+05:00
-      manage.py payme_recurring show club-17
-      manage.py payme_recurring simulate club-17 --months 12
-      manage.py payme_recurring check
-      manage.py payme_recurring adopt --all
-    """,
-    """Ежемесячные списания: подписки, каждый период которых — одно списание.
+    Журнал, ключи и данные кассы берутся из настройки PAYME_CHARGES.""",
+        """Take money every month: subscriptions whose periods are charges.
 
-    Журнал, ключи и данные кассы берутся из настройки PAYME_CHARGES.
+    Ledger, keys and credentials are those of the setting PAYME_CHARGES.""",
+    )
+    + """
 
     \b
       manage.py payme_recurring run
@@ -38,19 +35,7 @@ _GROUP: Final = tell(
       manage.py payme_recurring simulate club-17 --months 12
       manage.py payme_recurring check
       manage.py payme_recurring adopt --all
-    """,
-    """Take money every month: subscriptions whose periods are charges.
-
-    Ledger, keys and credentials are those of the setting PAYME_CHARGES.
-
-    \b
-      manage.py payme_recurring run
-      manage.py payme_recurring due --at 2026-12-01T00:00:00+05:00
-      manage.py payme_recurring show club-17
-      manage.py payme_recurring simulate club-17 --months 12
-      manage.py payme_recurring check
-      manage.py payme_recurring adopt --all
-    """,
+    """
 )
 
 
