@@ -51,7 +51,7 @@ _MEANINGS: Final[dict[Verdict, tuple[str, str, str]]] = {
             "Kartani Paymening sahifasida yoki ilovada bogʻlang."
         ),
         (
-            "Браузер не отправил бы ничего, а форма карты сказала бы, что Payme недоступен. "
+            "Браузер не отправил бы ничего, а форма карты сказала бы, что Payme недоступна. "
             "Привязывайте карты на странице Payme или в приложении."
         ),
         (
@@ -186,7 +186,7 @@ def _examine(timeout: float, *, as_json: bool) -> int:
         "Origin of the page that holds the form.",
     ),
 )
-@options.timeout
+@options.exchange_timeout
 @options.as_json
 def browser(*, endpoint: str, origin: str, timeout: float, as_json: bool) -> None:
     """Ask what a browser would ask; what the user reads about it is above."""
