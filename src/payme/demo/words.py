@@ -1,16 +1,13 @@
 """What the journeys say, in three languages; names of methods and states are the same in each."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from payme.cli.words import tell
+from payme.errors import catalogue
 
 
-class Text(NamedTuple):
+class Text(catalogue.Text):
     """A text; called, it is said in the language of this process."""
-
-    uz: str
-    ru: str
-    en: str
 
     def __call__(self, **values: Any) -> str:
         """Write it with its values."""
